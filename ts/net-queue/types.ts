@@ -1,0 +1,137 @@
+// Public types of chaski/net-queue.
+import type { ChaskiError } from '../errors.ts';
+
+/** Transport of a communicator. */
+export const Protocol = { TCP: 'tcp', UNIX: 'unix' } as const;
+export type Protocol = (typeof Protocol)[keyof typeof Protocol];
+
+/** Role of a communicator: a server has many peers, a client one. */
+export const Purpose = { SERVER: 'server', CLIENT: 'client' } as const;
+export type Purpose = (typeof Purpose)[keyof typeof Purpose];
+
+/** Turns values into bytes and back. Data only: never code. */
+export interface Serializer<T = unknown> {
+  encode(value: T): Uint8Array;
+  decode(bytes: Uint8Array): T;
+}
+
+/** The seed's names for the same: `dump` to encode, `load` to decode. */
+export interface SeedSerializer<T = unknown> {
+  dump(value: T): Uint8Array;
+  load(bytes: Uint8Array): T;
+}
+
+export interface HighWaterMark { bytes?: number; messages?: number }
+export type OnFull = 'wait' | 'drop-oldest' | 'drop-newest' | 'error';
+export type AckPoint = 'received' | 'processed';
+
+export interface CommunicatorOptions<T = unknown> {
+  /** UUID, as text or 16 bytes. Default: random v4. */
+  id?: string | Uint8Array;
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** 0 to 65535; 0 lets the system choose (see `address()`). Default 51966. */
+  port?: number;
+  /** Socket file, for `Protocol.UNIX`. */
+  path?: string;
+  /** Both sides must name the same cluster. Default ''. At most 255 bytes of UTF-8. */
+  cluster?: string;
+  /** Default 'auto': a Uint8Array goes as it is, all else as msgpack. */
+  serializer?: 'auto' | 'bytes' | 'json' | 'msgpack' | Serializer<T>;
+  /** When messages that arrive here are acknowledged. Default 'received'. */
+  ack?: AckPoint;
+  /** Bound per peer and direction. Default 8 MiB and 65,536 messages. */
+  highWaterMark?: HighWaterMark;
+  /** What `put()` does at the bound. Default 'wait'. */
+  onFull?: OnFull;
+  /** 1 to 536,870,911. Default 256 MiB. A longer one is refused on both sides. */
+  maxMessageBytes?: number;
+  /** Most peers at a time (server). Default 10,000. */
+  maxPeers?: number;
+  /** How long a client tries to reach its server. Default 10,000; Infinity allowed. */
+  connectTimeoutMs?: number;
+  /** From accept or connect to the end of the handshake. Default 5,000. */
+  handshakeTimeoutMs?: number;
+  /** A silent connection is pinged after this. Default 10,000; 0 turns it off. */
+  keepAliveMs?: number;
+  /** Silence after which a peer is lost. Default 3 × keepAliveMs. */
+  idleTimeoutMs?: number;
+  /** Default bound of `close()`. Default 5,000. */
+  closeTimeoutMs?: number;
+  /** 'loop' | 'thread'; default by runtime, or the environment variable CHASKI_HOST. */
+  runOn?: 'loop' | 'thread';
+
+  // The seed's names.
+  netloc?: { host?: string; port?: number } | readonly [string, number];
+  connection?: { max_size?: number; merge_size?: number; efficient_size?: number };
+  serialization?: SeedSerializer<T>;
+  workers?: number;
+}
+
+export interface WaitOptions { signal?: AbortSignal; timeoutMs?: number }
+export interface GetOptions extends WaitOptions { peer?: string }
+export interface SendOptions extends WaitOptions { peers?: readonly string[] }
+export interface CloseOptions { timeoutMs?: number; force?: boolean }
+
+/** Many messages in one piece of memory: `lengths` is one length for all, or one per message, in order. */
+export interface Packed { data: Uint8Array; lengths: Uint32Array | number }
+
+/** What `put()` returns: a promise that costs nothing until somebody looks at it. */
+export interface PutResult extends Promise<void> {
+  /** True once every peer has acknowledged. */
+  readonly acked: boolean;
+  /** One promise per peer. */
+  readonly futures: ReadonlyMap<string, Promise<void>>;
+}
+
+export interface Message<T = unknown> {
+  readonly peer: string;
+  /** Sequence number of the message in its session, from 1. */
+  readonly seq: number;
+  /** Decoded value; decoded when first read. A bytes message gives a view that stays valid for ever. */
+  readonly data: T;
+  /** The payload as it travelled (a view). */
+  readonly bytes: Uint8Array;
+  readonly byteLength: number;
+  /** The payload in memory of its own. */
+  copy(): Uint8Array;
+  /** With ack: 'processed': this message is done. */
+  ack(): void;
+}
+
+/** Messages of one peer that arrived together. Nothing is made per message until asked for. */
+export interface Batch<T = unknown> extends Iterable<Message<T>> {
+  readonly peer: string;
+  readonly length: number;
+  /** Sequence number of the first message. */
+  readonly seq: number;
+  /** The memory that the payloads lie in; read it at offset(i). */
+  readonly memory: Uint8Array;
+  /** Sum of the payload lengths. */
+  readonly byteLength: number;
+  offset(i: number): number;
+  byteLengthAt(i: number): number;
+  /** A view of payload i. */
+  view(i: number): Uint8Array;
+  /** Decoded value i. */
+  at(i: number): T;
+  ack(): void;
+}
+
+export type Address = { host: string; port: number } | { path: string };
+
+export interface CommunicatorEvents {
+  /** A peer finished its handshake. */
+  ini: [peer: string];
+  /** A peer said that it will send no more. */
+  fin: [peer: string];
+  /** A peer is gone; `error` says why when it did not go in order. */
+  lost: [peer: string, error: ChaskiError | undefined];
+  /** `count` messages to `peer` were dropped by onFull. */
+  dropped: [peer: string, count: number];
+  /** A connection was refused or closed for what it sent; the communicator goes on. */
+  warning: [error: ChaskiError];
+  /** The backlog fell under the high-water mark again. */
+  drain: [];
+  close: [];
+}
