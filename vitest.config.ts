@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config';
+
+/** What both projects share: real processes and sockets, so files run in processes of their own. */
+const shared = {
+  pool: 'forks' as const,
+  execArgv: ['--expose-gc'],
+  hookTimeout: 30_000,
+};
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'main',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/faults/**', 'test/types/**', '**/fixtures/**'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        // `npm run test:faults`: long runs with killed, slow and hostile peers.
+        test: {
+          ...shared,
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
