@@ -1,0 +1,26 @@
+// Runs vitest and counts.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { check, vitestCounts } from './counts.mjs';
+import { run, tool } from './run.mjs';
+
+/**
+ * Runs one project of vitest.config.ts.
+ *
+ * @param {string} project
+ * @param {readonly string[]} [more] further arguments of vitest
+ */
+export async function vitest(project, more = []) {
+  const folder = mkdtempSync(join(tmpdir(), 'chaski-vitest-'));
+  const report = join(folder, 'report.json');
+  try {
+    const args = [tool('vitest'), 'run', '--project', project];
+    args.push('--reporter', 'default', '--reporter', 'json', '--outputFile.json', report);
+    const { code } = await run(process.execPath, [...args, ...more]);
+    if (!existsSync(report)) return check(false);
+    return vitestCounts(code, JSON.parse(readFileSync(report, 'utf8')));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
