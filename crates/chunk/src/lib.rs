@@ -8,6 +8,7 @@
 //! | [`Pool`], [`Writer`] | equally large slabs, each filled by one writer | a lock per slab |
 //! | [`Slice`] | an immutable view that keeps its memory alive | an atomic per view |
 //! | [`LargePool`], [`LargeBuffer`] | a buffer for one large message | a lock per buffer |
+//! | [`ChunkStream`] | a rope of slices that is read like a pipe | nothing, where it need not |
 //! | [`ring::spsc`] | bounded ring, one producer, one consumer | no read-modify-write |
 //!
 //! # How the memory of a slab is shared
@@ -29,6 +30,7 @@ mod large;
 mod pool;
 pub mod ring;
 mod slice;
+mod stream;
 mod sync;
 mod writer;
 
@@ -36,4 +38,5 @@ pub use block::AllocError;
 pub use large::{LargeBuffer, LargeOwner, LargePool, LargeStats};
 pub use pool::{Pool, PoolStats};
 pub use slice::Slice;
+pub use stream::{ChunkStream, Chunks};
 pub use writer::Writer;
