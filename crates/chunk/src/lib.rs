@@ -20,9 +20,14 @@
 //!
 //! # Checks
 //!
-//! The concurrent parts run under loom: `RUSTFLAGS="--cfg loom" cargo test --release -p chunk
-//! --test loom`. All of it runs under AddressSanitizer: `RUSTFLAGS=-Zsanitizer=address cargo
-//! +nightly test --target x86_64-unknown-linux-gnu -p chunk`.
+//! The concurrent parts run under loom, all of it under `AddressSanitizer`:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom" cargo test --release -p chunk --test loom
+//!
+//! RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
+//!     cargo +nightly test --target x86_64-unknown-linux-gnu -p chunk --tests
+//! ```
 
 mod block;
 mod header;
