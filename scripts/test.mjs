@@ -11,7 +11,12 @@ const parts = {
   build: async () => check(await succeeds(ensure())),
   rustfmt: () => cargo('fmt', '--all', '--check'),
   clippy: () => cargo('clippy', '--workspace', '--all-targets', '--locked', '--', '-D', 'warnings'),
-  rust: () => cargoTest(),
+  rust: () => cargoTest(['--workspace', '--no-fail-fast']),
+  // Every order in which threads can meet in the slabs and rings.
+  loom: () =>
+    cargoTest(['-p', 'chunk', '--test', 'loom', '--target-dir', 'target/loom'], {
+      RUSTFLAGS: '--cfg loom',
+    }),
   types: () => node(tool('typescript', 'tsc'), '-p', 'tsconfig.json'),
   oxlint: () => node(tool('oxlint'), '--deny-warnings'),
   oxfmt: () => node(tool('oxfmt'), '--check'),
@@ -66,9 +71,8 @@ async function node(...args) {
   return check(code === 0);
 }
 
-async function cargoTest() {
-  const args = ['test', '--workspace', '--locked', '--no-fail-fast'];
-  return cargoCounts(await run('cargo', args, { capture: true }));
+async function cargoTest(args, env = {}) {
+  return cargoCounts(await run('cargo', ['test', '--locked', ...args], { capture: true, env }));
 }
 
 /** What napi wrote during the build is what is committed. */
