@@ -1,5 +1,6 @@
 // Public types of chaski/net-queue.
 import type { ChaskiError } from '../errors.ts';
+import type { WaitOptions } from '../shared/wait.ts';
 
 /** Transport of a communicator. */
 export const Protocol = { TCP: 'tcp', UNIX: 'unix' } as const;
@@ -21,7 +22,10 @@ export interface SeedSerializer<T = unknown> {
   load(bytes: Uint8Array): T;
 }
 
-export interface HighWaterMark { bytes?: number; messages?: number }
+export interface HighWaterMark {
+  bytes?: number;
+  messages?: number;
+}
 export type OnFull = 'wait' | 'drop-oldest' | 'drop-newest' | 'error';
 export type AckPoint = 'received' | 'processed';
 
@@ -68,13 +72,50 @@ export interface CommunicatorOptions<T = unknown> {
   workers?: number;
 }
 
-export interface WaitOptions { signal?: AbortSignal; timeoutMs?: number }
-export interface GetOptions extends WaitOptions { peer?: string }
-export interface SendOptions extends WaitOptions { peers?: readonly string[] }
-export interface CloseOptions { timeoutMs?: number; force?: boolean }
+export type { WaitOptions } from '../shared/wait.ts';
+
+export interface GetOptions extends WaitOptions {
+  /** Only a message of this peer. */
+  peer?: string;
+}
+
+export interface BatchesOptions {
+  /** The most messages of a batch. Default: as many as are there. */
+  max?: number;
+  /**
+   * With `ack: 'processed'`: whether a batch is acknowledged when its body has ended. Default true; with false only
+   * `ack()` does it, for batches that are done later (when a file is on disk).
+   */
+  autoAck?: boolean;
+}
+
+export interface GetBatchOptions extends GetOptions {
+  /** The most messages of the batch. Default: as many as are there. */
+  max?: number;
+}
+
+export interface SendOptions extends WaitOptions {
+  /** Default: the server, or all peers. */
+  peers?: readonly string[];
+}
+
+export interface WritableOptions extends WaitOptions {
+  /** Only towards this peer. Default: towards all. */
+  peer?: string;
+}
+
+export interface CloseOptions {
+  /** How long to wait for the peers. Default: the option `closeTimeoutMs`. */
+  timeoutMs?: number;
+  /** Wait for nothing. */
+  force?: boolean;
+}
 
 /** Many messages in one piece of memory: `lengths` is one length for all, or one per message, in order. */
-export interface Packed { data: Uint8Array; lengths: Uint32Array | number }
+export interface Packed {
+  data: Uint8Array;
+  lengths: Uint32Array | number;
+}
 
 /** What `put()` returns: a promise that costs nothing until somebody looks at it. */
 export interface PutResult extends Promise<void> {
@@ -135,3 +176,20 @@ export interface CommunicatorEvents {
   drain: [];
   close: [];
 }
+
+/**
+ * Takes a message: its decoded value, who sent it, and its sequence number. A handler may return a promise; with
+ * `ack: 'processed'` the message is acknowledged when that fulfils, else when the handler returns.
+ */
+export type MessageHandler<T = unknown> = (data: T, peer: string, seq: number) => unknown;
+
+/** A running `subscribe()`. */
+export interface Subscription extends Disposable {
+  /** True after `close()`, and when the communicator has ended and all was delivered. */
+  readonly closed: boolean;
+  /** Delivers nothing more. What was not delivered stays in the queue. */
+  close(): void;
+}
+
+/** Gauges and counters; which ones there are may change between versions. */
+export type Stats = Readonly<Record<string, number>>;

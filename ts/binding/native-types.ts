@@ -1,0 +1,132 @@
+// What the addon exports, written from docs/design/core.md. `load.ts` hands it out.
+
+/** A communicator inside the addon. Only the addon makes one. */
+export type QueueHandle = number & { readonly [queueHandle]: true };
+declare const queueHandle: unique symbol;
+
+/** What `queueOpen` needs; every field is given, times in ms. */
+export interface NativeQueueConfig {
+  server: boolean;
+  unix: boolean;
+  host: string;
+  port: number;
+  /** '' for TCP. */
+  path: string;
+  /** 16 bytes. */
+  id: Uint8Array;
+  cluster: string;
+  ackProcessed: boolean;
+  highWaterBytes: number;
+  highWaterMessages: number;
+  maxMessageBytes: number;
+  maxPeers: number;
+  /** 0: for ever. */
+  connectTimeoutMs: number;
+  handshakeTimeoutMs: number;
+  /** 0: off. */
+  keepAliveMs: number;
+  /** 0: off. */
+  idleTimeoutMs: number;
+  /** 0 thread, 1 loop. */
+  runOn: number;
+}
+
+/** An event of a communicator. `type` says which fields are there. */
+export interface NativeEvent {
+  type: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed';
+  /** peer, fin, lost, gone, dropped. */
+  peer?: number;
+  /** peer: 16 bytes. */
+  id?: Uint8Array;
+  /** peer: the longest message that the other side takes. */
+  maxMessageBytes?: number;
+  /** open. */
+  host?: string;
+  port?: number;
+  path?: string;
+  /** lost ('' when the peer left in order), warning, failed. */
+  code?: string;
+  message?: string;
+  /** dropped: sequence numbers, both included. */
+  first?: number;
+  last?: number;
+}
+
+/** Gauges and counters of a communicator. */
+export type NativeQueueStats = Readonly<Record<string, number>>;
+
+/** The addon. Hot functions return 0 or more, or a negative code of `errorCodes()`. */
+export interface NativeBinding {
+  errorCodes(): string[];
+  queueOpen(config: NativeQueueConfig, wake: () => void): QueueHandle;
+  queueWake(handle: QueueHandle): number;
+  queueEvents(handle: QueueHandle): NativeEvent[];
+  queuePut(
+    handle: QueueHandle,
+    peer: number,
+    data: Uint8Array,
+    words: Uint32Array,
+    count: number,
+  ): number;
+  queuePutUniform(
+    handle: QueueHandle,
+    peer: number,
+    data: Uint8Array,
+    word: number,
+    count: number,
+  ): number;
+  queueStatus(handle: QueueHandle, peer: number, out: Float64Array): number;
+  queueWatch(handle: QueueHandle, peer: number, seq: number): boolean;
+  queueDropOldest(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
+  queueDrain(
+    handle: QueueHandle,
+    peer: number,
+    data: Uint8Array,
+    dataOffset: number,
+    index: Uint32Array,
+    indexOffset: number,
+    max: number,
+    info: Float64Array,
+  ): number;
+  queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array;
+  queueAck(handle: QueueHandle, peer: number, seq: number): number;
+  queueClose(handle: QueueHandle, timeoutMs: number): void;
+  queueAddress(handle: QueueHandle): { host?: string; port?: number; path?: string };
+  queueRef(handle: QueueHandle, on: boolean): void;
+  queueStats(handle: QueueHandle): NativeQueueStats;
+  queueForget(handle: QueueHandle): void;
+}
+
+/** Bits of `queueWake`. */
+export const wakeBits = { readable: 1, acked: 2, events: 4 } as const;
+
+/** Fields of `queueStatus`'s array. */
+export const status = {
+  /** Every message up to this one is acknowledged. */
+  ackedSeq: 0,
+  /** Payload bytes acknowledged or dropped, in all. */
+  doneBytes: 1,
+  /** 1 while the peer lives. */
+  alive: 2,
+  /** Messages acknowledged or dropped, in all. */
+  doneMessages: 3,
+  /** The last message of which a byte may have reached the socket. */
+  writtenSeq: 4,
+  length: 5,
+} as const;
+
+/** Fields of `queueDrain`'s info array. */
+export const drained = {
+  peer: 0,
+  /** Sequence number of the first message; the others follow without a gap. */
+  seq: 1,
+  bytes: 2,
+  largeLength: 3,
+  more: 4,
+  tooLong: 5,
+  length: 6,
+} as const;
+
+/** A word is `kind << 29 | length`. */
+export const kindShift: number = 29;
+export const lengthMask: number = 0x1fff_ffff;

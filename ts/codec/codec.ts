@@ -1,0 +1,183 @@
+import { Packr } from 'msgpackr';
+
+import { ChaskiError } from '../errors.ts';
+import { asBytes, isLost, lostMemory } from './bytes.ts';
+import { Kind } from './kinds.ts';
+import { checkJson, checkMsgpack } from './limits.ts';
+
+/** A user's own encoding. Data only: never code. */
+export interface UserCodec {
+  encode(value: unknown): Uint8Array;
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** Turns values into payloads and back. One for each communicator; stateless. */
+export interface Codec {
+  /** Whether a Uint8Array goes as it is. */
+  readonly rawBytes: boolean;
+  /** Kind of what `encode` returns for anything that does not go as it is. */
+  readonly kind: number;
+  /**
+   * The payload of `value`. Valid until the next call: the caller copies it or hands it on at once.
+   *
+   * @throws ChaskiError `ERR_CHASKI_CODEC` or `ERR_CHASKI_INVALID_ARGUMENT`.
+   */
+  encode(value: unknown): Uint8Array;
+  /**
+   * The value of the payload at [offset, offset + length) of `memory`.
+   *
+   * @throws ChaskiError `ERR_CHASKI_CODEC`.
+   */
+  decode(kind: number, memory: Uint8Array, offset: number, length: number): unknown;
+}
+
+/** The codec of the option `serializer`. */
+export function codecOf(serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | UserCodec): Codec {
+  if (typeof serializer === 'object') return new UserKindCodec(serializer);
+  switch (serializer) {
+    case 'auto':
+      return { rawBytes: true, kind: Kind.MSGPACK, encode: encodeMsgpack, decode };
+    case 'bytes':
+      return { rawBytes: true, kind: Kind.BYTES, encode: encodeBytes, decode: view };
+    case 'json':
+      return { rawBytes: false, kind: Kind.JSON, encode: encodeJson, decode };
+    case 'msgpack':
+      return { rawBytes: false, kind: Kind.MSGPACK, encode: encodeMsgpack, decode };
+  }
+}
+
+class UserKindCodec implements Codec {
+  readonly rawBytes: boolean = false;
+  readonly kind: number = Kind.USER;
+  readonly #user: UserCodec;
+
+  constructor(user: UserCodec) {
+    this.#user = user;
+  }
+
+  encode(value: unknown): Uint8Array {
+    let bytes: unknown;
+    try {
+      bytes = this.#user.encode(value);
+    } catch (cause) {
+      throw failed('encode', "the serializer's encode() threw", cause);
+    }
+    const result = asBytes(bytes);
+    if (result === undefined) {
+      throw failed(
+        'encode',
+        `the serializer's encode() returned ${typeof bytes}, not a Uint8Array`,
+      );
+    }
+    if (isLost(result)) throw lostMemory();
+    return result;
+  }
+
+  decode(kind: number, memory: Uint8Array, offset: number, length: number): unknown {
+    if (kind !== Kind.USER) return decode(kind, memory, offset, length);
+    try {
+      return this.#user.decode(view(kind, memory, offset, length));
+    } catch (cause) {
+      throw failed('decode', "the serializer's decode() threw", cause);
+    }
+  }
+}
+
+const packrOptions = {
+  useRecords: false,
+  mapsAsObjects: true,
+  moreTypes: false,
+  structuredClone: false,
+  bundleStrings: false,
+  encodeUndefinedAsNil: true,
+  copyBuffers: false,
+  // A number while it is exact, else a bigint. msgpackr knows it, its types do not.
+  int64AsType: 'auto',
+};
+
+const packr = new Packr(packrOptions as unknown as ConstructorParameters<typeof Packr>[0]);
+
+function encodeMsgpack(value: unknown): Uint8Array {
+  try {
+    return packr.pack(value);
+  } catch (cause) {
+    throw failed('encode', 'the value cannot be written as msgpack', cause);
+  }
+}
+
+function encodeBytes(value: unknown): Uint8Array {
+  const bytes = asBytes(value);
+  if (bytes === undefined) {
+    throw new ChaskiError(
+      'ERR_CHASKI_INVALID_ARGUMENT',
+      `The message is a ${value === null ? 'null' : typeof value}; with serializer 'bytes' it must be a Uint8Array or ArrayBuffer. ` +
+        "Use serializer 'auto' to send any value.",
+    );
+  }
+  if (isLost(bytes)) throw lostMemory();
+  return bytes;
+}
+
+function encodeJson(value: unknown): Uint8Array {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value) as string | undefined;
+  } catch (cause) {
+    throw failed('encode', 'the value cannot be written as JSON', cause);
+  }
+  if (text === undefined) {
+    throw failed('encode', `JSON has no way to write a value of type ${typeof value}`);
+  }
+  return Buffer.from(text, 'utf8');
+}
+
+function decode(kind: number, memory: Uint8Array, offset: number, length: number): unknown {
+  switch (kind) {
+    case Kind.BYTES:
+      return view(kind, memory, offset, length);
+    case Kind.MSGPACK:
+      return decodeMsgpack(memory, offset, length);
+    case Kind.JSON:
+      return decodeJson(memory, offset, length);
+    default:
+      throw failed(
+        'decode',
+        `the sender used a serializer of its own (kind ${kind}): give this side the same one`,
+      );
+  }
+}
+
+function decodeMsgpack(memory: Uint8Array, offset: number, length: number): unknown {
+  const end = offset + length;
+  const reason = checkMsgpack(memory, offset, end);
+  if (reason !== undefined) throw failed('decode', `the msgpack payload is not sound: ${reason}`);
+  try {
+    return packr.unpack(memory, { start: offset, end });
+  } catch (cause) {
+    throw failed('decode', 'the msgpack payload is not sound', cause);
+  }
+}
+
+function decodeJson(memory: Uint8Array, offset: number, length: number): unknown {
+  const reason = checkJson(memory, offset, offset + length);
+  if (reason !== undefined) throw failed('decode', `the JSON payload is not sound: ${reason}`);
+  try {
+    return JSON.parse(
+      Buffer.from(memory.buffer, memory.byteOffset + offset, length).toString('utf8'),
+    );
+  } catch (cause) {
+    throw failed('decode', 'the JSON payload is not sound', cause);
+  }
+}
+
+function view(_kind: number, memory: Uint8Array, offset: number, length: number): Uint8Array {
+  return new Uint8Array(memory.buffer, memory.byteOffset + offset, length);
+}
+
+function failed(direction: 'encode' | 'decode', reason: string, cause?: unknown): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_CODEC',
+    `Could not ${direction} a message: ${reason}.`,
+    cause === undefined ? {} : { cause },
+  );
+}

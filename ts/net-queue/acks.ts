@@ -1,0 +1,58 @@
+// Which messages of a peer are done, when they need not be done in order. Acknowledgements are cumulative, so only the
+// prefix without a gap can be told to the peer.
+
+/** The done messages of one peer. Sequence numbers start at 1. */
+export class AckTracker {
+  /** Every message up to this one is done. */
+  prefix: number = 0;
+  /** Done beyond the prefix: first and last of each range, disjoint, not adjacent, in order. */
+  readonly #beyond: number[] = [];
+
+  /** Marks first to last (included) as done; whether the prefix grew. Doing so twice is harmless. */
+  done(first: number, last: number): boolean {
+    if (last <= this.prefix) return false;
+    if (first > this.prefix + 1) {
+      this.#keep(first, last);
+      return false;
+    }
+    this.prefix = last;
+    if (this.#beyond.length > 0) this.#absorb();
+    return true;
+  }
+
+  /** How many ranges are remembered beyond the prefix. */
+  get ranges(): number {
+    return this.#beyond.length / 2;
+  }
+
+  #absorb(): void {
+    const beyond = this.#beyond;
+    let used = 0;
+    while (used < beyond.length && (beyond[used] as number) <= this.prefix + 1) {
+      this.prefix = Math.max(this.prefix, beyond[used + 1] as number);
+      used += 2;
+    }
+    if (used > 0) beyond.splice(0, used);
+  }
+
+  #keep(first: number, last: number): void {
+    const beyond = this.#beyond;
+    // The first range that ends at `first - 1` or later.
+    let low = 0;
+    let high = beyond.length / 2;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((beyond[2 * middle + 1] as number) < first - 1) low = middle + 1;
+      else high = middle;
+    }
+    let end = low;
+    let from = first;
+    let to = last;
+    while (2 * end < beyond.length && (beyond[2 * end] as number) <= to + 1) {
+      from = Math.min(from, beyond[2 * end] as number);
+      to = Math.max(to, beyond[2 * end + 1] as number);
+      end += 1;
+    }
+    beyond.splice(2 * low, 2 * (end - low), from, to);
+  }
+}

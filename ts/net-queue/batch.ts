@@ -1,0 +1,87 @@
+import { lengthMask } from '../binding/index.ts';
+import type { Origin } from './arena.ts';
+import { ReceivedMessage, valueAt, viewAt } from './message.ts';
+import type { Batch, Message } from './types.ts';
+
+/** Messages of one peer, in a row. */
+export class ReceivedBatch<T> implements Batch<T> {
+  readonly origin: Origin;
+  readonly length: number;
+  readonly seq: number;
+  readonly #index: Uint32Array;
+  /** Where the numbers of the first message stand in the index. */
+  readonly #start: number;
+
+  constructor(origin: Origin, index: Uint32Array, start: number, length: number, seq: number) {
+    this.origin = origin;
+    this.#index = index;
+    this.#start = start;
+    this.length = length;
+    this.seq = seq;
+  }
+
+  get peer(): string {
+    return this.origin.peer.id;
+  }
+
+  get memory(): Uint8Array {
+    return this.origin.memory;
+  }
+
+  get byteLength(): number {
+    let sum = 0;
+    for (let i = 0; i < this.length; i += 1) sum += this.byteLengthAt(i);
+    return sum;
+  }
+
+  offset(i: number): number {
+    return this.#index[this.#start + 2 * i] as number;
+  }
+
+  byteLengthAt(i: number): number {
+    return (this.#index[this.#start + 2 * i + 1] as number) & lengthMask;
+  }
+
+  view(i: number): Uint8Array {
+    return viewAt(this.origin, this.offset(this.#checked(i)), this.word(i));
+  }
+
+  at(i: number): T {
+    return valueAt<T>(this.origin, this.offset(this.#checked(i)), this.word(i));
+  }
+
+  ack(): void {
+    this.origin.done?.(this.origin.peer, this.seq, this.seq + this.length - 1);
+  }
+
+  *[Symbol.iterator](): IterableIterator<Message<T>> {
+    for (let i = 0; i < this.length; i += 1) yield this.message(i);
+  }
+
+  /** @internal Length and kind of payload i. */
+  word(i: number): number {
+    return this.#index[this.#start + 2 * i + 1] as number;
+  }
+
+  /** @internal */
+  message(i: number): ReceivedMessage<T> {
+    return new ReceivedMessage<T>(this.origin, this.offset(i), this.word(i), this.seq + i);
+  }
+
+  /** @internal The messages from `from` on, `count` of them. */
+  part(from: number, count: number): ReceivedBatch<T> {
+    if (from === 0 && count === this.length) return this;
+    return new ReceivedBatch<T>(
+      this.origin,
+      this.#index,
+      this.#start + 2 * from,
+      count,
+      this.seq + from,
+    );
+  }
+
+  #checked(i: number): number {
+    if (i >= 0 && i < this.length) return i;
+    throw new RangeError(`Message ${i} of a batch of ${this.length} was asked for.`);
+  }
+}

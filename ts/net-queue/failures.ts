@@ -1,0 +1,121 @@
+// The errors of net-queue, said once: what happened, with which values, and what to do.
+import { ChaskiError, isErrorCode } from '../errors.ts';
+import type { Delivered, ErrorCode } from '../errors.ts';
+
+/**
+ * A communicator or one of its peers is closed (`code` is `ERR_CHASKI_CLOSED`): there is nothing left to get, or no
+ * way to put.
+ */
+export class ResourceClosed extends ChaskiError {
+  override readonly name: string = 'ResourceClosed';
+  /** The peer that is gone; '' when the communicator itself is closed. */
+  readonly peer: string;
+
+  constructor(message: string, peer: string, options: { cause?: unknown; delivered?: Delivered }) {
+    super('ERR_CHASKI_CLOSED', message, options);
+    this.peer = peer;
+  }
+}
+
+export function closed(cause?: unknown, delivered?: Delivered): ResourceClosed {
+  return new ResourceClosed('The communicator is closed.', '', {
+    ...(cause === undefined ? {} : { cause }),
+    ...(delivered === undefined ? {} : { delivered }),
+  });
+}
+
+export function peerClosed(peer: string, delivered: Delivered, cause?: unknown): ResourceClosed {
+  const known =
+    delivered === 'no'
+      ? 'The message was not sent.'
+      : 'Whether the message arrived cannot be known: it was sent, and not acknowledged.';
+  return new ResourceClosed(`The peer ${peer} is gone. ${known}`, peer, {
+    delivered,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+export function notConnected(peer: string | undefined): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_NOT_CONNECTED',
+    peer === undefined
+      ? 'No peer is connected, so the message went nowhere. Wait for one (the event ini), then put again.'
+      : `No peer with the id ${peer} is connected. communicator.peers lists those that are.`,
+    { retryable: true, delivered: 'no' },
+  );
+}
+
+export function queueFull(peer: string, messages: number, bytes: number): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_QUEUE_FULL',
+    `The queue to ${peer === '' ? 'the server' : peer} is full: ${messages} messages with ${bytes} bytes are not acknowledged. ` +
+      'Await writable() or send() before putting more, or raise highWaterMark.',
+    { retryable: true, delivered: 'no' },
+  );
+}
+
+export function dropped(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_QUEUE_FULL',
+    `The message to ${peer} was dropped unsent, to make room for newer ones (onFull: 'drop-oldest').`,
+    { retryable: true, delivered: 'no' },
+  );
+}
+
+export function forgotten(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_QUEUE_FULL',
+    `Messages to ${peer} were dropped at about this one's time, so long ago that which ones is not known any more. ` +
+      'Look at the result of put() sooner.',
+    { delivered: 'unknown' },
+  );
+}
+
+export function tooLarge(length: number, most: number): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_TOO_LARGE',
+    `A message of ${length} bytes is over the limit of ${most}. Split it, or raise maxMessageBytes on both sides.`,
+    { delivered: 'no' },
+  );
+}
+
+export function invalid(name: string, value: unknown, wanted: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_INVALID_ARGUMENT',
+    `${name} is ${show(value)}; it must be ${wanted}.`,
+  );
+}
+
+export function unsupported(what: string, instead: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_UNSUPPORTED',
+    `${what} is not in this version of chaski. ${instead}`,
+  );
+}
+
+export function busy(wanted: string, taken: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_BUSY',
+    `${wanted} is not possible while ${taken} consumes the messages. Close that one first.`,
+  );
+}
+
+export function handlerFailed(what: string, cause: unknown): ChaskiError {
+  return new ChaskiError('ERR_CHASKI_HANDLER', `${what} failed; see cause.`, { cause });
+}
+
+/** An error that the addon describes by code and message. */
+export function fromNative(code: string | undefined, message: string | undefined): ChaskiError {
+  const known: ErrorCode = isErrorCode(code) ? code : 'ERR_CHASKI_INTERNAL';
+  return new ChaskiError(known, message ?? 'The native part gave no reason.', {
+    retryable: known === 'ERR_CHASKI_TIMEOUT' || known === 'ERR_CHASKI_NOT_CONNECTED',
+  });
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : 'an object';
+  return String(value);
+}

@@ -1,0 +1,252 @@
+// Received messages on their way to whoever consumes them. Native is drained only when somebody asks, batch by batch;
+// what is left of a batch stays at the front, so consumers can take turns and leave at any point.
+import { drained } from '../binding/index.ts';
+import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import type { Codec } from '../codec/index.ts';
+import { toChaskiError } from '../errors.ts';
+import type { ChaskiError } from '../errors.ts';
+import { Arena, Origin } from './arena.ts';
+import { ReceivedBatch } from './batch.ts';
+import type { ReceivedMessage } from './message.ts';
+import type { Peer } from './peer.ts';
+
+/** What the inbox needs of its communicator. */
+export interface InboxHost {
+  /** The peer that native calls `number`; reads events first when it is new. */
+  peerByNumber(number: number): Peer;
+  peerById(id: string): Peer | undefined;
+  /** Acknowledges messages; undefined with ack 'received'. */
+  readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
+}
+
+/** Somebody who waits for a message or a batch. */
+export interface Want<T> {
+  /** Only from this peer. */
+  readonly peer: string | undefined;
+  /** The most messages of a batch; 0 for a single message. */
+  readonly max: number;
+  /** Given up: to be passed over. */
+  over: boolean;
+  onMessage(message: ReceivedMessage<T>): void;
+  onBatch(batch: ReceivedBatch<T>): void;
+  onEnd(error: ChaskiError | undefined): void;
+}
+
+/** A batch, and how much of it was taken. */
+interface Front<T> {
+  readonly batch: ReceivedBatch<T>;
+  cursor: number;
+}
+
+export class Inbox<T> {
+  /** The batch in hand. Hot consumers read it here and move `cursor`. */
+  batch: ReceivedBatch<T> | undefined = undefined;
+  cursor: number = 0;
+  /** Messages in `batch`. */
+  count: number = 0;
+  readonly #native: NativeBinding;
+  readonly #handle: QueueHandle;
+  readonly #host: InboxHost;
+  readonly #codec: Codec;
+  readonly #info: Float64Array = new Float64Array(drained.length);
+  #arena: Arena = new Arena();
+  /** Native may have something. */
+  #readable = false;
+  #ended = false;
+  #endError: ChaskiError | undefined = undefined;
+  /** Batches that were begun, or drained past, in order. */
+  #parked: Front<T>[] = [];
+  #wants: Want<T>[] = [];
+  /** Called when there is something and nobody waits: the subscription. */
+  onReadable: (() => void) | undefined = undefined;
+
+  constructor(native: NativeBinding, handle: QueueHandle, codec: Codec, host: InboxHost) {
+    this.#native = native;
+    this.#handle = handle;
+    this.#codec = codec;
+    this.#host = host;
+  }
+
+  /** No more will come. What is here can still be taken. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Why it ended, when that was not in order. */
+  get endError(): ChaskiError | undefined {
+    return this.#endError;
+  }
+
+  get hasWants(): boolean {
+    return this.#wants.some((want) => !want.over);
+  }
+
+  /** Makes sure that a batch with something left is in hand; false when nothing is there. */
+  fill(): boolean {
+    if (this.cursor < this.count) return true;
+    const front = this.#parked.shift();
+    if (front !== undefined) {
+      this.#hold(front.batch, front.cursor);
+      return true;
+    }
+    const batch = this.#drain(-1);
+    if (batch === undefined) {
+      this.#hold(undefined, 0);
+      return false;
+    }
+    this.#hold(batch, 0);
+    return true;
+  }
+
+  take(): ReceivedMessage<T> | undefined {
+    if (this.cursor === this.count && !this.fill()) return undefined;
+    const at = this.cursor;
+    this.cursor = at + 1;
+    return this.batch?.message(at);
+  }
+
+  takeFrom(id: string): ReceivedMessage<T> | undefined {
+    return this.#takePartFrom(id, 1)?.message(0);
+  }
+
+  /** At most `max` messages of one peer. */
+  takeBatch(max: number, id?: string): ReceivedBatch<T> | undefined {
+    if (id !== undefined) return this.#takePartFrom(id, max);
+    if (!this.fill()) return undefined;
+    const from = this.cursor;
+    const count = Math.min(this.count - from, max);
+    this.cursor = from + count;
+    return this.batch?.part(from, count);
+  }
+
+  want(want: Want<T>): void {
+    this.#wants.push(want);
+    this.serve();
+  }
+
+  /** Something arrived. */
+  readable(): void {
+    this.#readable = true;
+    this.serve();
+    this.onReadable?.();
+  }
+
+  /** Gives what is there to those who wait, first come first served. */
+  serve(): void {
+    const wants = this.#wants;
+    let kept = 0;
+    for (let i = 0; i < wants.length; i += 1) {
+      const want = wants[i] as Want<T>;
+      if (want.over || this.#give(want)) continue;
+      if (this.#ended) {
+        want.onEnd(this.#endError);
+        continue;
+      }
+      wants[kept] = want;
+      kept += 1;
+    }
+    wants.length = kept;
+  }
+
+  /** Takes all that native still has, because its handle is about to go. */
+  end(error: ChaskiError | undefined): void {
+    this.#readable = true;
+    for (let batch = this.#drain(-1); batch !== undefined; batch = this.#drain(-1)) {
+      this.#parked.push({ batch, cursor: 0 });
+    }
+    this.#ended = true;
+    this.#endError = error;
+    this.serve();
+    this.onReadable?.();
+  }
+
+  #give(want: Want<T>): boolean {
+    if (want.max > 0) {
+      const batch = this.takeBatch(want.max, want.peer);
+      if (batch === undefined) return false;
+      want.onBatch(batch);
+      return true;
+    }
+    const message = want.peer === undefined ? this.take() : this.takeFrom(want.peer);
+    if (message === undefined) return false;
+    want.onMessage(message);
+    return true;
+  }
+
+  #hold(batch: ReceivedBatch<T> | undefined, cursor: number): void {
+    this.batch = batch;
+    this.cursor = cursor;
+    this.count = batch?.length ?? 0;
+  }
+
+  #takePartFrom(id: string, max: number): ReceivedBatch<T> | undefined {
+    if (this.cursor < this.count && this.batch?.peer === id) return this.takeBatch(max);
+    let at = this.#parked.findIndex(({ batch }) => batch.peer === id);
+    if (at < 0) {
+      const peer = this.#host.peerById(id);
+      const batch = peer === undefined ? undefined : this.#drain(peer.number);
+      if (batch === undefined) return undefined;
+      at = this.#parked.push({ batch, cursor: 0 }) - 1;
+    }
+    const front = this.#parked[at] as Front<T>;
+    const count = Math.min(front.batch.length - front.cursor, max);
+    const part = front.batch.part(front.cursor, count);
+    front.cursor += count;
+    if (front.cursor === front.batch.length) this.#parked.splice(at, 1);
+    return part;
+  }
+
+  #drain(number: number): ReceivedBatch<T> | undefined {
+    if (!this.#readable || this.#ended) return undefined;
+    const info = this.#info;
+    if (this.#arena.spent) this.#arena = new Arena();
+    let count = this.#drainInto(this.#arena, number);
+    if (count === 0 && (info[drained.tooLong] as number) > 0) {
+      this.#arena = new Arena();
+      count = this.#drainInto(this.#arena, number);
+    }
+    if (count <= 0) {
+      if (number < 0) this.#readable = false;
+      return undefined;
+    }
+    const arena = this.#arena;
+    const peer = this.#host.peerByNumber(info[drained.peer] as number);
+    const seq = info[drained.seq] as number;
+    if (seq > peer.received + 1) this.#host.done?.(peer, peer.received + 1, seq - 1);
+    peer.received = seq + count - 1;
+    if ((info[drained.largeLength] as number) > 0) return this.#takeLarge(peer, arena, seq);
+    const origin = new Origin(peer, arena.memory, this.#codec, this.#host.done);
+    const batch = new ReceivedBatch<T>(origin, arena.index, arena.indexed, count, seq);
+    arena.used += info[drained.bytes] as number;
+    arena.indexed += 2 * count;
+    return batch;
+  }
+
+  #drainInto(arena: Arena, number: number): number {
+    this.#info[drained.tooLong] = 0;
+    this.#info[drained.largeLength] = 0;
+    return this.#native.queueDrain(
+      this.#handle,
+      number,
+      arena.memory,
+      arena.used,
+      arena.index,
+      arena.indexed,
+      arena.slots,
+      this.#info,
+    );
+  }
+
+  /** A message with memory of its own, which native hands over without a copy. */
+  #takeLarge(peer: Peer, arena: Arena, seq: number): ReceivedBatch<T> {
+    const word = arena.index[arena.indexed + 1] as number;
+    let memory: Uint8Array;
+    try {
+      memory = this.#native.queueTakeLarge(this.#handle, peer.number);
+    } catch (error) {
+      throw toChaskiError(error, `A message of ${peer.id} could not be taken`);
+    }
+    const origin = new Origin(peer, memory, this.#codec, this.#host.done);
+    return new ReceivedBatch<T>(origin, Uint32Array.of(memory.byteOffset, word), 0, 1, seq);
+  }
+}

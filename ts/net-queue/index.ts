@@ -1,0 +1,37 @@
+// Acknowledged message queues between processes: a server with many peers, or a client with its server, over TCP or UNIX
+// sockets. `open()` gives a Communicator; `put()` sends, `for await`, `get()`, `subscribe()` and `batches()` receive. How a
+// message travels, and why it costs so little, is told in docs/design/core.md.
+//
+// `communicator` holds the rooms together: `sender` (with `send-slab`, `peer`, `put-result`, `waiters`) on the way out,
+// `inbox` (with `arena`, `batch`, `message`) and its consumers `iterator` and `subscription` on the way in.
+export { ChaskiError } from '../errors.ts';
+export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
+export type { Communicator } from './communicator.ts';
+export { ResourceClosed } from './failures.ts';
+export { create, create as new, open } from './open.ts';
+export type { OpenOptions } from './options.ts';
+export { Protocol, Purpose } from './types.ts';
+export type {
+  AckPoint,
+  Address,
+  Batch,
+  BatchesOptions,
+  CloseOptions,
+  CommunicatorEvents,
+  CommunicatorOptions,
+  GetBatchOptions,
+  GetOptions,
+  HighWaterMark,
+  Message,
+  MessageHandler,
+  OnFull,
+  Packed,
+  PutResult,
+  SeedSerializer,
+  SendOptions,
+  Serializer,
+  Stats,
+  Subscription,
+  WaitOptions,
+  WritableOptions,
+} from './types.ts';

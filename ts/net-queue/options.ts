@@ -1,0 +1,297 @@
+// What a user asks for, parsed once into what the rest can rely on.
+import { randomUUID } from 'node:crypto';
+
+import type { Host } from '../binding/index.ts';
+import { codecOf } from '../codec/index.ts';
+import type { Codec } from '../codec/index.ts';
+import { longestTimeoutMs } from '../shared/wait.ts';
+import { invalid, unsupported } from './failures.ts';
+import { Protocol, Purpose } from './types.ts';
+import type { CommunicatorOptions, OnFull } from './types.ts';
+
+/** Checked options, aliases resolved, defaults filled in. */
+export interface Settings {
+  readonly protocol: Protocol;
+  readonly purpose: Purpose;
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** '' for TCP. */
+  readonly path: string;
+  readonly cluster: string;
+  readonly codec: Codec;
+  readonly ackProcessed: boolean;
+  readonly highWaterBytes: number;
+  readonly highWaterMessages: number;
+  readonly onFull: OnFull;
+  readonly maxMessageBytes: number;
+  readonly maxPeers: number;
+  /** Infinity: for ever. */
+  readonly connectTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  /** 0: off. */
+  readonly keepAliveMs: number;
+  readonly idleTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly runOn: Host | undefined;
+}
+
+/** What `open()` and `new()` are called with, in any of their forms. */
+export interface OpenOptions<T = unknown> extends CommunicatorOptions<T> {
+  /** Default 'tcp'. */
+  protocol?: Protocol;
+  /** Default 'client'. */
+  purpose?: Purpose;
+}
+
+/**
+ * Parses the arguments of `open()`.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `ERR_CHASKI_UNSUPPORTED`.
+ */
+export function parseOptions<T>(
+  first: Protocol | OpenOptions<T> | undefined,
+  purpose: Purpose | undefined,
+  rest: CommunicatorOptions<T> | undefined,
+): Settings {
+  const options: OpenOptions<T> =
+    typeof first === 'object' && first !== null
+      ? first
+      : {
+          ...object('options', rest ?? {}),
+          ...(first === undefined ? {} : { protocol: first }),
+          ...(purpose === undefined ? {} : { purpose }),
+        };
+  refuseUnknown('options', options, known);
+  const protocol = protocolOf(options.protocol);
+  const { host, port } = location(options, protocol);
+  refuseSecurity(options);
+  checkWorkers(options.workers);
+  checkConnection(options.connection);
+  const mark = object('highWaterMark', options.highWaterMark ?? {});
+  refuseUnknown('highWaterMark', mark, ['bytes', 'messages']);
+  const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 10_000);
+  return {
+    protocol,
+    purpose: purposeOf(options.purpose),
+    id: idOf(options.id),
+    host,
+    port,
+    path: pathOf(options.path, protocol),
+    cluster: clusterOf(options.cluster),
+    codec: codec(options),
+    ackProcessed: oneOf('ack', options.ack, ['received', 'processed']) === 'processed',
+    highWaterBytes: integer('highWaterMark.bytes', mark.bytes, 8 << 20, 1, 2 ** 40),
+    highWaterMessages: integer('highWaterMark.messages', mark.messages, 65_536, 1, 2 ** 30),
+    onFull: oneOf('onFull', options.onFull, ['wait', 'drop-oldest', 'drop-newest', 'error']),
+    maxMessageBytes: integer('maxMessageBytes', options.maxMessageBytes, 256 << 20, 1, longest),
+    maxPeers: integer('maxPeers', options.maxPeers, 10_000, 1, 1_000_000),
+    connectTimeoutMs:
+      options.connectTimeoutMs === Infinity
+        ? Infinity
+        : integer('connectTimeoutMs', options.connectTimeoutMs, 10_000, 1, longestTimeoutMs),
+    handshakeTimeoutMs: integer(
+      'handshakeTimeoutMs',
+      options.handshakeTimeoutMs,
+      5000,
+      1,
+      longestTimeoutMs,
+    ),
+    keepAliveMs,
+    idleTimeoutMs: time(
+      'idleTimeoutMs',
+      options.idleTimeoutMs,
+      Math.min(3 * keepAliveMs, longestTimeoutMs),
+    ),
+    closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
+    runOn:
+      options.runOn === undefined ? undefined : oneOf('runOn', options.runOn, ['loop', 'thread']),
+  };
+}
+
+/** The 16 bytes of a UUID in its text form. */
+export function uuidBytes(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text.replaceAll('-', ''), 'hex'));
+}
+
+/** The text form of the 16 bytes of a UUID. */
+export function uuidText(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** The longest message that a word can describe. */
+const longest = 0x1fff_ffff;
+
+const known = (
+  'protocol purpose id host port path cluster serializer ack highWaterMark onFull maxMessageBytes maxPeers ' +
+  'connectTimeoutMs handshakeTimeoutMs keepAliveMs idleTimeoutMs closeTimeoutMs runOn ' +
+  'netloc connection serialization security workers'
+).split(' ');
+
+function protocolOf(value: unknown): Protocol {
+  if (value === undefined || value === Protocol.TCP) return Protocol.TCP;
+  if (value === Protocol.UNIX) return Protocol.UNIX;
+  if (value === 'mqtt' || value === 'grpc') {
+    throw unsupported(`The protocol '${value}'`, "Use 'tcp' or 'unix'.");
+  }
+  throw invalid('protocol', value, "'tcp' or 'unix'");
+}
+
+function purposeOf(value: unknown): Purpose {
+  return oneOf('purpose', value as Purpose | undefined, [Purpose.CLIENT, Purpose.SERVER]);
+}
+
+function idOf(value: unknown): string {
+  if (value === undefined) return randomUUID();
+  if (typeof value === 'string' && uuid.test(value)) return value.toLowerCase();
+  if (value instanceof Uint8Array && value.byteLength === 16) return uuidText(value);
+  throw invalid('id', value, 'a UUID, as text or as 16 bytes');
+}
+
+const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
+
+function location(options: OpenOptions, protocol: Protocol): { host: string; port: number } {
+  const { netloc } = options;
+  if (netloc !== undefined && (options.host !== undefined || options.port !== undefined)) {
+    throw invalid('netloc', netloc, 'left out where host or port is given');
+  }
+  const [host, port] = hostAndPort(options);
+  if (protocol === Protocol.UNIX && (host !== undefined || port !== undefined)) {
+    throw invalid(
+      'host or port',
+      host ?? port,
+      "left out with protocol 'unix', which takes a path",
+    );
+  }
+  return {
+    host: text('host', host, '127.0.0.1'),
+    port: integer('port', port, 51_966, 0, 65_535),
+  };
+}
+
+function hostAndPort(options: OpenOptions): readonly [unknown, unknown] {
+  const { netloc } = options;
+  if (netloc === undefined) return [options.host, options.port];
+  if (Array.isArray(netloc)) return [netloc[0], netloc[1]];
+  const { host, port } = object('netloc', netloc) as { host?: unknown; port?: unknown };
+  return [host, port];
+}
+
+function pathOf(value: unknown, protocol: Protocol): string {
+  if (protocol === Protocol.UNIX) {
+    if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+    throw invalid('path', value, "the path of a socket file, with protocol 'unix'");
+  }
+  if (value === undefined) return '';
+  throw invalid('path', value, "left out with protocol 'tcp', which takes host and port");
+}
+
+function clusterOf(value: unknown): string {
+  const cluster = value === undefined ? '' : value;
+  if (typeof cluster === 'string' && Buffer.byteLength(cluster) <= 255) return cluster;
+  throw invalid('cluster', value, 'a string of at most 255 bytes of UTF-8');
+}
+
+function codec<T>(options: OpenOptions<T>): Codec {
+  const { serializer, serialization } = options;
+  if (serialization !== undefined) {
+    if (serializer !== undefined) {
+      throw invalid('serialization', serialization, 'left out where serializer is given');
+    }
+    const pair = object('serialization', serialization);
+    if (typeof pair.dump !== 'function' || typeof pair.load !== 'function') {
+      throw invalid('serialization', serialization, 'an object with the functions load and dump');
+    }
+    return codecOf({
+      encode: (value) => pair.dump(value as T),
+      decode: (bytes) => pair.load(bytes),
+    });
+  }
+  if (serializer === undefined) return codecOf('auto');
+  if (typeof serializer === 'object' && serializer !== null) {
+    if (typeof serializer.encode !== 'function' || typeof serializer.decode !== 'function') {
+      throw invalid('serializer', serializer, 'an object with the functions encode and decode');
+    }
+    return codecOf({
+      encode: (value) => serializer.encode(value as T),
+      decode: (bytes) => serializer.decode(bytes),
+    });
+  }
+  return codecOf(oneOf('serializer', serializer, ['auto', 'bytes', 'json', 'msgpack']));
+}
+
+function refuseSecurity(options: object): void {
+  const security: unknown = 'security' in options ? options.security : undefined;
+  if (security === undefined || security === null) return;
+  throw unsupported(
+    'The option security (TLS)',
+    'Nothing was opened, because it would have been in plain text.',
+  );
+}
+
+function checkWorkers(workers: number | undefined): void {
+  if (integer('workers', workers, 1, 1, 1024) > 1) {
+    throw unsupported(`workers: ${workers}`, 'Leave it out, or use 1.');
+  }
+}
+
+/** The seed's tuning knobs: taken, checked, and not needed (frames are split and merged natively). */
+function checkConnection(connection: OpenOptions['connection']): void {
+  if (connection === undefined) return;
+  const names = ['max_size', 'merge_size', 'efficient_size'] as const;
+  refuseUnknown('connection', object('connection', connection), names);
+  for (const name of names) integer(`connection.${name}`, connection[name], 1, 0, 2 ** 40);
+}
+
+function refuseUnknown(name: string, value: object, names: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (!names.includes(key)) {
+      throw invalid(
+        `${name}.${key}`,
+        (value as Record<string, unknown>)[key],
+        `left out: there is no such option. There are ${names.join(', ')}`,
+      );
+    }
+  }
+}
+
+function object<O extends object>(name: string, value: O): O {
+  if (typeof value === 'object' && value !== null) return value;
+  throw invalid(name, value, 'an object');
+}
+
+function text(name: string, value: unknown, fallback: string): string {
+  if (value === undefined) return fallback;
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw invalid(name, value, 'a string that is not empty');
+}
+
+function integer(
+  name: string,
+  value: unknown,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
+    return value;
+  }
+  throw invalid(name, value, `an integer from ${least} to ${most}`);
+}
+
+function time(name: string, value: unknown, fallback: number): number {
+  return integer(name, value, fallback, 0, longestTimeoutMs);
+}
+
+/** The first of `values` is the default. */
+function oneOf<const V extends string>(
+  name: string,
+  value: string | undefined,
+  values: readonly V[],
+): V {
+  const chosen = value === undefined ? values[0] : values.find((known) => known === value);
+  if (chosen !== undefined) return chosen;
+  throw invalid(name, value, values.map((known) => `'${known}'`).join(', '));
+}

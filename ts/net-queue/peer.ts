@@ -1,0 +1,141 @@
+// One peer: what was put to it, what it has acknowledged, and what of its own messages is done.
+import type { ChaskiError } from '../errors.ts';
+import { AckTracker } from './acks.ts';
+import { longestCopied } from './send-slab.ts';
+import { dropped, forgotten, peerClosed } from './failures.ts';
+import { Rejections } from './rejections.ts';
+import type { Waiter } from './waiters.ts';
+import { Waiters } from './waiters.ts';
+
+/** Where a slab of messages goes. */
+export interface Target {
+  readonly peers: readonly Peer[];
+}
+
+/** Somebody who waits for room towards a peer. */
+export interface RoomWaiter {
+  /** There is room; called synchronously, once. */
+  onRoom(): void;
+  /** There will be none. */
+  onGone(error: ChaskiError): void;
+}
+
+/** The counters count payloads per session; they are exact up to 2^53. */
+export class Peer {
+  readonly number: number;
+  /** UUID; '' before the handshake of a client. */
+  id: string;
+  /** This peer alone, as a target. */
+  readonly target: Target;
+
+  // Sending. Below both marks, a put needs no look at anything else.
+  sentSeq: number = 0;
+  sentBytes: number = 0;
+  seqMark: number = 0;
+  byteMark: number = 0;
+  /** Every message up to this one is acknowledged or dropped. */
+  ackedSeq: number = 0;
+  doneMessages: number = 0;
+  doneBytes: number = 0;
+  /** The last message that may have left; known when the peer is lost. */
+  writtenSeq: number = Infinity;
+  /** Longest message that it takes. */
+  maxMessageBytes: number;
+  /** Longest message that a slab takes for it. */
+  longestGathered: number;
+  /** The high-water mark was reached, and nothing has told yet that the backlog is under it again. */
+  full: boolean = false;
+  /** Sequence number that native watches; 0 for none. */
+  watched: number = 0;
+  /** Why nothing can be sent any more. */
+  gone: ChaskiError | undefined = undefined;
+  /** From this message on, nothing was handed over. */
+  goneFrom: number = Infinity;
+  /** Messages refused by onFull 'drop-newest' that no event has told yet. */
+  refused: number = 0;
+  readonly waiters: Waiters = new Waiters();
+  readonly rejections: Rejections = new Rejections();
+  roomWaiters: RoomWaiter[] = [];
+
+  // Receiving.
+  readonly acks: AckTracker = new AckTracker();
+  /** Last message that native handed over. */
+  received: number = 0;
+  /** What native was last told. */
+  ackTold: number = 0;
+
+  constructor(number: number, id: string, maxMessageBytes: number) {
+    this.number = number;
+    this.id = id;
+    this.maxMessageBytes = maxMessageBytes;
+    this.longestGathered = Math.min(maxMessageBytes, longestCopied);
+    this.target = { peers: [this] };
+  }
+
+  /** The peer has told in its handshake which messages it takes. */
+  limit(maxMessageBytes: number): void {
+    this.maxMessageBytes = Math.min(this.maxMessageBytes, maxMessageBytes);
+    this.longestGathered = Math.min(this.maxMessageBytes, longestCopied);
+  }
+
+  /** What became of first to last: pending, or an error, or undefined when they are all acknowledged. */
+  outcome(first: number, last: number): 'pending' | ChaskiError | undefined {
+    if (last <= this.ackedSeq || this.rejections.among(first, last) !== 'none') {
+      return this.#rejection(first, last);
+    }
+    return this.gone === undefined && last < this.goneFrom ? 'pending' : this.loss(last);
+  }
+
+  /** Why message `last` will never be acknowledged. */
+  loss(last: number): ChaskiError {
+    const unsent = last > this.writtenSeq || last >= this.goneFrom;
+    return peerClosed(this.id, unsent ? 'no' : 'unknown', this.gone);
+  }
+
+  /** Settles those whose messages are acknowledged. */
+  settle(): void {
+    this.waiters.take(this.ackedSeq, (waiter) => {
+      const error = this.#rejection(waiter.first, waiter.seq);
+      if (error === undefined) waiter.fulfil();
+      else waiter.fail(error);
+    });
+  }
+
+  /** Messages first to last were dropped, unsent. */
+  drop(first: number, last: number): void {
+    this.rejections.add(first, last);
+    this.waiters.remove(first, last, (waiter) => {
+      waiter.fail(dropped(this.id));
+    });
+  }
+
+  /** Nothing more will be acknowledged. */
+  fail(error: ChaskiError): void {
+    if (this.gone === undefined) this.gone = error;
+    this.bar();
+    this.settle();
+    this.waiters.take(Infinity, (waiter: Waiter) => {
+      waiter.fail(this.loss(waiter.seq));
+    });
+    const waiting = this.roomWaiters;
+    this.roomWaiters = [];
+    for (const waiter of waiting) waiter.onGone(peerClosed(this.id, 'no', error));
+  }
+
+  /** Lets no put pass unseen any more. */
+  bar(): void {
+    this.seqMark = 0;
+    this.byteMark = 0;
+  }
+
+  #rejection(first: number, last: number): ChaskiError | undefined {
+    switch (this.rejections.among(first, last)) {
+      case 'none':
+        return undefined;
+      case 'dropped':
+        return dropped(this.id);
+      case 'forgotten':
+        return forgotten(this.id);
+    }
+  }
+}

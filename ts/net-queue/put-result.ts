@@ -1,0 +1,152 @@
+// What put() returns. It is a promise in all but cost: two fields until somebody looks.
+import type { ChaskiError } from '../errors.ts';
+import type { Peer } from './peer.ts';
+import type { PutResult } from './types.ts';
+import { Waiter } from './waiters.ts';
+
+/** How a result makes sure that an acknowledgement wakes it. */
+export interface Watch {
+  watch(peer: Peer): void;
+}
+
+/** A message, or some in a row, put to one peer. */
+export class SentResult implements PutResult {
+  readonly #watch: Watch;
+  readonly #peer: Peer;
+  readonly #first: number;
+  readonly #last: number;
+
+  constructor(watch: Watch, peer: Peer, first: number, last: number) {
+    this.#watch = watch;
+    this.#peer = peer;
+    this.#first = first;
+    this.#last = last;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Promise';
+  }
+
+  get acked(): boolean {
+    return this.#peer.outcome(this.#first, this.#last) === undefined;
+  }
+
+  get futures(): ReadonlyMap<string, Promise<void>> {
+    return new Map([[this.#peer.id, this]]);
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    const outcome = this.#peer.outcome(this.#first, this.#last);
+    if (outcome === 'pending') {
+      const waiter = new Waiter<A | B>(this.#first, this.#last, onFulfilled, onRejected);
+      this.#peer.waiters.add(waiter as Waiter);
+      this.#watch.watch(this.#peer);
+      return waiter;
+    }
+    if (outcome === undefined) return fulfilled.then(onFulfilled, onRejected);
+    return Promise.reject<void>(outcome).then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<void | B> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<void> {
+    return this.then(undefined, undefined).finally(onFinally);
+  }
+}
+
+/** A message that was not sent. Its error is made when somebody looks. */
+export class RefusedResult implements PutResult {
+  readonly #peer: string;
+  readonly #reason: () => ChaskiError;
+
+  constructor(peer: string, reason: () => ChaskiError) {
+    this.#peer = peer;
+    this.#reason = reason;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Promise';
+  }
+
+  get acked(): boolean {
+    return false;
+  }
+
+  get futures(): ReadonlyMap<string, Promise<void>> {
+    return this.#peer === '' ? new Map() : new Map([[this.#peer, this]]);
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return Promise.reject<void>(this.#reason()).then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<void | B> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<void> {
+    return this.then(undefined, undefined).finally(onFinally);
+  }
+}
+
+/** A message put to many peers. */
+export class ManyResult implements PutResult {
+  readonly #ids: readonly string[];
+  readonly #parts: readonly PutResult[];
+
+  /** `parts[i]` is the result towards `ids[i]`. */
+  constructor(ids: readonly string[], parts: readonly PutResult[]) {
+    this.#ids = ids;
+    this.#parts = parts;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Promise';
+  }
+
+  get acked(): boolean {
+    return this.#parts.every((part) => part.acked);
+  }
+
+  get futures(): ReadonlyMap<string, Promise<void>> {
+    return new Map(this.#ids.map((id, i) => [id, this.#parts[i] as Promise<void>]));
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
+  then<A = void, B = never>(
+    onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#all().then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<void | B> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<void> {
+    return this.#all().finally(onFinally);
+  }
+
+  async #all(): Promise<void> {
+    await Promise.all(this.#parts);
+  }
+}
+
+const fulfilled: Promise<void> = Promise.resolve();
