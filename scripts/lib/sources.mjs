@@ -25,7 +25,7 @@ export function hashOf(paths, keep = () => true) {
 }
 
 /** Files under a path, sorted, with `/` between the parts on every system. */
-export function filesUnder(path) {
+function filesUnder(path) {
   const full = join(root, path);
   if (!existsSync(full)) return [];
   if (!statSync(full).isDirectory()) return [path];

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { root } from './root.ts';
 
 /** What each crate may depend on, of ours. A crate that is not here has no place in the house. */
-export const below: Readonly<Record<string, readonly string[]>> = {
+const below: Readonly<Record<string, readonly string[]>> = {
   chunk: [],
   wire: ['chunk'],
   log: ['chunk'],
@@ -19,7 +19,7 @@ export const below: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Foreign crates that only one of ours may depend on. */
-export const reserved: Readonly<Record<string, string>> = {
+const reserved: Readonly<Record<string, string>> = {
   napi: 'addon',
   'napi-build': 'addon',
   'napi-derive': 'addon',

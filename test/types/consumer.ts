@@ -1,0 +1,37 @@
+// A program of somebody who installed chaski: it is compiled against the packed package (see
+// test/house/pack.test.ts) under `strict` and `exactOptionalPropertyTypes`, and then run.
+import * as nq from 'chaski/net-queue';
+import { ChaskiError, open, Protocol, Purpose } from 'chaski/net-queue';
+import type { Communicator, CommunicatorOptions, Message } from 'chaski/net-queue';
+
+interface Greeting {
+  readonly text: string;
+}
+
+const options: CommunicatorOptions<Greeting> = { host: '127.0.0.1', port: 0 };
+const server: Communicator<Greeting> = await open(Protocol.TCP, Purpose.SERVER, options);
+const address = server.address();
+if (address === undefined || !('port' in address)) throw new Error('a TCP server has a port');
+
+const client = await nq.open<Greeting>({ purpose: 'client', port: address.port });
+await client.put({ text: 'Hello, Server!' });
+const request: Message<Greeting> = await server.get({ timeoutMs: 10_000 });
+await server.put({ text: `${request.data.text} Hello, Client!` });
+for await (const { data } of client) {
+  console.log(data.text);
+  break;
+}
+
+// @ts-expect-error exactOptionalPropertyTypes: left out is not the same as undefined
+const wrong: CommunicatorOptions = { port: undefined };
+void wrong;
+
+await client.close();
+await server.close();
+
+const refused: unknown = await open({ port: address.port, connectTimeoutMs: 200 }).catch(
+  (error: unknown) => error,
+);
+if (!(refused instanceof ChaskiError)) throw new Error('a server that left cannot be reached');
+const code: string = refused.code;
+console.log(code.startsWith('ERR_CHASKI_'));
