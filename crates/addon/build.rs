@@ -1,0 +1,5 @@
+//! Generates the typings of the addon.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,13 @@
+//! The N-API binding: convert the arguments, look the handle up, call a core crate, convert the result. It decides nothing
+//! about protocols; what it knows is how JavaScript's thread is woken and who keeps its process alive. Functions are free
+//! functions on integer handles, because that is the cheapest crossing there is; hot ones answer with codes, not exceptions.
+
+mod environment;
+mod large;
+/// The functions of net-queue.
+pub mod queue_exports;
+/// What they take and give.
+pub mod queue_types;
+mod threadsafe;
+#[cfg(unix)]
+mod uv;

@@ -1,0 +1,221 @@
+use std::time::Instant;
+
+use io::Kind;
+use napi::bindgen_prelude::{Float64ArraySlice, FromNapiValue, Function, Uint8ArraySlice, Uint32ArraySlice, Unknown};
+use napi::{Env, JsValue};
+use napi_derive::napi;
+use queue::{Communicator, Drained, Event, Payload};
+use wire::Code;
+
+use crate::environment::{with, with_queue};
+use crate::large::adopt;
+use crate::queue_types::{QueueConfig, QueueEvent, QueueStats, count, duration};
+
+/// Up to so many bytes are written to the socket by the thread that puts them, if no other is at it: the shortest way. More
+/// are left to the host's thread, so that the system call does not keep JavaScript waiting.
+const INLINE_BYTES: usize = 16 * 1024;
+
+/// Names of the codes that hot functions answer with, negated: `errorCodes()[-code]`.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn error_codes() -> Vec<String> {
+    std::iter::once("").chain(Code::ALL.map(Code::as_str)).map(String::from).collect()
+}
+
+fn answer(result: Result<(), Code>) -> i32 {
+    result.map_or_else(|code| -(code as i32), |()| 0)
+}
+
+/// Starts to listen or to connect; never blocks. `wake` is called when `queueWake` has something to tell.
+#[napi(catch_unwind)]
+pub fn queue_open(env: Env, config: QueueConfig, wake: Function<'_, (), ()>) -> napi::Result<u32, String> {
+    let failed = |code: Code, why: String| napi::Error::new(code.as_str().to_owned(), why);
+    let kind = if config.run_on == 1 { Kind::Loop } else { Kind::Thread };
+    let settings = config.config().map_err(|code| failed(code, "the id must be 16 bytes, the cluster at most 255".into()))?;
+    let endpoint = config.endpoint();
+    let server = config.server;
+    let raw = wake.raw();
+    let opened = with(env.raw(), |environment| {
+        environment.open(env.raw(), kind, raw, |host, driver| {
+            let mut communicator = Communicator::new(settings, driver);
+            if server {
+                let token = host.listen(endpoint, Box::new(communicator.server()));
+                communicator.set_root(token);
+            } else {
+                let token = host.reserve();
+                communicator.set_root(token);
+                let client = communicator.client(token, endpoint.clone(), Instant::now())?;
+                host.dial(token, endpoint, Box::new(client));
+            }
+            Ok(communicator)
+        })
+    });
+    opened.and_then(|handle| handle).map_err(|error| failed(Code::Unsupported, error.reason.clone()))
+}
+
+/// Takes the wake bits.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn queue_wake(handle: u32) -> u32 {
+    with_queue(handle, |queue| Ok(queue.communicator.take_wake())).unwrap_or(0)
+}
+
+/// Takes the events.
+#[napi(catch_unwind)]
+pub fn queue_events(env: Env, handle: u32) -> napi::Result<Vec<QueueEvent>> {
+    let events = with_queue(handle, |queue| Ok(queue.communicator.events())).unwrap_or_default();
+    if events.contains(&Event::Closed) {
+        with(env.raw(), |environment| environment.ended(env.raw(), handle))?;
+    }
+    Ok(events.into_iter().map(QueueEvent::from).collect())
+}
+
+fn put(handle: u32, peer: u32, data: &[u8], payload: Payload<'_>) -> i32 {
+    answer(with_queue(handle, |queue| queue.communicator.put(peer, data, payload, INLINE_BYTES)))
+}
+
+/// Puts `count` payloads that lie in `data` one after the other from its start on, described by `words`.
+#[napi(catch_unwind)]
+pub fn queue_put(handle: u32, peer: u32, data: &[u8], words: &[u32], count: u32) -> i32 {
+    let Some(words) = words.get(..count as usize) else {
+        return -(Code::InvalidArgument as i32);
+    };
+    put(handle, peer, data, Payload::Words(words))
+}
+
+/// Puts `count` payloads that all have the same word.
+#[napi(catch_unwind)]
+pub fn queue_put_uniform(handle: u32, peer: u32, data: &[u8], word: u32, count: u32) -> i32 {
+    put(handle, peer, data, Payload::Uniform(word, count as usize))
+}
+
+/// See the table in docs/design/core.md.
+#[napi(catch_unwind)]
+pub fn queue_status(handle: u32, peer: u32, mut out: Float64ArraySlice<'_>) -> i32 {
+    answer(with_queue(handle, |queue| {
+        let status = queue.communicator.status(peer)?;
+        let done = status.done;
+        let numbers = [done.seq, done.bytes, u64::from(status.alive), done.messages, status.written_seq].map(number);
+        // SAFETY: this thread is JavaScript's, so nobody else looks at the array during the call.
+        for (slot, number) in unsafe { out.as_mut() }.iter_mut().zip(numbers) {
+            *slot = number;
+        }
+        Ok(())
+    }))
+}
+
+/// True if `seq` is acknowledged; else its acknowledgement wakes.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn queue_watch(handle: u32, peer: u32, seq: f64) -> bool {
+    with_queue(handle, |queue| queue.communicator.watch(peer, count(seq))).unwrap_or(false)
+}
+
+/// Drops unsent messages from the front; returns how many.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn queue_drop_oldest(handle: u32, peer: u32, messages: f64, bytes: f64) -> f64 {
+    with_queue(handle, |queue| queue.communicator.drop_oldest(peer, count(messages), count(bytes))).map_or(0.0, number)
+}
+
+/// See the table in docs/design/core.md.
+#[napi(catch_unwind)]
+#[expect(clippy::too_many_arguments, reason = "an options object would cost more than the rest of the call")]
+pub fn queue_drain(
+    handle: u32,
+    peer: i32,
+    mut data: Uint8ArraySlice<'_>,
+    data_offset: u32,
+    mut index: Uint32ArraySlice<'_>,
+    index_offset: u32,
+    max: u32,
+    mut info: Float64ArraySlice<'_>,
+) -> u32 {
+    // SAFETY: this thread is JavaScript's, so nobody else looks at the arrays during the call.
+    let (data, index, info) = unsafe { (data.as_mut(), index.as_mut(), info.as_mut()) };
+    let (Some(data), Some(index)) = (data.get_mut(data_offset as usize..), index.get_mut(index_offset as usize..)) else {
+        return 0;
+    };
+    let drained = with_queue(handle, |queue| {
+        Ok(queue.communicator.drain(u32::try_from(peer).ok(), data, data_offset, index, max as usize))
+    })
+    .unwrap_or_default();
+    report(&drained, info);
+    u32::try_from(drained.count).unwrap_or(0)
+}
+
+fn report(drained: &Drained, info: &mut [f64]) {
+    if let [peer, seq, bytes, large, more, wanted, ..] = info {
+        *peer = f64::from(drained.peer);
+        *seq = number(drained.seq);
+        *bytes = number(drained.bytes as u64);
+        *large = number(drained.large as u64);
+        *more = f64::from(u8::from(drained.more));
+        *wanted = number(drained.wanted as u64);
+    }
+}
+
+/// The large message that `queueDrain` announced.
+#[napi(catch_unwind, ts_return_type = "Uint8Array | undefined")]
+pub fn queue_take_large(env: &Env, handle: u32, peer: u32) -> napi::Result<Option<Unknown<'_>>> {
+    let buffer = with_queue(handle, |queue| Ok(queue.communicator.take_large(peer))).ok().flatten();
+    let Some(buffer) = buffer else { return Ok(None) };
+    let value = adopt(env.raw(), buffer)?;
+    // SAFETY: `adopt` made the value in this environment, in the scope of this call.
+    unsafe { Unknown::from_napi_value(env.raw(), value) }.map(Some)
+}
+
+/// Everything up to `seq` is done.
+#[napi(catch_unwind)]
+pub fn queue_ack(handle: u32, peer: u32, seq: f64) -> i32 {
+    answer(with_queue(handle, |queue| queue.communicator.acknowledge(peer, count(seq))))
+}
+
+/// Ends a queue within that time; 0 at once. The event `closed` comes in any case.
+#[napi(catch_unwind)]
+pub fn queue_close(handle: u32, timeout_ms: f64) -> i32 {
+    answer(with_queue(handle, |queue| {
+        queue.communicator.close(duration(timeout_ms).map(|timeout| Instant::now() + timeout));
+        Ok(())
+    }))
+}
+
+/// Whether a queue keeps the process alive.
+#[napi(catch_unwind)]
+pub fn queue_ref(env: Env, handle: u32, on: bool) -> napi::Result<()> {
+    with(env.raw(), |environment| environment.keep_alive(env.raw(), handle, on))
+}
+
+/// Gauges and sums.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn queue_stats(handle: u32) -> Option<QueueStats> {
+    let both = with_queue(handle, |queue| Ok((queue.communicator.stats(), queue.host.stats()))).ok()?;
+    let (stats, host) = both;
+    Some(QueueStats {
+        peers: number(stats.peers),
+        received_messages: number(stats.received.0),
+        received_bytes: number(stats.received.1),
+        sent_messages: number(stats.sent.0),
+        sent_bytes: number(stats.sent.1),
+        held_messages: number(stats.held.0),
+        held_bytes: number(stats.held.1),
+        slabs_live: number(stats.memory.0),
+        slabs_free: number(stats.memory.1),
+        large_bytes: number(stats.memory.2),
+        turns: number(host.turns),
+        stalls: number(host.stalls),
+    })
+}
+
+/// Frees a handle.
+#[napi(catch_unwind)]
+pub fn queue_forget(env: Env, handle: u32) -> napi::Result<()> {
+    with(env.raw(), |environment| environment.forget(env.raw(), handle))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53 for centuries")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+

@@ -1,0 +1,173 @@
+use std::time::Duration;
+
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+use queue::{Config, Event};
+use wire::{AckPoint, Code, Endpoint};
+
+/// What a queue is opened with; see the TypeScript options for meanings and defaults.
+#[napi(object, object_to_js = false)]
+pub struct QueueConfig {
+    /// Listen (true) or connect.
+    pub server: bool,
+    /// Use `path` instead of `host` and `port`.
+    pub unix: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port; 0 lets the system choose.
+    pub port: u16,
+    /// Path of the UNIX socket.
+    pub path: String,
+    /// UUID, 16 bytes.
+    pub id: Uint8Array,
+    /// Cluster name.
+    pub cluster: String,
+    /// Acknowledge what `queueAck` says instead of what arrived.
+    pub ack_processed: bool,
+    /// Bound of held messages in bytes, per peer.
+    pub high_water_bytes: f64,
+    /// Bound of held messages in number, per peer.
+    pub high_water_messages: f64,
+    /// Longest message in bytes.
+    pub max_message_bytes: u32,
+    /// Most peers of a server.
+    pub max_peers: u32,
+    /// In ms; 0: try for ever.
+    pub connect_timeout_ms: f64,
+    /// In ms.
+    pub handshake_timeout_ms: f64,
+    /// In ms; 0: no signs of life.
+    pub keep_alive_ms: f64,
+    /// In ms; 0: for ever.
+    pub idle_timeout_ms: f64,
+    /// 0: a thread of its own, 1: Node's event loop.
+    pub run_on: u32,
+}
+
+impl QueueConfig {
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        if self.unix { Endpoint::Unix(self.path.clone()) } else { Endpoint::Tcp(self.host.clone(), self.port) }
+    }
+
+    pub(crate) fn config(&self) -> Result<Config, Code> {
+        let id = self.id.as_ref().try_into().map_err(|_| Code::InvalidArgument)?;
+        if self.cluster.len() > wire::MAX_CLUSTER_BYTES {
+            return Err(Code::InvalidArgument);
+        }
+        let mut config = Config::new(id);
+        config.cluster.clone_from(&self.cluster);
+        config.ack = if self.ack_processed { AckPoint::Processed } else { AckPoint::Received };
+        config.high_water_bytes = count(self.high_water_bytes).max(1);
+        config.high_water_messages = count(self.high_water_messages).max(1);
+        config.max_message = self.max_message_bytes.clamp(1, wire::MAX_LENGTH);
+        config.max_peers = self.max_peers.max(1) as usize;
+        config.connect_timeout = duration(self.connect_timeout_ms);
+        config.handshake_timeout = duration(self.handshake_timeout_ms).unwrap_or(Duration::from_secs(5));
+        config.keep_alive = duration(self.keep_alive_ms);
+        config.idle_timeout = duration(self.idle_timeout_ms);
+        config.entropy = self.id.iter().fold(1, |sum: u64, &byte| sum.rotate_left(7) ^ u64::from(byte));
+        Ok(config)
+    }
+}
+
+/// A number of JavaScript as a count; anything that is none counts as 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and NaN gives 0")]
+pub(crate) fn count(number: f64) -> u64 {
+    number as u64
+}
+
+/// Milliseconds as a duration; 0 and what is none: no limit.
+pub(crate) fn duration(milliseconds: f64) -> Option<Duration> {
+    let milliseconds = count(milliseconds);
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds.min(1 << 40)))
+}
+
+/// Something that happened to a queue. Which fields are there depends on `type`.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct QueueEvent {
+    /// open, peer, fin, lost, gone, dropped, warning, failed or closed.
+    #[napi(js_name = "type", ts_type = "'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'")]
+    pub kind: String,
+    /// Number of the peer.
+    pub peer: Option<u32>,
+    /// UUID of the peer, 16 bytes.
+    pub id: Option<Uint8Array>,
+    /// The longest message that the peer takes.
+    pub max_message_bytes: Option<u32>,
+    /// Error code; empty on `lost` if the peer left in order.
+    pub code: Option<String>,
+    /// What happened and what to do.
+    pub message: Option<String>,
+    /// Numbers of the first and the last message dropped.
+    pub first: Option<f64>,
+    /// See `first`.
+    pub last: Option<f64>,
+    /// Address of a TCP socket.
+    pub host: Option<String>,
+    /// Port of a TCP socket.
+    pub port: Option<u16>,
+    /// Path of a UNIX socket.
+    pub path: Option<String>,
+}
+
+impl From<Event> for QueueEvent {
+    fn from(event: Event) -> Self {
+        let of = |kind: &str| Self { kind: kind.into(), ..Self::default() };
+        let at = |kind: &str, peer: u32| Self { peer: Some(peer), ..of(kind) };
+        let error = |kind: &str, error: wire::Error| Self {
+            code: Some(error.code.as_str().into()),
+            message: Some(error.message),
+            ..of(kind)
+        };
+        match event {
+            Event::Open(Endpoint::Tcp(host, port)) => Self { host: Some(host), port: Some(port), ..of("open") },
+            Event::Open(Endpoint::Unix(path)) => Self { path: Some(path), ..of("open") },
+            Event::Peer(peer, id, max_message) => Self {
+                id: Some(Uint8Array::new(id.to_vec())),
+                max_message_bytes: Some(max_message),
+                ..at("peer", peer)
+            },
+            Event::Fin(peer) => at("fin", peer),
+            Event::Lost(peer, None) => Self { code: Some(String::new()), message: Some(String::new()), ..at("lost", peer) },
+            Event::Lost(peer, Some(why)) => Self { peer: Some(peer), ..error("lost", why) },
+            Event::Gone(peer) => at("gone", peer),
+            #[expect(clippy::cast_precision_loss, reason = "sequence numbers stay below 2^53")]
+            Event::Dropped(peer, first, last) => {
+                Self { first: Some(first as f64), last: Some(last as f64), ..at("dropped", peer) }
+            }
+            Event::Warning(why) => error("warning", why),
+            Event::Failed(why) => error("failed", why),
+            Event::Closed => of("closed"),
+        }
+    }
+}
+
+/// Gauges and sums of a queue and of the host that runs it.
+#[napi(object, object_from_js = false)]
+pub struct QueueStats {
+    /// Peers connected.
+    pub peers: f64,
+    /// Messages received in all.
+    pub received_messages: f64,
+    /// Their payload bytes.
+    pub received_bytes: f64,
+    /// Messages given to connections in all.
+    pub sent_messages: f64,
+    /// Their payload bytes.
+    pub sent_bytes: f64,
+    /// Messages held for the consumer.
+    pub held_messages: f64,
+    /// Their payload bytes.
+    pub held_bytes: f64,
+    /// Slabs in use.
+    pub slabs_live: f64,
+    /// Slabs kept for the next use.
+    pub slabs_free: f64,
+    /// Bytes of buffers for large messages in use, held by views in JavaScript too.
+    pub large_bytes: f64,
+    /// Turns of the reactor.
+    pub turns: f64,
+    /// How often the event loop was found stalled with work due.
+    pub stalls: f64,
+}

@@ -1,0 +1,151 @@
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use wire::{Code, Error, Session, Status};
+
+use crate::socket::Stream;
+
+/// Bytes read from one connection before the others have their turn.
+const READ_BUDGET: usize = 1024 * 1024;
+/// The same for writing.
+const WRITE_BUDGET: usize = 2 * 1024 * 1024;
+const PIECES: usize = 16;
+
+/// A socket and its session.
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    pub(crate) session: Box<dyn Session>,
+    readable: bool,
+    writable: bool,
+    half_closed: bool,
+    /// The earliest entry of this connection among the timers.
+    pub(crate) scheduled: Option<Instant>,
+}
+
+/// How a connection stands after it has been served.
+pub(crate) enum Served {
+    /// Nothing to do until the socket or the owner says so.
+    Idle,
+    /// It used its budget up; there is more.
+    More,
+    /// It is over.
+    Ended(Result<(), Error>),
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, session: Box<dyn Session>) -> Self {
+        Self { stream, session, readable: true, writable: true, half_closed: false, scheduled: None }
+    }
+
+    pub(crate) fn on_event(&mut self, readable: bool, writable: bool) {
+        self.readable |= readable;
+        self.writable |= writable;
+    }
+
+    /// Reads and writes as much as the socket, the session and the budget allow.
+    pub(crate) fn serve(&mut self, now: Instant) -> Served {
+        match self.try_serve(now) {
+            Ok(served) => served,
+            Err(error) => Served::Ended(Err(error)),
+        }
+    }
+
+    fn try_serve(&mut self, now: Instant) -> Result<Served, Error> {
+        let more_to_write = self.write()?;
+        let read = self.read(now)?;
+        if read == ReadEnd::Eof {
+            return Ok(Served::Ended(Ok(())));
+        }
+        let more_to_write = if read == ReadEnd::Nothing { more_to_write } else { self.write()? };
+        if self.session.status() == Status::Finished && !self.half_closed {
+            self.half_closed = true;
+            self.stream.shutdown_write();
+        }
+        Ok(if more_to_write || read == ReadEnd::Budget { Served::More } else { Served::Idle })
+    }
+
+    /// The session's deadline passed.
+    pub(crate) fn on_deadline(&mut self, now: Instant) -> Served {
+        if let Err(error) = self.session.on_deadline(now) {
+            return Served::Ended(Err(error));
+        }
+        if self.half_closed && self.session.deadline().is_some_and(|deadline| deadline <= now) {
+            return Served::Ended(Ok(()));
+        }
+        self.serve(now)
+    }
+
+    fn read(&mut self, now: Instant) -> Result<ReadEnd, Error> {
+        let mut budget = READ_BUDGET;
+        let mut end = ReadEnd::Nothing;
+        while self.readable {
+            if budget == 0 {
+                return Ok(ReadEnd::Budget);
+            }
+            let Some(buffer) = self.session.read_buffer() else { break };
+            let room = buffer.len();
+            match self.stream.read(buffer) {
+                Ok(0) => return self.session.on_eof(now).map(|()| ReadEnd::Eof),
+                Ok(n) => {
+                    end = ReadEnd::Some;
+                    budget = budget.saturating_sub(n);
+                    // A short read emptied the socket: what comes later raises a new event.
+                    self.readable = n == room;
+                    self.session.on_read(n, now)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(broken(&error)),
+            }
+        }
+        if end == ReadEnd::Some {
+            self.session.on_drained(now);
+        }
+        Ok(end)
+    }
+
+    /// True if the budget was used up before the socket or the session had enough.
+    fn write(&mut self) -> Result<bool, Error> {
+        let mut budget = WRITE_BUDGET;
+        while self.writable {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let used = self.session.transmit(&mut pieces);
+            let pieces = pieces.get(..used).unwrap_or_default();
+            if pieces.is_empty() {
+                return Ok(false);
+            }
+            if budget == 0 {
+                return Ok(true);
+            }
+            let offered: usize = pieces.iter().map(|piece| piece.len()).sum();
+            match self.stream.write(pieces) {
+                Ok(n) => {
+                    budget = budget.saturating_sub(n);
+                    // A short write filled the socket: when there is room again, that is a new event.
+                    self.writable = n == offered;
+                    self.session.on_sent(n);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // The peer hung up. What it said last may still be in the socket, so reading decides.
+                    self.writable = false;
+                    return if self.readable { Ok(false) } else { Err(broken(&error)) };
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadEnd {
+    Nothing,
+    Some,
+    Budget,
+    Eof,
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::new(Code::Closed, format!("the connection broke: {error}"))
+}

@@ -1,0 +1,62 @@
+use std::time::{Duration, Instant};
+
+use wire::{Code, Dialer, Endpoint, Error};
+
+use crate::socket::{Place, Stream};
+
+/// An address that does not answer at all is given up after so long.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An outgoing connection that is not there yet.
+pub(crate) struct Dial {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) dialer: Box<dyn Dialer>,
+    pub(crate) stage: Stage,
+    /// The owner's patience, once it closes.
+    pub(crate) give_up: Option<Instant>,
+}
+
+pub(crate) enum Stage {
+    /// The name is being looked up, or a failed attempt rests, until then at the latest.
+    Waiting(Instant),
+    Resolving,
+    /// The socket is on its way to the first of the places; the others come next.
+    Connecting { stream: Stream, rest: Vec<Place>, until: Instant },
+}
+
+impl Dial {
+    pub(crate) fn new(endpoint: Endpoint, dialer: Box<dyn Dialer>) -> Self {
+        Self { endpoint, dialer, stage: Stage::Resolving, give_up: None }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let own = match &self.stage {
+            Stage::Waiting(until) | Stage::Connecting { until, .. } => Some(*until),
+            Stage::Resolving => None,
+        };
+        match (own, self.give_up) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Tries the places in turn. The error of the last one counts.
+    pub(crate) fn attempt(&mut self, mut places: Vec<Place>, now: Instant) -> Result<(), Error> {
+        let mut last = Error::new(Code::Address, format!("{} has no address", self.endpoint));
+        while !places.is_empty() {
+            let place = places.remove(0);
+            match Stream::connect(&place) {
+                Ok(stream) => {
+                    self.stage = Stage::Connecting { stream, rest: places, until: now + ATTEMPT_TIMEOUT };
+                    return Ok(());
+                }
+                Err(error) => last = self.unreachable(&error),
+            }
+        }
+        Err(last)
+    }
+
+    pub(crate) fn unreachable(&self, why: &dyn std::fmt::Display) -> Error {
+        Error::new(Code::Address, format!("cannot connect to {}: {why}; is a server listening there?", self.endpoint))
+    }
+}

@@ -1,0 +1,44 @@
+use std::io;
+use std::time::{Duration, Instant};
+
+use wire::{Acceptor, Code, Error};
+
+use crate::socket::{Listener, Stream};
+
+/// Connections accepted before others have their turn.
+const ACCEPT_BUDGET: usize = 64;
+/// How long a listener rests when the process has no file descriptors left.
+const REST: Duration = Duration::from_millis(100);
+
+/// A listening socket and what makes its sessions.
+pub(crate) struct Accepting {
+    pub(crate) listener: Listener,
+    pub(crate) acceptor: Box<dyn Acceptor>,
+}
+
+/// What one call for connections gave.
+pub(crate) struct Accepted {
+    pub(crate) streams: Vec<Stream>,
+    /// There may be more: try again then.
+    pub(crate) again: Option<Instant>,
+}
+
+impl Accepting {
+    pub(crate) fn accept(&mut self, now: Instant) -> Accepted {
+        let mut streams = Vec::new();
+        while streams.len() < ACCEPT_BUDGET {
+            match self.listener.accept() {
+                Ok(stream) => streams.push(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted { streams, again: None },
+                // The peer was gone before it was accepted.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+                Err(error) => {
+                    let text = format!("a connection could not be accepted: {error}; the listener tries again in {} ms", REST.as_millis());
+                    self.acceptor.on_warning(Error::new(Code::Address, text));
+                    return Accepted { streams, again: Some(now + REST) };
+                }
+            }
+        }
+        Accepted { streams, again: Some(now) }
+    }
+}

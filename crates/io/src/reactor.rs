@@ -1,0 +1,334 @@
+use std::collections::VecDeque;
+use std::io;
+use std::time::Instant;
+
+use mio::Registry;
+use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, closed_by_owner};
+
+use crate::connection::{Connection, Served};
+use crate::dial::{Dial, Stage};
+use crate::listener::Accepting;
+use crate::slots::Slots;
+use crate::socket::{Listener, Place, Stream};
+use crate::timers::Timers;
+
+/// Everything that a host runs: listeners, dials, connections, their timers, and who is to be served next.
+pub(crate) struct Reactor {
+    registry: Registry,
+    slots: Slots<Slot>,
+    timers: Timers,
+    /// Who used a budget up.
+    again: VecDeque<Token>,
+    /// Dials whose name has to be looked up again, by the host.
+    unresolved: Vec<(Token, Endpoint)>,
+}
+
+enum Slot {
+    /// A server whose name is being looked up.
+    Binding(Endpoint, Box<dyn Acceptor>),
+    Listener(Accepting),
+    Dial(Dial),
+    Connection(Connection),
+}
+
+impl Reactor {
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self { registry, slots: Slots::new(), timers: Timers::default(), again: VecDeque::new(), unresolved: Vec::new() }
+    }
+
+    /// A token for a listener or a dial to come.
+    pub(crate) fn reserve(&mut self) -> Token {
+        self.slots.reserve()
+    }
+
+    /// When `on_time` has something to do: `Some(now)` at once.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    pub(crate) fn take_unresolved(&mut self) -> Vec<(Token, Endpoint)> {
+        std::mem::take(&mut self.unresolved)
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    // --- what the owner asks for -----------------------------------------------------------------------------------
+
+    pub(crate) fn bind_later(&mut self, token: Token, endpoint: Endpoint, acceptor: Box<dyn Acceptor>) {
+        self.slots.set(token, Slot::Binding(endpoint, acceptor));
+    }
+
+    pub(crate) fn dial_later(&mut self, token: Token, endpoint: Endpoint, dialer: Box<dyn Dialer>) {
+        self.slots.set(token, Slot::Dial(Dial::new(endpoint, dialer)));
+    }
+
+    /// The places of a listener or a dial are known.
+    pub(crate) fn resolved(&mut self, token: Token, places: Result<Vec<Place>, Error>, now: Instant) {
+        match self.slots.take(token) {
+            Some(Slot::Binding(endpoint, acceptor)) => match places {
+                Ok(places) => self.bind(token, &endpoint, acceptor, &places, now),
+                Err(error) => self.end_listener(token, acceptor, Err(error)),
+            },
+            Some(Slot::Dial(mut dial)) => {
+                let attempt = places.and_then(|places| dial.attempt(places, now));
+                self.after_attempt(token, dial, attempt, now);
+            }
+            Some(other) => self.slots.set(token, other),
+            None => {}
+        }
+    }
+
+    fn bind(&mut self, token: Token, endpoint: &Endpoint, mut acceptor: Box<dyn Acceptor>, places: &[Place], now: Instant) {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for place in places {
+            let bound = Listener::bind(place).and_then(|mut listener| {
+                listener.register(&self.registry, token)?;
+                let at = listener.endpoint()?;
+                Ok((listener, at))
+            });
+            match bound {
+                Ok((listener, at)) => {
+                    acceptor.on_listening(at);
+                    self.slots.set(token, Slot::Listener(Accepting { listener, acceptor }));
+                    self.serve(token, now);
+                    return;
+                }
+                Err(error) => last = error,
+            }
+        }
+        let text = format!("cannot listen at {endpoint}: {last}");
+        self.end_listener(token, acceptor, Err(Error::new(Code::Address, text)));
+    }
+
+    fn end_listener(&mut self, token: Token, mut acceptor: Box<dyn Acceptor>, result: Result<(), Error>) {
+        self.slots.free(token);
+        acceptor.on_closed(result);
+    }
+
+    /// The owner of a connection has something new.
+    pub(crate) fn nudge(&mut self, token: Token, now: Instant) {
+        if let Some(Slot::Connection(connection)) = self.slots.get_mut(token) {
+            connection.session.on_nudge(now);
+            self.serve(token, now);
+        }
+    }
+
+    /// See [`wire::Driver::close`].
+    pub(crate) fn close(&mut self, token: Token, at: Option<Instant>) {
+        if let (Some(Slot::Dial(dial)), Some(at)) = (self.slots.get_mut(token), at) {
+            dial.give_up = Some(at);
+            self.timers.add(at, token);
+            return;
+        }
+        match self.slots.take(token) {
+            Some(Slot::Binding(_, acceptor)) => self.end_listener(token, acceptor, Ok(())),
+            Some(Slot::Listener(accepting)) => {
+                accepting.listener.close();
+                self.end_listener(token, accepting.acceptor, Ok(()));
+            }
+            Some(Slot::Dial(mut dial)) => {
+                self.slots.free(token);
+                dial.dialer.on_closed(closed_by_owner());
+            }
+            Some(Slot::Connection(connection)) => self.end(token, connection, Err(closed_by_owner())),
+            None => {}
+        }
+    }
+
+    /// Breaks everything off.
+    pub(crate) fn close_all(&mut self) {
+        for token in self.slots.tokens() {
+            self.close(token, None);
+        }
+    }
+
+    // --- what the system and the clock say -------------------------------------------------------------------------
+
+    pub(crate) fn on_event(&mut self, token: Token, readable: bool, writable: bool, now: Instant) {
+        match self.slots.get_mut(token) {
+            Some(Slot::Connection(connection)) => connection.on_event(readable, writable),
+            Some(Slot::Dial(_)) => return self.on_dial_event(token, now),
+            _ => {}
+        }
+        self.serve(token, now);
+    }
+
+    /// Serves who used a budget up, and who has a deadline.
+    pub(crate) fn on_time(&mut self, now: Instant) {
+        for _ in 0..self.again.len() {
+            if let Some(token) = self.again.pop_front() {
+                self.serve(token, now);
+            }
+        }
+        while let Some(token) = self.timers.pop_due(now) {
+            self.on_deadline(token, now);
+        }
+    }
+
+    fn on_deadline(&mut self, token: Token, now: Instant) {
+        match self.slots.get_mut(token) {
+            Some(Slot::Listener(_)) => self.serve(token, now),
+            Some(Slot::Dial(dial)) => {
+                if dial.deadline().is_some_and(|deadline| deadline <= now) {
+                    self.on_dial_deadline(token, now);
+                }
+            }
+            Some(Slot::Connection(connection)) => {
+                connection.scheduled = None;
+                let due = connection.session.deadline().is_some_and(|deadline| deadline <= now);
+                let served = if due { connection.on_deadline(now) } else { Served::Idle };
+                self.after_serving(token, served);
+            }
+            Some(Slot::Binding(..)) | None => {}
+        }
+    }
+
+    // --- connections -----------------------------------------------------------------------------------------------
+
+    fn serve(&mut self, token: Token, now: Instant) {
+        match self.slots.get_mut(token) {
+            Some(Slot::Connection(connection)) => {
+                let served = connection.serve(now);
+                self.after_serving(token, served);
+            }
+            Some(Slot::Listener(accepting)) => {
+                let accepted = accepting.accept(now);
+                match accepted.again {
+                    Some(again) if again <= now => self.again.push_back(token),
+                    Some(again) => self.timers.add(again, token),
+                    None => {}
+                }
+                for stream in accepted.streams {
+                    self.adopt(token, stream, now);
+                }
+            }
+            Some(Slot::Binding(..) | Slot::Dial(_)) | None => {}
+        }
+    }
+
+    /// Makes a connection of an accepted stream.
+    fn adopt(&mut self, listener: Token, mut stream: Stream, now: Instant) {
+        let token = self.slots.reserve();
+        let registered = stream.register(&self.registry, token);
+        let Some(Slot::Listener(accepting)) = self.slots.get_mut(listener) else { return self.slots.free(token) };
+        if let Err(error) = registered {
+            accepting.acceptor.on_warning(Error::new(Code::Address, format!("a connection could not be watched: {error}")));
+            return self.slots.free(token);
+        }
+        match accepting.acceptor.accept(token, now) {
+            Some(session) => self.start(token, Connection::new(stream, session), now),
+            None => self.slots.free(token),
+        }
+    }
+
+    fn start(&mut self, token: Token, connection: Connection, now: Instant) {
+        self.slots.set(token, Slot::Connection(connection));
+        self.serve(token, now);
+    }
+
+    fn after_serving(&mut self, token: Token, served: Served) {
+        if let Served::Ended(result) = served {
+            if let Some(Slot::Connection(connection)) = self.slots.take(token) {
+                self.end(token, connection, result);
+            }
+            return;
+        }
+        if matches!(served, Served::More) {
+            self.again.push_back(token);
+        }
+        let Some(Slot::Connection(connection)) = self.slots.get_mut(token) else { return };
+        if let Some(deadline) = connection.session.deadline()
+            && connection.scheduled.is_none_or(|scheduled| deadline < scheduled)
+        {
+            connection.scheduled = Some(deadline);
+            self.timers.add(deadline, token);
+        }
+    }
+
+    fn end(&mut self, token: Token, mut connection: Connection, result: Result<(), Error>) {
+        self.slots.free(token);
+        connection.stream.deregister(&self.registry);
+        connection.session.on_closed(result);
+    }
+
+    // --- dials -----------------------------------------------------------------------------------------------------
+
+    fn on_dial_event(&mut self, token: Token, now: Instant) {
+        let Some(Slot::Dial(mut dial)) = self.slots.take(token) else { return };
+        let Stage::Connecting { stream, rest, until } = std::mem::replace(&mut dial.stage, Stage::Resolving) else {
+            return self.slots.set(token, Slot::Dial(dial));
+        };
+        match stream.finish_connect() {
+            Ok(true) => {
+                let session = dial.dialer.on_connected(token, now);
+                self.start(token, Connection::new(stream, session), now);
+            }
+            Ok(false) => {
+                dial.stage = Stage::Connecting { stream, rest, until };
+                self.slots.set(token, Slot::Dial(dial));
+            }
+            Err(error) => {
+                let attempt = if rest.is_empty() { Err(dial.unreachable(&error)) } else { dial.attempt(rest, now) };
+                self.after_attempt(token, dial, attempt, now);
+            }
+        }
+    }
+
+    fn on_dial_deadline(&mut self, token: Token, now: Instant) {
+        let Some(Slot::Dial(mut dial)) = self.slots.take(token) else { return };
+        if dial.give_up.is_some_and(|at| at <= now) {
+            self.slots.free(token);
+            let error = Error::new(Code::Timeout, format!("closed before {} could be reached", dial.endpoint));
+            return dial.dialer.on_closed(error);
+        }
+        match std::mem::replace(&mut dial.stage, Stage::Resolving) {
+            Stage::Connecting { rest, .. } => {
+                let attempt = if rest.is_empty() { Err(dial.unreachable(&"no answer")) } else { dial.attempt(rest, now) };
+                self.after_attempt(token, dial, attempt, now);
+            }
+            Stage::Waiting(_) => {
+                // The name may mean another address by now.
+                match crate::resolve::immediately(&dial.endpoint) {
+                    Some(places) => {
+                        let attempt = dial.attempt(places, now);
+                        self.after_attempt(token, dial, attempt, now);
+                    }
+                    None => {
+                        self.unresolved.push((token, dial.endpoint.clone()));
+                        self.slots.set(token, Slot::Dial(dial));
+                    }
+                }
+            }
+            Stage::Resolving => self.slots.set(token, Slot::Dial(dial)),
+        }
+    }
+
+    fn after_attempt(&mut self, token: Token, mut dial: Dial, attempt: Result<(), Error>, now: Instant) {
+        let attempt = attempt.and_then(|()| match &mut dial.stage {
+            Stage::Connecting { stream, .. } => stream
+                .register(&self.registry, token)
+                .map_err(|error| Error::new(Code::Address, format!("a connection could not be watched: {error}"))),
+            Stage::Waiting(_) | Stage::Resolving => Ok(()),
+        });
+        if let Err(error) = attempt {
+            match dial.dialer.on_failed(error.clone(), now) {
+                Some(again) => dial.stage = Stage::Waiting(again),
+                None => {
+                    self.slots.free(token);
+                    return dial.dialer.on_closed(error);
+                }
+            }
+        }
+        if let Some(deadline) = dial.deadline() {
+            self.timers.add(deadline, token);
+        }
+        let at_once = matches!(&dial.stage, Stage::Connecting { stream, .. } if stream.finish_connect().is_ok_and(|done| done));
+        self.slots.set(token, Slot::Dial(dial));
+        // A UNIX socket is connected at once, and so may be one on loopback.
+        if at_once {
+            self.on_dial_event(token, now);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+
+use mio::event::Source;
+use mio::{Interest, Registry};
+use wire::Endpoint;
+
+/// A place to connect to or listen at, with its name resolved.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no UNIX sockets on this system"))]
+    Unix(String),
+}
+
+/// A connected (or connecting) non-blocking stream.
+pub(crate) enum Stream {
+    Tcp(mio::net::TcpStream),
+    #[cfg(unix)]
+    Unix(mio::net::UnixStream),
+}
+
+/// A non-blocking listener.
+pub(crate) enum Listener {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(mio::net::UnixListener, String),
+}
+
+impl Stream {
+    /// Starts to connect.
+    pub(crate) fn connect(place: &Place) -> io::Result<Self> {
+        match place {
+            Place::Tcp(address) => Ok(Self::Tcp(mio::net::TcpStream::connect(*address)?)),
+            #[cfg(unix)]
+            Place::Unix(path) => Ok(Self::Unix(mio::net::UnixStream::connect(path)?)),
+            #[cfg(not(unix))]
+            Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// After the socket became writable: whether it is connected. `Ok(false)`: not yet.
+    pub(crate) fn finish_connect(&self) -> io::Result<bool> {
+        let not_yet = |error: &io::Error| error.kind() == io::ErrorKind::NotConnected || error.raw_os_error() == in_progress();
+        match self {
+            Self::Tcp(stream) => {
+                if let Some(error) = stream.take_error()? {
+                    return Err(error);
+                }
+                match stream.peer_addr() {
+                    Ok(_) => stream.set_nodelay(true).map(|()| true),
+                    Err(error) if not_yet(&error) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => match stream.take_error()? {
+                Some(error) => Err(error),
+                None => Ok(true),
+            },
+        }
+    }
+
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+
+    pub(crate) fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (self, pieces) {
+            // send(2) is cheaper than sendmsg(2).
+            (Self::Tcp(stream), [piece]) => stream.write(piece),
+            (Self::Tcp(stream), _) => stream.write_vectored(pieces),
+            #[cfg(unix)]
+            (Self::Unix(stream), [piece]) => stream.write(piece),
+            #[cfg(unix)]
+            (Self::Unix(stream), _) => stream.write_vectored(pieces),
+        }
+    }
+
+    pub(crate) fn shutdown_write(&self) {
+        // A connection that is gone already needs no shutdown.
+        let _gone = match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        };
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(stream) => stream,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream,
+        }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: usize) -> io::Result<()> {
+        registry.register(self.source(), mio::Token(token), Interest::READABLE | Interest::WRITABLE)
+    }
+
+    pub(crate) fn deregister(&mut self, registry: &Registry) {
+        // Closing the socket removes it as well.
+        let _closed_anyway = registry.deregister(self.source());
+    }
+}
+
+#[cfg(unix)]
+fn in_progress() -> Option<i32> {
+    Some(libc::EINPROGRESS)
+}
+
+#[cfg(not(unix))]
+fn in_progress() -> Option<i32> {
+    None
+}
+
+impl Listener {
+    pub(crate) fn bind(place: &Place) -> io::Result<Self> {
+        match place {
+            Place::Tcp(address) => Ok(Self::Tcp(mio::net::TcpListener::bind(*address)?)),
+            #[cfg(unix)]
+            Place::Unix(path) => bind_unix(path).map(|listener| Self::Unix(listener, path.clone())),
+            #[cfg(not(unix))]
+            Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Where it listens, with the port that the system chose.
+    pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(|at| Endpoint::Tcp(at.ip().to_string(), at.port())),
+            #[cfg(unix)]
+            Self::Unix(_, path) => Ok(Endpoint::Unix(path.clone())),
+        }
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, _) => Ok(Stream::Unix(listener.accept()?.0)),
+        }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: usize) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => registry.register(listener, mio::Token(token), Interest::READABLE),
+            #[cfg(unix)]
+            Self::Unix(listener, _) => registry.register(listener, mio::Token(token), Interest::READABLE),
+        }
+    }
+
+    /// Stops listening; a UNIX socket's file goes too.
+    pub(crate) fn close(self) {
+        #[cfg(unix)]
+        if let Self::Unix(listener, path) = self {
+            drop(listener);
+            let _already_removed = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Binds a UNIX socket. A file that an ended process left behind is replaced; a living listener's is not.
+#[cfg(unix)]
+fn bind_unix(path: &str) -> io::Result<mio::net::UnixListener> {
+    match mio::net::UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let orphan = std::os::unix::net::UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+            if !orphan {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            mio::net::UnixListener::bind(path)
+        }
+        other => other,
+    }
+}

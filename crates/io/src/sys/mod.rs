@@ -1,0 +1,7 @@
+//! What differs from system to system, one small file each.
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+pub(crate) use unix::{sleep, wait_readable};

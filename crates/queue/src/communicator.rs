@@ -1,0 +1,230 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use chunk::LargeBuffer;
+use chunk::ring::spsc;
+use wire::{Code, Driver, Endpoint, Token};
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::hub::{Event, Hub, WakeBits};
+use crate::inbox::{Drained, Inbox};
+use crate::outbox::Payload;
+use crate::peer::{Done, Peer};
+use crate::server::Server;
+
+/// Frames on their way from the sessions to the owner.
+const RING_CAPACITY: usize = 4096;
+
+/// The owner's end of a queue: puts messages, takes messages, hears of events. Lives on one thread; its sessions may live
+/// on another. No method blocks on I/O.
+pub struct Communicator {
+    hub: Arc<Hub>,
+    inbox: Inbox,
+    peers: HashMap<u32, Arc<Peer>>,
+    root: Option<Token>,
+}
+
+/// How far a peer is.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerStatus {
+    /// What it acknowledged.
+    pub done: Done,
+    /// Number of the last message of which a byte may have reached the socket.
+    pub written_seq: u64,
+    /// It is connected, or being connected.
+    pub alive: bool,
+}
+
+/// Gauges and sums of a communicator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Peers connected.
+    pub peers: u64,
+    /// Messages and bytes received in all.
+    pub received: (u64, u64),
+    /// Messages and bytes given to the connections in all.
+    pub sent: (u64, u64),
+    /// Messages and bytes held for the consumer.
+    pub held: (u64, u64),
+    /// Slabs in use and free, and bytes of buffers for large messages in use.
+    pub memory: (u64, u64, u64),
+}
+
+impl Communicator {
+    /// A communicator without a way to its peers yet: pass [`server`](Self::server) or [`client`](Self::client) to the driver.
+    #[must_use]
+    pub fn new(config: Config, driver: Arc<dyn Driver>) -> Self {
+        let (producer, consumer) = spsc(RING_CAPACITY);
+        let hub = Arc::new(Hub::new(config, driver, producer));
+        Self { hub, inbox: Inbox::new(consumer), peers: HashMap::new(), root: None }
+    }
+
+    /// What accepts this server's connections.
+    #[must_use]
+    pub fn server(&self) -> Server {
+        Server::new(Arc::clone(&self.hub))
+    }
+
+    /// What dials this client's server, which is peer 0 from now on. `token` is the one that the driver will use.
+    ///
+    /// # Errors
+    /// [`Code::Closed`] after [`close`](Self::close).
+    pub fn client(&mut self, token: Token, target: Endpoint, now: Instant) -> Result<Client, Code> {
+        let peer = self.hub.join(token).ok_or(Code::Closed)?;
+        self.peers.insert(peer.index, Arc::clone(&peer));
+        Ok(Client::new(Arc::clone(&self.hub), peer, target, now))
+    }
+
+    /// The driver's name for the listener or the dial.
+    pub fn set_root(&mut self, token: Token) {
+        self.root = Some(token);
+        self.hub.set_root(token);
+    }
+
+    fn peer(&self, number: u32) -> Result<&Arc<Peer>, Code> {
+        self.peers.get(&number).ok_or(Code::NotConnected)
+    }
+
+    /// Queues messages for a peer and has them sent: all or none. Up to `inline` bytes are written to the socket by this
+    /// thread if no other is at it; see [`Driver::nudge`].
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`], [`Code::Closed`], [`Code::TooLarge`], [`Code::InvalidArgument`] (words that do not
+    /// describe `data`), [`Code::QueueFull`] (no memory).
+    pub fn put(&self, number: u32, data: &[u8], payload: Payload<'_>, inline: usize) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        let bytes = peer.outbox().put(data, payload)?;
+        self.hub.driver().nudge(peer.token, bytes <= inline);
+        Ok(())
+    }
+
+    /// Drops unsent messages from the front; returns how many. See [`Event::Dropped`].
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn drop_oldest(&self, number: u32, messages: u64, bytes: u64) -> Result<u64, Code> {
+        let peer = self.peer(number)?;
+        let Some(dropped) = peer.outbox().drop_oldest(messages, bytes) else { return Ok(0) };
+        let count = dropped.last - dropped.first + 1;
+        peer.count_dropped(count, dropped.bytes);
+        self.hub.event(Event::Dropped(number, dropped.first, dropped.last));
+        Ok(count)
+    }
+
+    /// How far a peer is.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn status(&self, number: u32) -> Result<PeerStatus, Code> {
+        let peer = self.peer(number)?;
+        Ok(PeerStatus { done: peer.done(), written_seq: peer.written(), alive: peer.is_alive() })
+    }
+
+    /// Asks to be woken when `seq` is acknowledged; true if it is already.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn watch(&self, number: u32, seq: u64) -> Result<bool, Code> {
+        Ok(self.peer(number)?.watch(seq))
+    }
+
+    /// With [`wire::AckPoint::Processed`]: everything up to `seq` is done.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn acknowledge(&self, number: u32, seq: u64) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        peer.set_processed(seq);
+        self.hub.driver().nudge(peer.token, true);
+        Ok(())
+    }
+
+    /// Takes the wake bits; until then no other wake comes.
+    pub fn take_wake(&mut self) -> u32 {
+        let mut bits = self.hub.take_bits();
+        self.collect();
+        if self.inbox.has_messages() {
+            bits |= WakeBits::READABLE;
+        } else {
+            bits &= !WakeBits::READABLE;
+        }
+        if self.inbox.has_events() {
+            bits |= WakeBits::EVENTS;
+        }
+        bits
+    }
+
+    fn collect(&mut self) {
+        self.inbox.collect(&self.hub);
+        for peer in self.inbox.joined.drain(..) {
+            self.peers.insert(peer.index, peer);
+        }
+    }
+
+    /// Takes the events so far, in order.
+    pub fn events(&mut self) -> Vec<Event> {
+        self.collect();
+        let events = self.inbox.take_events();
+        for event in &events {
+            if let Event::Gone(number) = event {
+                self.peers.remove(number);
+            }
+        }
+        events
+    }
+
+    /// Takes messages of one peer, or of the one whose turn it is: see [`Drained`]. Per message two numbers go into
+    /// `index`: its offset in `data` plus `base`, and its word.
+    pub fn drain(&mut self, peer: Option<u32>, data: &mut [u8], base: u32, index: &mut [u32], max: usize) -> Drained {
+        self.collect();
+        self.inbox.drain(&self.hub, peer, data, base, index, max)
+    }
+
+    /// Takes the large message that [`drain`](Self::drain) announced.
+    pub fn take_large(&mut self, peer: u32) -> Option<LargeBuffer> {
+        self.inbox.take_large(&self.hub, peer)
+    }
+
+    /// Ends everything. With a deadline in order: what is queued is sent, FINs are exchanged and acknowledgements awaited
+    /// until then; without one at once. [`Event::Closed`] comes in any case. May be called again with less patience.
+    pub fn close(&mut self, deadline: Option<Instant>) {
+        let (root, members) = self.hub.start_closing();
+        let driver = self.hub.driver();
+        let dialing = !self.peers.is_empty() && root.is_some();
+        if let Some(root) = root {
+            // A dial goes on until the deadline, to deliver what was put before it succeeded; a listener ends now.
+            let dials = members.iter().any(|peer| peer.token == root) || (dialing && members.is_empty());
+            driver.close(root, deadline.filter(|_| dials));
+        }
+        for peer in members {
+            match deadline {
+                Some(_) => {
+                    peer.outbox().start_closing(deadline);
+                    driver.nudge(peer.token, false);
+                }
+                None => driver.close(peer.token, None),
+            }
+        }
+    }
+
+    /// Gauges and sums.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let counters = &self.hub.counters;
+        let (slabs, large) = (self.hub.config.slabs.stats(), self.hub.config.large.stats());
+        let held = self.peers.values().fold((0, 0), |sum, peer| {
+            let (bytes, messages) = peer.held();
+            (sum.0 + messages, sum.1 + bytes)
+        });
+        Stats {
+            peers: self.peers.values().filter(|peer| peer.is_alive() && peer.id().is_some()).count() as u64,
+            received: (counters.received_messages.load(Ordering::Relaxed), counters.received_bytes.load(Ordering::Relaxed)),
+            sent: (counters.sent_messages.load(Ordering::Relaxed), counters.sent_bytes.load(Ordering::Relaxed)),
+            held,
+            memory: (slabs.live as u64, slabs.free as u64, large.live_bytes as u64),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+use std::time::Duration;
+
+use chunk::{LargePool, Pool};
+use wire::{AckPoint, Hello, PeerId, VERSION};
+
+/// A received slab holds whole frames of up to 64 KiB, so twice that leaves room to read on while one is incomplete.
+const SLAB_BYTES: usize = 128 * 1024;
+const FREE_SLABS: usize = 32;
+const FREE_LARGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a communicator was opened with, and the memory that its sessions share.
+#[derive(Clone)]
+pub struct Config {
+    /// Who this side is.
+    pub id: PeerId,
+    /// Name that both sides must give.
+    pub cluster: String,
+    /// When arriving messages are acknowledged.
+    pub ack: AckPoint,
+    /// Bound of messages held for the consumer, per peer, in payload bytes.
+    pub high_water_bytes: u64,
+    /// The same in messages.
+    pub high_water_messages: u64,
+    /// Longest message accepted or sent.
+    pub max_message: u32,
+    /// Most connections at a time (server).
+    pub max_peers: usize,
+    /// How long a client tries to reach its server; `None`: for ever.
+    pub connect_timeout: Option<Duration>,
+    /// From connection to the end of the handshake.
+    pub handshake_timeout: Duration,
+    /// A connection on which nothing arrived for so long is pinged; `None`: never.
+    pub keep_alive: Option<Duration>,
+    /// A connection on which nothing arrived for so long is lost; `None`: never.
+    pub idle_timeout: Option<Duration>,
+    /// Seed for the jitter of retries.
+    pub entropy: u64,
+    /// Memory for frames up to 64 KiB.
+    pub slabs: Pool,
+    /// Memory for longer messages.
+    pub large: LargePool,
+}
+
+impl Config {
+    /// The defaults that the documentation states, for that id.
+    #[must_use]
+    pub fn new(id: PeerId) -> Self {
+        Self {
+            id,
+            cluster: String::new(),
+            ack: AckPoint::Received,
+            high_water_bytes: 8 * 1024 * 1024,
+            high_water_messages: 65_536,
+            max_message: 256 * 1024 * 1024,
+            max_peers: 1024,
+            connect_timeout: Some(Duration::from_secs(10)),
+            handshake_timeout: Duration::from_secs(5),
+            keep_alive: Some(Duration::from_secs(10)),
+            idle_timeout: Some(Duration::from_secs(30)),
+            entropy: 0,
+            slabs: Pool::new(SLAB_BYTES, FREE_SLABS),
+            large: LargePool::new(FREE_LARGE_BYTES),
+        }
+    }
+
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            versions: (VERSION, VERSION),
+            id: self.id,
+            cluster: self.cluster.clone(),
+            features: 0,
+            ack: self.ack,
+            keep_alive_ms: self.keep_alive.map_or(0, |t| u32::try_from(t.as_millis()).unwrap_or(u32::MAX)),
+            max_message: self.max_message,
+        }
+    }
+}

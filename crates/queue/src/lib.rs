@@ -1,0 +1,26 @@
+//! net-queue as sans-io state machines: what a communicator, a peer and a session are, when a message counts as
+//! acknowledged, when a queue is full, and how a conversation ends. Time, entropy, sockets and threads are arguments: the
+//! driver (crate `io`) moves bytes, the owner (crate `addon`) moves messages, and each side of a [`Peer`] may be on a
+//! thread of its own. It may not open a socket, read a clock or know N-API.
+
+mod client;
+mod communicator;
+mod config;
+mod handshake;
+mod hub;
+mod inbox;
+mod outbox;
+mod peer;
+mod receiver;
+mod sender;
+mod server;
+mod session;
+
+pub use client::Client;
+pub use communicator::{Communicator, PeerStatus, Stats};
+pub use config::Config;
+pub use hub::{Event, WakeBits};
+pub use inbox::Drained;
+pub use outbox::Payload;
+pub use peer::Done;
+pub use server::Server;

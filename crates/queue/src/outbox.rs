@@ -1,0 +1,384 @@
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use chunk::{LargePool, Pool, Slice, Writer};
+use wire::{Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, MAX_LENGTH, WORD_BYTES, Word};
+
+/// Messages that the owner puts, as they lie in its memory: the payloads one after the other.
+#[derive(Clone, Copy)]
+pub enum Payload<'a> {
+    /// One word per message.
+    Words(&'a [u32]),
+    /// The same word for all of them, and their number.
+    Uniform(u32, usize),
+}
+
+impl Payload<'_> {
+    fn count(self) -> usize {
+        match self {
+            Self::Words(words) => words.len(),
+            Self::Uniform(_, count) => count,
+        }
+    }
+
+    fn word(self, i: usize) -> u32 {
+        match self {
+            Self::Words(words) => words.get(i).copied().unwrap_or(0),
+            Self::Uniform(word, _) => word,
+        }
+    }
+
+    /// Sum of the lengths, after checking each word.
+    fn check(self, max_message: u32) -> Result<u64, Code> {
+        match self {
+            Self::Uniform(word, count) => {
+                check_word(word, max_message)?;
+                u64::from(word & MAX_LENGTH).checked_mul(count as u64).ok_or(Code::InvalidArgument)
+            }
+            Self::Words(words) => {
+                let mut sum = 0_u64;
+                for &word in words {
+                    check_word(word, max_message)?;
+                    sum += u64::from(word & MAX_LENGTH);
+                }
+                Ok(sum)
+            }
+        }
+    }
+}
+
+fn check_word(word: u32, max_message: u32) -> Result<(), Code> {
+    let word = Word::from_bits(word).ok_or(Code::InvalidArgument)?;
+    if word.length() > max_message as usize { Err(Code::TooLarge) } else { Ok(()) }
+}
+
+/// A frame that waits to be sent.
+pub(crate) struct OutFrame {
+    /// Header, words and payloads; of a large message header and word only.
+    pub(crate) head: Slice,
+    /// The payload of a large message.
+    pub(crate) body: Option<Slice>,
+    pub(crate) first_seq: u64,
+    pub(crate) count: u16,
+    pub(crate) bytes: u64,
+}
+
+impl OutFrame {
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.first_seq + u64::from(self.count) - 1
+    }
+}
+
+/// How far the owner is with closing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// Everything queued is to be sent, then FIN; over at that time in any case.
+    Closing(Option<Instant>),
+    /// Nothing is taken any more.
+    Closed,
+}
+
+/// Messages that were put and that the session has not taken yet, as frames ready to be written.
+pub(crate) struct Outbox {
+    slabs: Pool,
+    large: LargePool,
+    max_message: u32,
+    writer: Option<Writer>,
+    frames: VecDeque<OutFrame>,
+    next_seq: u64,
+    phase: Phase,
+}
+
+/// Messages that `drop_oldest` removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Outbox {
+    pub(crate) fn new(slabs: Pool, large: LargePool, max_message: u32) -> Self {
+        Self { slabs, large, max_message, writer: None, frames: VecDeque::new(), next_seq: 1, phase: Phase::Open }
+    }
+
+    /// Queues all messages, whose payloads are at the front of `data`, or none; returns their bytes. Copies; `data` can be changed afterwards.
+    pub(crate) fn put(&mut self, data: &[u8], payload: Payload<'_>) -> Result<usize, Code> {
+        if self.phase != Phase::Open {
+            return Err(Code::Closed);
+        }
+        let bytes = usize::try_from(payload.check(self.max_message)?).map_err(|_| Code::InvalidArgument)?;
+        let data = data.get(..bytes).ok_or(Code::InvalidArgument)?;
+        if self.next_seq + payload.count() as u64 >= 1 << 53 {
+            return Err(Code::QueueFull);
+        }
+        let (frames, next_seq) = (self.frames.len(), self.next_seq);
+        self.put_checked(data, payload).inspect_err(|_| {
+            self.frames.truncate(frames);
+            self.next_seq = next_seq;
+        })?;
+        Ok(bytes)
+    }
+
+    fn put_checked(&mut self, mut data: &[u8], payload: Payload<'_>) -> Result<(), Code> {
+        let count = payload.count();
+        let mut first = 0;
+        while first < count {
+            let (messages, bytes) = fitting(payload, first);
+            let (now, later) = data.split_at_checked(bytes).ok_or(Code::Internal)?;
+            if bytes + WORD_BYTES > DATA_LIMIT {
+                self.put_large(now, payload.word(first))?;
+            } else {
+                self.put_frame(now, payload, first, messages)?;
+            }
+            data = later;
+            first += messages;
+        }
+        Ok(())
+    }
+
+    fn put_frame(&mut self, data: &[u8], payload: Payload<'_>, first: usize, messages: usize) -> Result<(), Code> {
+        let body_len = messages * WORD_BYTES + data.len();
+        let count = u16::try_from(messages).map_err(|_| Code::Internal)?;
+        let header = self.header(body_len, count)?;
+        let writer = self.writer_with(HEADER_BYTES + body_len)?;
+        let mut stored = writer.put(&header);
+        match payload {
+            Payload::Words(words) => {
+                let words = words.get(first..first + messages).ok_or(Code::Internal)?;
+                let column = writer.spare_mut().get_mut(..messages * WORD_BYTES).ok_or(Code::Internal)?;
+                for (slot, word) in column.as_chunks_mut::<WORD_BYTES>().0.iter_mut().zip(words) {
+                    *slot = word.to_le_bytes();
+                }
+                writer.commit(messages * WORD_BYTES);
+            }
+            Payload::Uniform(word, _) => {
+                let column = writer.spare_mut().get_mut(..messages * WORD_BYTES).ok_or(Code::Internal)?;
+                column.as_chunks_mut::<WORD_BYTES>().0.fill(word.to_le_bytes());
+                writer.commit(messages * WORD_BYTES);
+            }
+        }
+        stored &= writer.put(data);
+        if !stored {
+            return Err(Code::Internal);
+        }
+        let head = writer.freeze(HEADER_BYTES + body_len);
+        self.queue(head, None, count, data.len() as u64);
+        Ok(())
+    }
+
+    fn put_large(&mut self, data: &[u8], word: u32) -> Result<(), Code> {
+        let mut buffer = self.large.take(data.len()).map_err(|_| Code::QueueFull)?;
+        buffer.copy_from_slice(data);
+        let header = self.header(WORD_BYTES + data.len(), 1)?;
+        let writer = self.writer_with(HEADER_BYTES + WORD_BYTES)?;
+        if !(writer.put(&header) && writer.put(&word.to_le_bytes())) {
+            return Err(Code::Internal);
+        }
+        let head = writer.freeze(HEADER_BYTES + WORD_BYTES);
+        self.queue(head, Some(Slice::from_large(buffer)), 1, data.len() as u64);
+        Ok(())
+    }
+
+    fn header(&self, body_len: usize, count: u16) -> Result<[u8; HEADER_BYTES], Code> {
+        let body_len = u32::try_from(body_len).map_err(|_| Code::TooLarge)?;
+        Ok(Header { kind: FrameType::Data, body_len, count, seq: self.next_seq }.encode())
+    }
+
+    fn queue(&mut self, head: Slice, body: Option<Slice>, count: u16, bytes: u64) {
+        self.frames.push_back(OutFrame { head, body, first_seq: self.next_seq, count, bytes });
+        self.next_seq += u64::from(count);
+    }
+
+    fn writer_with(&mut self, room: usize) -> Result<&mut Writer, Code> {
+        if let Some(writer) = &mut self.writer {
+            // A sent and forgotten slab is written again from its start: the same cache-warm memory for every message.
+            if writer.filled().is_empty() {
+                writer.reset_if_sole();
+            }
+            if writer.remaining() < room {
+                self.writer = None;
+            }
+        }
+        let writer = self.writer.get_or_insert_with(|| self.slabs.writer());
+        if writer.remaining() < room { Err(Code::Internal) } else { Ok(writer) }
+    }
+
+    /// The next frame to send.
+    pub(crate) fn take(&mut self) -> Option<OutFrame> {
+        self.frames.pop_front()
+    }
+
+    /// Removes messages from the front until that many messages and that many bytes have gone, or nothing is left.
+    /// Frames that the session has taken are out of reach.
+    pub(crate) fn drop_oldest(&mut self, messages: u64, bytes: u64) -> Option<Dropped> {
+        let mut gone = Dropped { first: 0, last: 0, bytes: 0 };
+        let mut gone_messages = 0;
+        while gone_messages < messages || gone.bytes < bytes {
+            let Some(frame) = self.frames.pop_front() else { break };
+            if gone_messages == 0 {
+                gone.first = frame.first_seq;
+            }
+            let (cut, cut_bytes) = frame.cut(messages.saturating_sub(gone_messages), bytes.saturating_sub(gone.bytes));
+            gone_messages += u64::from(cut);
+            gone.bytes += cut_bytes;
+            gone.last = frame.first_seq + u64::from(cut) - 1;
+            if cut < frame.count {
+                self.put_back(&frame, cut, cut_bytes);
+                break;
+            }
+        }
+        (gone_messages > 0).then_some(gone)
+    }
+
+    /// Queues what is left of a frame in front again. What does not fit in memory is dropped with the rest.
+    fn put_back(&mut self, frame: &OutFrame, cut: u16, cut_bytes: u64) {
+        let count = frame.count - cut;
+        let words = HEADER_BYTES + usize::from(cut) * WORD_BYTES..HEADER_BYTES + usize::from(frame.count) * WORD_BYTES;
+        let payload_start = words.end + usize::try_from(cut_bytes).unwrap_or(usize::MAX);
+        let (Some(words), Some(payload)) = (frame.head.get(words), frame.head.get(payload_start..)) else { return };
+        let body_len = words.len() + payload.len();
+        let Ok(body) = u32::try_from(body_len) else { return };
+        let first_seq = frame.first_seq + u64::from(cut);
+        let header = Header { kind: FrameType::Data, body_len: body, count, seq: first_seq }.encode();
+        let Ok(writer) = self.writer_with(HEADER_BYTES + body_len) else { return };
+        if writer.put(&header) && writer.put(words) && writer.put(payload) {
+            let head = writer.freeze(HEADER_BYTES + body_len);
+            self.frames.push_front(OutFrame { head, body: None, first_seq, count, bytes: frame.bytes - cut_bytes });
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Number of the last message put.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+
+    /// No more puts; what is queued is still sent, until `deadline`.
+    pub(crate) fn start_closing(&mut self, deadline: Option<Instant>) {
+        if self.phase == Phase::Open || (self.phase == Phase::Closing(None) && deadline.is_some()) {
+            self.phase = Phase::Closing(deadline);
+        }
+    }
+
+    /// The connection is gone: nothing is taken or sent any more.
+    pub(crate) fn end(&mut self) {
+        self.phase = Phase::Closed;
+        self.frames.clear();
+        self.writer = None;
+    }
+}
+
+impl OutFrame {
+    /// How many messages from the front cover `messages` and `bytes`, at least one, and how many bytes they have.
+    fn cut(&self, messages: u64, bytes: u64) -> (u16, u64) {
+        if self.body.is_some() {
+            return (1, self.bytes);
+        }
+        let words = self.head.get(HEADER_BYTES..HEADER_BYTES + usize::from(self.count) * WORD_BYTES).unwrap_or_default();
+        let (mut cut, mut cut_bytes) = (0_u16, 0_u64);
+        for word in words.as_chunks::<WORD_BYTES>().0 {
+            if cut > 0 && u64::from(cut) >= messages && cut_bytes >= bytes {
+                break;
+            }
+            cut += 1;
+            cut_bytes += u64::from(u32::from_le_bytes(*word) & MAX_LENGTH);
+        }
+        (cut, cut_bytes)
+    }
+}
+
+/// How many messages from `first` on go into one frame, and their bytes. At least one.
+fn fitting(payload: Payload<'_>, first: usize) -> (usize, usize) {
+    let left = (payload.count() - first).min(usize::from(u16::MAX));
+    if let Payload::Uniform(word, _) = payload {
+        let length = (word & MAX_LENGTH) as usize;
+        let messages = (DATA_LIMIT / (length + WORD_BYTES)).clamp(1, left);
+        return (messages, messages * length);
+    }
+    let (mut messages, mut bytes) = (0, 0);
+    while messages < left {
+        let length = (payload.word(first + messages) & MAX_LENGTH) as usize;
+        if messages > 0 && bytes + length + (messages + 1) * WORD_BYTES > DATA_LIMIT {
+            break;
+        }
+        messages += 1;
+        bytes += length;
+    }
+    (messages, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{Kind, Parsed, parse};
+
+    fn outbox() -> Outbox {
+        Outbox::new(Pool::new(128 * 1024, 4), LargePool::new(1 << 20), 1 << 24)
+    }
+
+    fn word(length: u32) -> u32 {
+        Word::new(Kind::Bytes, length).unwrap().bits()
+    }
+
+    #[test]
+    fn a_batch_becomes_one_frame_with_a_column_of_words() {
+        let mut out = outbox();
+        out.put(b"abcdef", Payload::Words(&[word(2), word(0), word(4)])).unwrap();
+        let frame = out.take().unwrap();
+        let Ok(Parsed::Frame(header)) = parse(&frame.head, 1000) else { panic!() };
+        assert_eq!((header.count, header.seq, header.body_len), (3, 1, 18));
+        assert_eq!(&frame.head[HEADER_BYTES + 12..], b"abcdef");
+        assert_eq!((frame.last_seq(), frame.bytes), (3, 6));
+        assert!(out.take().is_none());
+    }
+
+    #[test]
+    fn frames_are_split_at_64_kib_and_large_messages_stand_alone() {
+        let mut out = outbox();
+        let sizes = [10, 65_516, 65_517, 70_000, 0, 40_000, 40_000];
+        let data = vec![7; sizes.iter().sum::<u32>() as usize];
+        out.put(&data, Payload::Words(&sizes.map(word))).unwrap();
+        let mut seq = 1;
+        let mut total = 0;
+        while let Some(frame) = out.take() {
+            let Ok(Parsed::Frame(header)) = parse(&frame.head, 1 << 24) else { panic!() };
+            assert_eq!(header.seq, seq);
+            assert_eq!(header.is_large(), frame.body.is_some());
+            assert_eq!(header.frame_len(), frame.head.len() + frame.body.as_ref().map_or(0, |b| b.len()));
+            seq += u64::from(header.count);
+            total += frame.bytes;
+        }
+        assert_eq!((seq, total), (8, data.len() as u64));
+    }
+
+    #[test]
+    fn what_does_not_fit_its_words_is_refused_whole() {
+        let mut out = outbox();
+        assert_eq!(out.put(b"abc", Payload::Words(&[word(4)])), Err(Code::InvalidArgument));
+        assert_eq!(out.put(b"abc", Payload::Words(&[7 << 29 | 3])), Err(Code::InvalidArgument));
+        assert_eq!(out.put(&[0; 5], Payload::Uniform(word(3), 2)), Err(Code::InvalidArgument));
+        assert_eq!(out.put(&vec![0; (1 << 24) + 1], Payload::Uniform(word((1 << 24) + 1), 1)), Err(Code::TooLarge));
+        assert!(out.is_empty());
+        assert_eq!(out.last_seq(), 0);
+    }
+
+    #[test]
+    fn the_oldest_messages_are_dropped_one_by_one_within_a_frame() {
+        let mut out = outbox();
+        out.put(&[1, 2, 2, 3, 3, 3], Payload::Words(&[word(1), word(2), word(3)])).unwrap();
+        assert_eq!(out.drop_oldest(1, 2), Some(Dropped { first: 1, last: 2, bytes: 3 }));
+        let frame = out.take().unwrap();
+        assert_eq!((frame.first_seq, frame.count, frame.bytes), (3, 1, 3));
+        assert_eq!(&frame.head[HEADER_BYTES + 4..], [3, 3, 3]);
+        assert_eq!(out.drop_oldest(1, 0), None);
+    }
+}

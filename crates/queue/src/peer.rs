@@ -1,0 +1,172 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use wire::{PeerId, Token};
+
+use crate::outbox::Outbox;
+
+const NOT_WATCHED: u64 = u64::MAX;
+
+/// What was acknowledged (or dropped): the highest sequence number, and how many messages and bytes in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Everything up to this number is acknowledged.
+    pub seq: u64,
+    /// Messages acknowledged or dropped.
+    pub messages: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+}
+
+/// One other communicator, as its two sides share it: the owner (who puts and takes messages) and the session (who
+/// drives the connection). Counters are monotonic and written by one side each; flags say who has to be nudged.
+pub(crate) struct Peer {
+    pub(crate) index: u32,
+    pub(crate) token: Token,
+    id: OnceLock<PeerId>,
+    outbox: Mutex<Outbox>,
+    alive: AtomicBool,
+    /// What the peer acknowledged: the highest sequence number, and how many messages and bytes that were. Written by
+    /// the session.
+    acked_seq: AtomicU64,
+    acked_messages: AtomicU64,
+    acked_bytes: AtomicU64,
+    /// Number of the last message of which a byte may have reached the socket. Written by the session.
+    written_seq: AtomicU64,
+    /// What was dropped before it was sent. Written by the owner.
+    dropped_messages: AtomicU64,
+    dropped_bytes: AtomicU64,
+    /// Lowest sequence number whose acknowledgement the owner waits for.
+    watch: AtomicU64,
+    /// What is held for the owner: added to by the session, taken from by the owner.
+    held_bytes: AtomicU64,
+    held_messages: AtomicU64,
+    /// The session stopped reading and wants to be nudged.
+    paused: AtomicBool,
+    /// Highest sequence number that the owner is done with (`AckPoint::Processed`).
+    processed: AtomicU64,
+}
+
+impl Peer {
+    pub(crate) fn new(index: u32, token: Token, outbox: Outbox) -> Self {
+        Self {
+            index,
+            token,
+            id: OnceLock::new(),
+            outbox: Mutex::new(outbox),
+            alive: AtomicBool::new(true),
+            acked_seq: AtomicU64::new(0),
+            acked_messages: AtomicU64::new(0),
+            acked_bytes: AtomicU64::new(0),
+            written_seq: AtomicU64::new(0),
+            dropped_messages: AtomicU64::new(0),
+            dropped_bytes: AtomicU64::new(0),
+            watch: AtomicU64::new(NOT_WATCHED),
+            held_bytes: AtomicU64::new(0),
+            held_messages: AtomicU64::new(0),
+            paused: AtomicBool::new(false),
+            processed: AtomicU64::new(0),
+        }
+    }
+
+    /// The queue of what is to be sent. A panic while it was locked cannot leave it half changed in a way that matters
+    /// more than losing the process would, so poison is ignored.
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn introduce(&self, id: PeerId) {
+        let _already = self.id.set(id);
+    }
+
+    pub(crate) fn id(&self) -> Option<PeerId> {
+        self.id.get().copied()
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.alive.store(false, Ordering::Release);
+    }
+
+    /// What needs no more care.
+    pub(crate) fn done(&self) -> Done {
+        Done {
+            seq: self.acked_seq.load(Ordering::Acquire),
+            messages: self.acked_messages.load(Ordering::Acquire) + self.dropped_messages.load(Ordering::Relaxed),
+            bytes: self.acked_bytes.load(Ordering::Acquire) + self.dropped_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn set_written(&self, seq: u64) {
+        self.written_seq.store(seq, Ordering::Release);
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn count_dropped(&self, messages: u64, bytes: u64) {
+        self.dropped_messages.fetch_add(messages, Ordering::Relaxed);
+        self.dropped_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Publishes an acknowledgement; true if the owner waits for it.
+    pub(crate) fn publish_acked(&self, Done { seq, messages, bytes }: Done) -> bool {
+        self.acked_bytes.store(bytes, Ordering::Release);
+        self.acked_messages.store(messages, Ordering::Release);
+        // SeqCst, with the store and load in `watch`: either this sees the watch or the watcher sees this number.
+        self.acked_seq.store(seq, Ordering::SeqCst);
+        let watched = self.watch.load(Ordering::SeqCst);
+        watched <= seq && self.watch.compare_exchange(watched, NOT_WATCHED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// Asks to be woken when `seq` is acknowledged; true if it is already.
+    pub(crate) fn watch(&self, seq: u64) -> bool {
+        self.watch.fetch_min(seq, Ordering::SeqCst);
+        if self.acked_seq.load(Ordering::SeqCst) < seq {
+            return false;
+        }
+        self.watch.store(NOT_WATCHED, Ordering::SeqCst);
+        true
+    }
+
+    pub(crate) fn hold(&self, bytes: u64, messages: u64) {
+        self.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.held_messages.fetch_add(messages, Ordering::AcqRel);
+    }
+
+    pub(crate) fn held(&self) -> (u64, u64) {
+        (self.held_bytes.load(Ordering::SeqCst), self.held_messages.load(Ordering::SeqCst))
+    }
+
+    /// The owner took so much; true if the session waits for that and less than half of the budget is used now.
+    pub(crate) fn release(&self, bytes: u64, messages: u64, budget: (u64, u64)) -> bool {
+        let held_bytes = self.held_bytes.fetch_sub(bytes, Ordering::SeqCst) - bytes;
+        let held_messages = self.held_messages.fetch_sub(messages, Ordering::SeqCst) - messages;
+        self.paused.load(Ordering::SeqCst)
+            && held_bytes <= budget.0 / 2
+            && held_messages <= budget.1 / 2
+            && self.resume()
+    }
+
+    /// The session stops reading. It has to look at `held` once more afterwards.
+    pub(crate) fn pause(&self) {
+        self.paused.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends a pause; true for the one caller that ended it.
+    pub(crate) fn resume(&self) -> bool {
+        self.paused.swap(false, Ordering::SeqCst)
+    }
+
+    pub(crate) fn processed(&self) -> u64 {
+        self.processed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_processed(&self, seq: u64) {
+        self.processed.fetch_max(seq, Ordering::Release);
+    }
+}

@@ -1,0 +1,163 @@
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use chunk::Slice;
+use wire::{FrameType, Header};
+
+use crate::outbox::Outbox;
+use crate::peer::Done;
+
+/// As much is taken from the outbox at a time: enough for one large write, little enough that the rest can still be
+/// dropped by `onFull: 'drop-oldest'`.
+const READY_BYTES: usize = 256 * 1024;
+
+/// The writing half of a session: frames in the order of the wire, and what is not acknowledged yet.
+#[derive(Default)]
+pub(crate) struct Sender {
+    ready: VecDeque<Piece>,
+    ready_bytes: usize,
+    /// Bytes of the front piece that are written.
+    front_sent: usize,
+    /// The last piece that was written whole was not the end of its frame.
+    mid_frame: bool,
+    unacked: VecDeque<Unacked>,
+    acked: Done,
+    /// Number of the last message taken from the outbox.
+    taken_seq: u64,
+    fin_queued: bool,
+}
+
+struct Piece {
+    bytes: Slice,
+    ends_frame: bool,
+}
+
+/// A frame, or what is left of it, that the peer has not acknowledged.
+struct Unacked {
+    first_seq: u64,
+    last_seq: u64,
+    bytes: u64,
+}
+
+impl Sender {
+    /// Takes frames from the outbox until enough is ready; returns messages and bytes taken.
+    pub(crate) fn refill(&mut self, outbox: &mut Outbox) -> (u64, u64) {
+        let mut taken = (0, 0);
+        while self.ready_bytes < READY_BYTES {
+            let Some(frame) = outbox.take() else { break };
+            self.taken_seq = frame.last_seq();
+            self.unacked.push_back(Unacked { first_seq: frame.first_seq, last_seq: frame.last_seq(), bytes: frame.bytes });
+            taken.0 += u64::from(frame.count);
+            taken.1 += frame.bytes;
+            let whole = frame.body.is_none();
+            self.append(frame.head, whole);
+            if let Some(body) = frame.body {
+                self.append(body, true);
+            }
+        }
+        taken
+    }
+
+    /// Frames that lie side by side in a slab are written as one piece.
+    fn append(&mut self, bytes: Slice, ends_frame: bool) {
+        self.ready_bytes += bytes.len();
+        if let Some(last) = self.ready.back_mut()
+            && last.ends_frame
+            && ends_frame
+            && let Some(joined) = last.bytes.try_join(&bytes)
+        {
+            last.bytes = joined;
+            return;
+        }
+        self.ready.push_back(Piece { bytes, ends_frame });
+    }
+
+    /// Puts a frame without messages in front of everything that has not been started.
+    pub(crate) fn urgent(&mut self, header: Header) {
+        let mut place = 0;
+        if self.front_sent > 0 || self.mid_frame {
+            place = self.ready.iter().position(|piece| piece.ends_frame).map_or(self.ready.len(), |i| i + 1);
+        }
+        let bytes = Slice::from_vec(header.encode().to_vec());
+        self.ready_bytes += bytes.len();
+        self.ready.insert(place, Piece { bytes, ends_frame: true });
+    }
+
+    /// Puts bytes behind everything else.
+    pub(crate) fn last(&mut self, bytes: Vec<u8>) {
+        self.ready_bytes += bytes.len();
+        self.ready.push_back(Piece { bytes: Slice::from_vec(bytes), ends_frame: true });
+    }
+
+    /// Queues FIN once everything put has been taken.
+    pub(crate) fn finish(&mut self, last_seq: u64) {
+        if !self.fin_queued {
+            self.fin_queued = true;
+            self.last(Header::bare(FrameType::Fin, last_seq).encode().to_vec());
+        }
+    }
+
+    /// Number of the last message that may have reached the socket.
+    pub(crate) fn taken_seq(&self) -> u64 {
+        self.taken_seq
+    }
+
+    pub(crate) fn fin_queued(&self) -> bool {
+        self.fin_queued
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    pub(crate) fn all_acked(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
+    pub(crate) fn transmit<'a>(&'a mut self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut used = 0;
+        let mut skip = self.front_sent;
+        for (slot, piece) in out.iter_mut().zip(&self.ready) {
+            *slot = IoSlice::new(piece.bytes.get(skip..).unwrap_or_default());
+            skip = 0;
+            used += 1;
+        }
+        used
+    }
+
+    pub(crate) fn on_sent(&mut self, mut n: usize) {
+        self.ready_bytes = self.ready_bytes.saturating_sub(n);
+        while let Some(front) = self.ready.front() {
+            let left = front.bytes.len() - self.front_sent;
+            if n < left {
+                self.front_sent += n;
+                return;
+            }
+            n -= left;
+            self.front_sent = 0;
+            self.mid_frame = !front.ends_frame;
+            self.ready.pop_front();
+        }
+    }
+
+    /// The peer acknowledged everything up to `seq`. `None` if it acknowledged what was never sent. Bytes of a frame count
+    /// when the whole frame is acknowledged.
+    pub(crate) fn on_ack(&mut self, seq: u64) -> Option<Done> {
+        if seq > self.taken_seq {
+            return None;
+        }
+        self.acked.seq = self.acked.seq.max(seq);
+        while let Some(front) = self.unacked.front_mut()
+            && front.first_seq <= seq
+        {
+            self.acked.messages += seq.min(front.last_seq) + 1 - front.first_seq;
+            if seq < front.last_seq {
+                front.first_seq = seq + 1;
+                break;
+            }
+            self.acked.bytes += front.bytes;
+            self.unacked.pop_front();
+        }
+        Some(self.acked)
+    }
+}

@@ -1,0 +1,44 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use wire::{Acceptor, Code, Endpoint, Error, Token};
+
+use crate::hub::{Event, Hub};
+use crate::session::{Session, Side};
+
+/// A server's listener, as its driver sees it: makes a session for each connection.
+pub struct Server {
+    hub: Arc<Hub>,
+}
+
+impl Server {
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub }
+    }
+}
+
+impl Acceptor for Server {
+    fn on_listening(&mut self, at: Endpoint) {
+        self.hub.event(Event::Open(at));
+    }
+
+    fn accept(&mut self, token: Token, now: Instant) -> Option<Box<dyn wire::Session>> {
+        let Some(peer) = self.hub.join(token) else {
+            let most = self.hub.config.max_peers;
+            self.on_warning(Error::new(Code::QueueFull, format!("a connection was turned away: {most} peers are connected (maxPeers), or this side is closing")));
+            return None;
+        };
+        Some(Box::new(Session::new(Side::Server, Arc::clone(&self.hub), peer, now)))
+    }
+
+    fn on_warning(&mut self, error: Error) {
+        self.hub.event(Event::Warning(error));
+    }
+
+    fn on_closed(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            self.hub.event(Event::Failed(error));
+        }
+        self.hub.leave_root(true);
+    }
+}

@@ -1,0 +1,407 @@
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use wire::{AckPoint, Code, Error, FrameType, Header, Status};
+
+use crate::handshake::{Handshake, Progress};
+use crate::hub::{Event, Hub, Incoming, WakeBits};
+use crate::outbox::Phase;
+use crate::peer::Peer;
+use crate::receiver::{Received, Receiver};
+use crate::sender::Sender;
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// A conversation with one peer over one connection:
+///
+/// ```text
+/// Handshake ──hello──▶ Open ──FIN sent and received, all acknowledged both ways──▶ Finished
+///     └─────refusal────────────────────────────────────────────────────────────────▲
+/// ```
+///
+/// An error in any state ends it; the driver then reports `on_closed`.
+pub(crate) struct Session {
+    side: Side,
+    hub: Arc<Hub>,
+    peer: Arc<Peer>,
+    state: State,
+    receiver: Receiver,
+    sender: Sender,
+    /// Number of the peer's last message, once it said FIN.
+    peer_fin: Option<u64>,
+    /// What has been acknowledged to the peer, and how much came since.
+    ack_sent: u64,
+    bytes_since_ack: u64,
+    messages_since_ack: u64,
+    /// The time of the last call.
+    now: Instant,
+    started: Instant,
+    last_read: Instant,
+    last_sent: Instant,
+    /// How long the peer may be silent; known once it introduced itself.
+    patience: Option<Duration>,
+    paused: bool,
+    closing_deadline: Option<Instant>,
+}
+
+enum State {
+    Handshake(Handshake),
+    Open,
+    Finished,
+    /// A refusal is on its way, that is why; whatever the peer still sends is thrown away.
+    Refused(Error, Handshake),
+}
+
+impl Session {
+    pub(crate) fn new(side: Side, hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
+        let config = &hub.config;
+        let receiver = Receiver::new(config.slabs.clone(), config.large.clone(), config.max_message);
+        let mut sender = Sender::default();
+        if side == Side::Client {
+            sender.last(config.hello().encode());
+        }
+        Self {
+            side,
+            peer,
+            state: State::Handshake(Handshake::new()),
+            receiver,
+            sender,
+            peer_fin: None,
+            ack_sent: 0,
+            bytes_since_ack: 0,
+            messages_since_ack: 0,
+            now,
+            started: now,
+            last_read: now,
+            last_sent: now,
+            patience: None,
+            paused: false,
+            closing_deadline: None,
+            hub,
+        }
+    }
+
+    fn on_hello(&mut self, n: usize) -> Result<(), Error> {
+        let State::Handshake(handshake) = &mut self.state else { return Ok(()) };
+        match handshake.on_read(n, &self.hub.config)? {
+            Progress::Need => Ok(()),
+            Progress::Refuse(refusal) => self.refuse(refusal.0),
+            Progress::Done(hello, rest) => {
+                if !self.hub.introduce(&self.peer, hello.id) {
+                    let id = "another connection uses this id; every communicator needs one of its own";
+                    return self.refuse(Error::new(Code::Auth, id));
+                }
+                if self.side == Side::Server {
+                    self.sender.last(self.hub.config.hello().encode());
+                }
+                self.state = State::Open;
+                self.patience = self.patience_with(hello.keep_alive_ms);
+                let event = Event::Peer(self.peer.index, hello.id, hello.max_message);
+                self.hub.push(Incoming::Event(event, Some(Arc::clone(&self.peer))));
+                self.receiver.preload(&rest);
+                self.read_frames()
+            }
+        }
+    }
+
+    /// A server says why before it hangs up; a client just leaves.
+    fn refuse(&mut self, error: Error) -> Result<(), Error> {
+        if self.side == Side::Client {
+            return Err(error);
+        }
+        self.sender.last(wire::Refusal(error.clone()).encode());
+        self.state = State::Refused(error, Handshake::new());
+        Ok(())
+    }
+
+    fn read_frames(&mut self) -> Result<(), Error> {
+        while let Some(received) = self.receiver.next()? {
+            match received {
+                Received::Frame { frame, count, seq, bytes } => {
+                    self.count_message(bytes, u64::from(count))?;
+                    self.hub.push(Incoming::Frame { peer: Arc::clone(&self.peer), frame, count, seq });
+                }
+                Received::Large { payload, word, seq } => {
+                    self.count_message(payload.len() as u64, 1)?;
+                    self.hub.push(Incoming::Large { peer: Arc::clone(&self.peer), word, seq, payload });
+                }
+                Received::Control(header, body) => self.on_control(header, &body)?,
+            }
+        }
+        self.advance();
+        Ok(())
+    }
+
+    fn count_message(&mut self, bytes: u64, messages: u64) -> Result<(), Error> {
+        if self.peer_fin.is_some() {
+            return Err(Error::protocol("a message after FIN"));
+        }
+        self.peer.hold(bytes, messages);
+        self.hub.counters.received_messages.fetch_add(messages, Ordering::Relaxed);
+        self.hub.counters.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes_since_ack += bytes;
+        self.messages_since_ack += messages;
+        // A sender that never lets the socket run dry still hears of its progress.
+        let (most_bytes, most_messages) = self.hub.budget();
+        if self.bytes_since_ack >= most_bytes / 4 || self.messages_since_ack >= most_messages / 4 {
+            self.acknowledge();
+        }
+        Ok(())
+    }
+
+    fn on_control(&mut self, header: Header, body: &[u8]) -> Result<(), Error> {
+        match header.kind {
+            FrameType::Ack => {
+                let done = self.sender.on_ack(header.seq).ok_or_else(|| {
+                    Error::protocol(format!("message {} is acknowledged but was never sent", header.seq))
+                })?;
+                if self.peer.publish_acked(done) {
+                    self.hub.wake(WakeBits::ACKED);
+                }
+            }
+            FrameType::Beat | FrameType::Data => {}
+            FrameType::Fin => {
+                if self.peer_fin.replace(header.seq).is_some() || header.seq < self.receiver.last_seq() {
+                    return Err(Error::protocol("FIN came twice, or before the last message"));
+                }
+                self.hub.event(Event::Fin(self.peer.index));
+            }
+            FrameType::Error => {
+                let code = Code::from_number(u8::try_from(header.seq).unwrap_or(0));
+                return Err(Error::new(code, format!("the peer gave up: {}", String::from_utf8_lossy(body))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Acknowledges what may be acknowledged, if that is news.
+    fn acknowledge(&mut self) {
+        let seq = match self.hub.config.ack {
+            AckPoint::Received => self.receiver.last_seq(),
+            AckPoint::Processed => self.peer.processed().min(self.receiver.last_seq()),
+        };
+        if seq > self.ack_sent {
+            self.ack_sent = seq;
+            self.sender.urgent(Header::bare(FrameType::Ack, seq));
+        }
+        self.bytes_since_ack = 0;
+        self.messages_since_ack = 0;
+    }
+
+    /// A peer that promised no signs of life is never taken for lost; one that promised some gets two of its intervals.
+    fn patience_with(&self, keep_alive_ms: u32) -> Option<Duration> {
+        let promised = Duration::from_millis(u64::from(keep_alive_ms));
+        self.hub.config.idle_timeout.filter(|_| keep_alive_ms > 0).map(|own| own.max(promised * 2))
+    }
+
+    /// Moves towards the end if a side wants it: a peer's FIN is answered with our own once all that is queued has gone,
+    /// so either side's `close()` ends the session in order.
+    fn advance(&mut self) {
+        if !matches!(self.state, State::Open) {
+            return;
+        }
+        let mut outbox = self.peer.outbox();
+        if self.peer_fin.is_some() {
+            outbox.start_closing(None);
+        }
+        let (messages, bytes) = self.sender.refill(&mut outbox);
+        if messages > 0 {
+            self.peer.set_written(self.sender.taken_seq());
+            self.hub.counters.sent_messages.fetch_add(messages, Ordering::Relaxed);
+            self.hub.counters.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        if let Phase::Closing(deadline) = outbox.phase() {
+            self.closing_deadline = deadline;
+            if outbox.is_empty() {
+                self.sender.finish(outbox.last_seq());
+            }
+        }
+        drop(outbox);
+        let sent_all = self.sender.fin_queued() && self.sender.is_idle() && self.sender.all_acked();
+        if sent_all && self.peer_fin.is_some() && self.ack_sent == self.receiver.last_seq() {
+            self.state = State::Finished;
+            // The peer has all it needs to hang up as well; it gets a moment to do so.
+            self.closing_deadline = Some(self.now + LINGER);
+        }
+    }
+
+    /// Whether the budget allows another read; if not, the owner nudges when it has taken some.
+    fn may_read(&mut self) -> bool {
+        if self.has_budget() && self.hub.has_room(self.peer.token) {
+            if std::mem::take(&mut self.paused) {
+                self.last_read = self.now;
+            }
+            return true;
+        }
+        self.peer.pause();
+        // The owner may have taken everything between the question and the pause: then nobody would nudge.
+        if self.has_budget() && self.hub.has_room(self.peer.token) && self.peer.resume() {
+            return true;
+        }
+        self.paused = true;
+        false
+    }
+
+    fn has_budget(&self) -> bool {
+        let (held_bytes, held_messages) = self.peer.held();
+        let (most_bytes, most_messages) = self.hub.budget();
+        held_bytes < most_bytes && held_messages < most_messages
+    }
+}
+
+impl wire::Session for Session {
+    fn read_buffer(&mut self) -> Option<&mut [u8]> {
+        if matches!(self.state, State::Open) && !self.may_read() {
+            return None;
+        }
+        match &mut self.state {
+            State::Handshake(handshake) | State::Refused(_, handshake) => Some(handshake.read_buffer()),
+            _ => Some(self.receiver.read_buffer()),
+        }
+    }
+
+    fn on_read(&mut self, n: usize, now: Instant) -> Result<(), Error> {
+        self.now = now;
+        self.last_read = now;
+        match self.state {
+            State::Handshake(_) => self.on_hello(n),
+            State::Open => {
+                self.receiver.on_read(n);
+                self.read_frames()
+            }
+            State::Finished => Err(Error::protocol("bytes after the end of the session")),
+            State::Refused(..) => Ok(()),
+        }
+    }
+
+    fn on_drained(&mut self, now: Instant) {
+        self.now = now;
+        if matches!(self.state, State::Open) {
+            self.acknowledge();
+            self.receiver.on_drained();
+            self.advance();
+        }
+    }
+
+    fn on_eof(&mut self, _now: Instant) -> Result<(), Error> {
+        match &self.state {
+            State::Finished => Ok(()),
+            State::Refused(error, _) => Err(error.clone()),
+            State::Handshake(_) => Err(Error::new(Code::Closed, "the peer hung up before it introduced itself")),
+            State::Open => Err(Error::new(Code::Closed, "the peer hung up in the middle of the session")),
+        }
+    }
+
+    fn on_nudge(&mut self, now: Instant) {
+        self.now = now;
+        match self.state {
+            State::Open => {
+                if self.hub.config.ack == AckPoint::Processed {
+                    self.acknowledge();
+                }
+                self.advance();
+            }
+            State::Handshake(_) => {
+                if let Phase::Closing(deadline) = self.peer.outbox().phase() {
+                    self.closing_deadline = deadline;
+                }
+            }
+            State::Finished | State::Refused(..) => {}
+        }
+    }
+
+    fn transmit<'a>(&'a mut self, out: &mut [IoSlice<'a>]) -> usize {
+        self.advance();
+        self.sender.transmit(out)
+    }
+
+    fn on_sent(&mut self, n: usize) {
+        self.sender.on_sent(n);
+        self.last_sent = self.now;
+        self.advance();
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let config = &self.hub.config;
+        let own = match self.state {
+            State::Handshake(_) | State::Refused(..) => Some(self.started + config.handshake_timeout),
+            State::Finished => None,
+            State::Open => {
+                let beat = config.keep_alive.map(|every| self.last_sent + every);
+                let lost = self.patience.filter(|_| !self.paused).map(|patience| self.last_read + patience);
+                earliest(beat, lost)
+            }
+        };
+        earliest(own, self.closing_deadline)
+    }
+
+    fn on_deadline(&mut self, now: Instant) -> Result<(), Error> {
+        self.now = now;
+        if self.closing_deadline.is_some_and(|deadline| deadline <= now) {
+            if matches!(self.state, State::Finished) {
+                return Ok(());
+            }
+            return Err(Error::new(Code::Timeout, "close() took too long: the peer did not take or acknowledge everything"));
+        }
+        match &self.state {
+            State::Handshake(_) if self.started + self.hub.config.handshake_timeout <= now => {
+                Err(Error::new(Code::Timeout, "the peer did not introduce itself in time (handshakeTimeoutMs)"))
+            }
+            State::Refused(error, _) if self.started + self.hub.config.handshake_timeout <= now => Err(error.clone()),
+            State::Open => {
+                if !self.paused && self.patience.is_some_and(|patience| self.last_read + patience <= now) {
+                    return Err(Error::new(Code::Timeout, "nothing was heard of the peer for too long (idleTimeoutMs)"));
+                }
+                if self.hub.config.keep_alive.is_some_and(|every| self.last_sent + every <= now) {
+                    self.last_sent = now;
+                    // Bytes that wait to be written are sign enough, and a peer that does not read must not pile up more.
+                    if self.sender.is_idle() {
+                        self.sender.urgent(Header::bare(FrameType::Beat, 0));
+                    }
+                }
+                Ok(())
+            }
+            State::Handshake(_) | State::Finished | State::Refused(..) => Ok(()),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let over = matches!(self.state, State::Finished | State::Refused(..)) && self.sender.is_idle();
+        if over { Status::Finished } else { Status::Open }
+    }
+
+    fn on_closed(&mut self, result: Result<(), Error>) {
+        self.peer.end();
+        self.peer.outbox().end();
+        let introduced = matches!(self.state, State::Open | State::Finished);
+        let event = match (&self.state, result.err()) {
+            _ if introduced && matches!(self.state, State::Finished) => Some(Event::Lost(self.peer.index, None)),
+            (_, error) if introduced => Some(Event::Lost(self.peer.index, error)),
+            (State::Refused(error, _), _) => Some(Event::Warning(error.clone())),
+            (_, Some(error)) if self.side == Side::Client => Some(Event::Failed(error)),
+            (_, Some(error)) if error != wire::closed_by_owner() => Some(Event::Warning(error)),
+            _ => None,
+        };
+        if let Some(event) = event {
+            self.hub.event(event);
+        }
+        self.hub.leave(&self.peer, self.side == Side::Client);
+    }
+}
+
+fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// How long a finished session waits for the peer to hang up too.
+const LINGER: Duration = Duration::from_secs(1);

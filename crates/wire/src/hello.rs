@@ -1,0 +1,248 @@
+//! The first bytes of a connection: preamble and hello. The client speaks first, the server answers in the same layout.
+
+use crate::{Code, Error};
+
+/// The protocol version that this build speaks. A build of version N also speaks N - 1 once there is one.
+pub const VERSION: u8 = 1;
+/// Longest hello, preamble excluded.
+pub const MAX_HELLO_BYTES: usize = 2048;
+/// Longest cluster name in bytes of UTF-8.
+pub const MAX_CLUSTER_BYTES: usize = 255;
+
+const MAGIC: &[u8; 8] = b"CHSKNQ\r\n";
+const PREAMBLE_BYTES: usize = 12;
+
+const TAG_ID: u8 = 1;
+const TAG_CLUSTER: u8 = 2;
+const TAG_FEATURES: u8 = 3;
+const TAG_ACK: u8 = 4;
+const TAG_KEEP_ALIVE: u8 = 5;
+const TAG_MAX_MESSAGE: u8 = 6;
+const TAG_REFUSAL: u8 = 7;
+
+/// A communicator's identity: a UUID.
+pub type PeerId = [u8; 16];
+
+/// When a receiver acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum AckPoint {
+    /// When the message is in its bounded queue.
+    Received = 0,
+    /// When its program said that the message is done.
+    Processed = 1,
+}
+
+/// What a side tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Versions it speaks, lowest and highest. In an answer both are the version chosen.
+    pub versions: (u8, u8),
+    /// Who it is.
+    pub id: PeerId,
+    /// Both sides must name the same one.
+    pub cluster: String,
+    /// Bit set of optional features; unknown bits are ignored.
+    pub features: u64,
+    /// When it acknowledges.
+    pub ack: AckPoint,
+    /// It sends something at least this often, in milliseconds; 0: no promise.
+    pub keep_alive_ms: u32,
+    /// The longest message it accepts.
+    pub max_message: u32,
+}
+
+/// Why a server does not take a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(pub Error);
+
+/// What [`parse_hello`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HelloParse {
+    /// More bytes are needed.
+    Need,
+    /// A hello, and how many bytes it took.
+    Hello(Hello, usize),
+    /// The server refused.
+    Refused(Refusal),
+}
+
+impl Hello {
+    /// The hello as it travels, preamble included.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Vec::with_capacity(128);
+        field(&mut fields, TAG_ID, &self.id);
+        field(&mut fields, TAG_CLUSTER, self.cluster.as_bytes());
+        field(&mut fields, TAG_FEATURES, &self.features.to_le_bytes());
+        field(&mut fields, TAG_ACK, &[self.ack as u8]);
+        field(&mut fields, TAG_KEEP_ALIVE, &self.keep_alive_ms.to_le_bytes());
+        field(&mut fields, TAG_MAX_MESSAGE, &self.max_message.to_le_bytes());
+        preamble(self.versions, &fields)
+    }
+}
+
+impl Refusal {
+    /// The refusal as it travels, in the place of the server's hello.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut value = vec![self.0.code as u8];
+        value.extend(self.0.message.bytes().take(512));
+        let mut fields = Vec::new();
+        field(&mut fields, TAG_REFUSAL, &value);
+        preamble((VERSION, VERSION), &fields)
+    }
+}
+
+fn preamble(versions: (u8, u8), fields: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREAMBLE_BYTES + fields.len());
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&[versions.0, versions.1]);
+    // Every field is bounded, and so is their sum: see MAX_HELLO_BYTES.
+    out.extend_from_slice(&u16::try_from(fields.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend_from_slice(fields);
+    out
+}
+
+fn field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    let value = value.get(..value.len().min(1024)).unwrap_or_default();
+    out.push(tag);
+    out.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend_from_slice(value);
+}
+
+/// Reads the hello at the front of `bytes`.
+///
+/// # Errors
+/// [`Code::Protocol`] as soon as the bytes cannot become a hello: a wrong byte in the magic is seen at once, not when the
+/// preamble is complete. A length over [`MAX_HELLO_BYTES`], a missing or malformed field, or no version in common is refused too.
+pub fn parse_hello(bytes: &[u8]) -> Result<HelloParse, Error> {
+    if bytes.iter().zip(MAGIC).any(|(a, b)| a != b) {
+        return Err(Error::protocol("the peer does not speak chaski's net-queue protocol"));
+    }
+    let Some((head, rest)) = bytes.split_first_chunk::<PREAMBLE_BYTES>() else {
+        return Ok(HelloParse::Need);
+    };
+    let [.., low, high, a, b] = *head;
+    let len = usize::from(u16::from_le_bytes([a, b]));
+    if len > MAX_HELLO_BYTES {
+        return Err(Error::protocol(format!("a hello of {len} bytes is over {MAX_HELLO_BYTES}")));
+    }
+    if low > high || low > VERSION || high < VERSION {
+        return Err(Error::new(
+            Code::Unsupported,
+            format!("the peer speaks versions {low} to {high} of the protocol, this side version {VERSION}; upgrade the older one"),
+        ));
+    }
+    let Some(fields) = rest.get(..len) else {
+        return Ok(HelloParse::Need);
+    };
+    parse_fields(fields, (low, high), PREAMBLE_BYTES + len)
+}
+
+fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<HelloParse, Error> {
+    let mut hello =
+        Hello { versions, id: [0; 16], cluster: String::new(), features: 0, ack: AckPoint::Received, keep_alive_ms: 0, max_message: 0 };
+    let mut has_id = false;
+    while let Some((&[tag, a, b], rest)) = fields.split_first_chunk::<3>() {
+        let len = usize::from(u16::from_le_bytes([a, b]));
+        let (Some(value), Some(rest)) = (rest.get(..len), rest.get(len..)) else {
+            return Err(malformed(tag));
+        };
+        fields = rest;
+        match tag {
+            TAG_ID => {
+                hello.id = value.try_into().map_err(|_| malformed(tag))?;
+                has_id = true;
+            }
+            TAG_CLUSTER if len <= MAX_CLUSTER_BYTES => {
+                hello.cluster = String::from_utf8(value.to_vec()).map_err(|_| malformed(tag))?;
+            }
+            TAG_FEATURES => hello.features = u64::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?),
+            TAG_ACK => {
+                hello.ack = match value {
+                    [0] => AckPoint::Received,
+                    [1] => AckPoint::Processed,
+                    _ => return Err(malformed(tag)),
+                }
+            }
+            TAG_KEEP_ALIVE => hello.keep_alive_ms = u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?),
+            TAG_MAX_MESSAGE => hello.max_message = u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?),
+            TAG_REFUSAL => {
+                let (&code, text) = value.split_first().ok_or_else(|| malformed(tag))?;
+                let reason = String::from_utf8_lossy(text).into_owned();
+                return Ok(HelloParse::Refused(Refusal(Error::new(Code::from_number(code), reason))));
+            }
+            TAG_CLUSTER => return Err(malformed(tag)),
+            // Fields of later versions are skipped.
+            _ => {}
+        }
+    }
+    if !fields.is_empty() || !has_id {
+        return Err(malformed(0));
+    }
+    Ok(HelloParse::Hello(hello, taken))
+}
+
+fn malformed(tag: u8) -> Error {
+    Error::protocol(format!("malformed hello (field {tag})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hello() -> Hello {
+        Hello {
+            versions: (VERSION, VERSION),
+            id: *b"0123456789abcdef",
+            cluster: "café".into(),
+            features: 5,
+            ack: AckPoint::Processed,
+            keep_alive_ms: 10_000,
+            max_message: 1 << 20,
+        }
+    }
+
+    #[test]
+    fn a_hello_survives_the_wire_at_every_cut() {
+        let bytes = hello().encode();
+        for n in 0..bytes.len() {
+            assert_eq!(parse_hello(&bytes[..n]), Ok(HelloParse::Need), "cut at {n}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(9);
+        assert_eq!(parse_hello(&longer), Ok(HelloParse::Hello(hello(), bytes.len())));
+    }
+
+    #[test]
+    fn a_wrong_first_byte_is_seen_at_once() {
+        assert_eq!(parse_hello(&[0]).unwrap_err().code, Code::Protocol);
+        assert_eq!(parse_hello(b"GET / HT").unwrap_err().code, Code::Protocol);
+    }
+
+    #[test]
+    fn no_version_in_common_says_which_side_is_old() {
+        let mut bytes = hello().encode();
+        bytes[8] = 200;
+        bytes[9] = 201;
+        assert_eq!(parse_hello(&bytes).unwrap_err().code, Code::Unsupported);
+    }
+
+    #[test]
+    fn a_refusal_survives_the_wire() {
+        let refusal = Refusal(Error::new(Code::Auth, "wrong cluster"));
+        assert_eq!(parse_hello(&refusal.encode()), Ok(HelloParse::Refused(refusal)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_after_the_magic_parse_or_fail(tail in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend([VERSION, VERSION]);
+            bytes.extend(tail);
+            let _typed = parse_hello(&bytes);
+        }
+    }
+}

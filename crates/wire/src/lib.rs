@@ -1,0 +1,17 @@
+//! Sans-io wire formats: how bytes become frames and frames bytes, what a [`Session`] is, what a [`Link`] is, and the
+//! error codes that every tool shares. It may not open a socket, read a clock, draw randomness or know N-API: whoever
+//! drives it passes bytes, time and entropy in.
+
+mod error;
+mod frame;
+mod hello;
+mod link;
+mod session;
+
+pub use error::{Code, Error};
+pub use frame::{
+    DATA_LIMIT, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, WORD_BYTES, Word, parse, words_sum,
+};
+pub use hello::{AckPoint, Hello, HelloParse, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, PeerId, Refusal, VERSION, parse_hello};
+pub use link::{Link, LinkEvent};
+pub use session::{Acceptor, Dialer, Driver, Endpoint, Session, Status, Token, closed_by_owner};
