@@ -1,0 +1,179 @@
+// @ts-check
+// What the terminal says: a frame and a line for each moment, and the summary. Only text is made here, from numbers.
+
+import { bytes, count, duration, megabytes, plural } from './format.mjs';
+
+/** @typedef {import('./meter.mjs').Snapshot} Snapshot */
+/** @typedef {import('./screen.mjs').Paint} Paint */
+/** @typedef {import('./screen.mjs').View} View */
+
+/**
+ * @typedef {object} Goal how far there is to go, as far as that is known
+ * @property {number | undefined} bytes
+ * @property {number} seconds may be Infinity
+ */
+
+const LABEL_WIDTH = 13;
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+const LEVELS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/**
+ * The live view of the ingestion.
+ * @param {string} title
+ * @param {Goal} goal
+ * @param {() => Snapshot} snapshot
+ * @returns {View}
+ */
+export function ingesting(title, goal, snapshot) {
+  return {
+    frame(width, paint) {
+      const now = snapshot();
+      const row = (/** @type {string} */ label, /** @type {string} */ value, extra = '') =>
+        `  ${paint('dim', label.padEnd(LABEL_WIDTH))}${paint('bold', value)}${extra && `  ${paint('dim', extra)}`}`;
+      return [
+        '',
+        `  ${paint('bold', 'chaski')} ${title}`,
+        '',
+        `  ${progressBar(fraction(now, goal), width, paint)}`,
+        `  ${paint('dim', progressText(now, goal))}`,
+        '',
+        `${row('records/s', count(now.recordsPerSecond).padEnd(12))}${paint('cyan', sparkline(now.history, width - 32))}`,
+        row('throughput', megabytes(now.bytesPerSecond)),
+        row('queue depth', plural(now.queued, 'record'), 'put and not acknowledged yet'),
+        row(
+          'round trip',
+          `${duration(now.p50Ms)} p50 · ${duration(now.p99Ms)} p99`,
+          'put → fsync → acknowledged',
+        ),
+        row('event loop', `${duration(now.delayMs)} p99`, "the consumer's delay"),
+        row('memory', bytes(now.memory), 'of the consumer'),
+        '',
+      ];
+    },
+    line() {
+      const now = snapshot();
+      return [
+        duration(now.elapsedMs).padStart(8),
+        progressText(now, { ...goal, seconds: Infinity }),
+        `${count(now.recordsPerSecond)} records/s`,
+        megabytes(now.bytesPerSecond),
+        `queue ${count(now.queued)}`,
+        `round trip ${duration(now.p50Ms)}`,
+        `event loop ${duration(now.delayMs)}`,
+      ].join('   ');
+    },
+  };
+}
+
+/**
+ * The live view of the verification.
+ * @param {() => number} done bytes compared
+ * @param {number} total
+ * @returns {View}
+ */
+export function verifying(done, total) {
+  const text = () => `verifying ${bytes(done())} of ${bytes(total)}`;
+  return {
+    frame: (width, paint) => [
+      '',
+      `  ${progressBar(done() / total, width, paint)}`,
+      `  ${paint('dim', text())}`,
+      '',
+    ],
+    line: () => `  ${text()}`,
+  };
+}
+
+/**
+ * @typedef {object} Outcome
+ * @property {Snapshot} last
+ * @property {number} commits
+ * @property {number} peakMemory
+ * @property {import('./verify.mjs').Verdict} verdict
+ * @property {number} verifyMs
+ * @property {string | undefined} folder where the records are kept
+ */
+
+/**
+ * @param {Outcome} outcome
+ * @param {Paint} paint
+ */
+export function summary({ last, commits, peakMemory, verdict, verifyMs, folder }, paint) {
+  const seconds = last.elapsedMs / 1000;
+  const row = (/** @type {string} */ label, /** @type {string} */ text) =>
+    `  ${paint('dim', label.padEnd(LABEL_WIDTH))}${text}`;
+  const verified =
+    verdict.differences.length === 0
+      ? paint(
+          'green',
+          `verified: ${plural(verdict.records, 'record')} once each, in order, byte for byte`,
+        )
+      : paint('red', 'NOT verified: what is on disk differs from the source');
+  return [
+    '',
+    row('records', paint('bold', count(last.records))),
+    row('bytes', `${bytes(last.bytes)} (${count(last.bytes)})`),
+    row('time', `${seconds.toFixed(2)} s`),
+    row(
+      'rate',
+      `${paint('bold', `${count(last.records / seconds)} records/s`)} · ${megabytes(last.bytes / seconds)}`,
+    ),
+    row(
+      'round trip',
+      `${duration(last.p50Ms)} p50 · ${duration(last.p99Ms)} p99 (put → fsync → acknowledged, ${plural(last.samples, 'sample')})`,
+    ),
+    row(
+      'consumer',
+      `${bytes(peakMemory)} peak memory · ${duration(last.worstDelayMs)} event-loop delay p99 at worst · ${plural(commits, 'commit')}`,
+    ),
+    ...verdict.files.map(({ file, sha256 }) => row('sha256', `${sha256}  ${file}`)),
+    ...(folder === undefined ? [] : [row('kept in', folder)]),
+    '',
+    `  ${verified} (${duration(verifyMs)})`,
+    '',
+  ];
+}
+
+/**
+ * @param {Snapshot} now
+ * @param {Goal} goal
+ */
+function fraction(now, goal) {
+  const time = now.elapsedMs / 1000 / goal.seconds;
+  return goal.bytes === undefined ? time || undefined : Math.max(time, now.bytes / goal.bytes);
+}
+
+/**
+ * @param {Snapshot} now
+ * @param {Goal} goal
+ */
+function progressText(now, goal) {
+  const amount =
+    goal.bytes === undefined ? bytes(now.bytes) : `${bytes(now.bytes)} of ${bytes(goal.bytes)}`;
+  if (goal.seconds === Infinity) return amount;
+  return `${amount} · ${Math.floor(now.elapsedMs / 1000)} s of at most ${goal.seconds} s`;
+}
+
+/**
+ * @param {number | undefined} part from 0 to 1; undefined: nobody knows
+ * @param {number} width of the terminal
+ * @param {Paint} paint
+ */
+export function progressBar(part, width, paint) {
+  const room = Math.max(5, Math.min(60, width - 12));
+  if (part === undefined) return paint('dim', '░'.repeat(room));
+  const eighths = Math.round(Math.min(1, part) * room * 8);
+  const full = '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8];
+  const percent = `${Math.floor(Math.min(1, part) * 100)} %`;
+  return `${paint('cyan', full)}${paint('dim', '░'.repeat(room - full.length))} ${percent.padStart(6)}`;
+}
+
+/**
+ * @param {readonly number[]} values
+ * @param {number} room columns
+ */
+export function sparkline(values, room) {
+  const shown = values.slice(-Math.max(1, Math.min(40, room)));
+  const top = Math.max(1, ...shown);
+  return shown.map((value) => LEVELS[Math.min(7, Math.floor((value / top) * 8))]).join('');
+}
