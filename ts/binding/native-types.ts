@@ -31,13 +31,13 @@ export interface NativeQueueConfig {
   runOn: number;
 }
 
-/** An event of a communicator. `type` says which fields are there. */
+/** An event of a communicator. `kind` says which fields are there. */
 export interface NativeEvent {
-  type: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed';
+  kind: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed';
   /** peer, fin, lost, gone, dropped. */
   peer?: number;
-  /** peer: 16 bytes. */
-  id?: Uint8Array;
+  /** peer: a UUID. */
+  id?: string;
   /** peer: the longest message that the other side takes. */
   maxMessageBytes?: number;
   /** open. */
@@ -65,6 +65,7 @@ export interface NativeBinding {
     handle: QueueHandle,
     peer: number,
     data: Uint8Array,
+    bytes: number,
     words: Uint32Array,
     count: number,
   ): number;
@@ -88,12 +89,11 @@ export interface NativeBinding {
     max: number,
     info: Float64Array,
   ): number;
-  queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array;
+  queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array | undefined;
   queueAck(handle: QueueHandle, peer: number, seq: number): number;
   queueClose(handle: QueueHandle, timeoutMs: number): void;
-  queueAddress(handle: QueueHandle): { host?: string; port?: number; path?: string };
   queueRef(handle: QueueHandle, on: boolean): void;
-  queueStats(handle: QueueHandle): NativeQueueStats;
+  queueStats(handle: QueueHandle): NativeQueueStats | undefined;
   queueForget(handle: QueueHandle): void;
 }
 

@@ -13,7 +13,7 @@ import { busy, closed, fromNative, handlerFailed, invalid, notConnected } from '
 import { Inbox } from './inbox.ts';
 import type { Want } from './inbox.ts';
 import { BatchIterator, MessageIterator } from './iterator.ts';
-import { uuidBytes, uuidText } from './options.ts';
+import { uuidBytes } from './options.ts';
 import type { Settings } from './options.ts';
 import { PeerBook } from './peer-book.ts';
 import { Peer } from './peer.ts';
@@ -445,7 +445,8 @@ export class Communicator<T = unknown>
 
   /** Gauges and counters; after the close, the last ones. */
   stats(): Stats {
-    if (this.#state !== 'closed') this.#lastStats = this.#native.queueStats(this.#handle);
+    if (this.#state !== 'closed')
+      this.#lastStats = this.#native.queueStats(this.#handle) ?? this.#lastStats;
     return this.#lastStats;
   }
 
@@ -464,8 +465,8 @@ export class Communicator<T = unknown>
   #readEvents(): void {
     const events = this.#native.queueEvents(this.#handle);
     for (const event of events) {
-      if (event.type === 'peer') this.#greet(event);
-      else if (event.type === 'dropped') this.#drop(event);
+      if (event.kind === 'peer') this.#greet(event);
+      else if (event.kind === 'dropped') this.#drop(event);
     }
     if (this.#events.length === 0 && events.length > 0) process.nextTick(this.#tellEvents);
     this.#events.push(...events);
@@ -481,7 +482,7 @@ export class Communicator<T = unknown>
   };
 
   #tell(event: NativeEvent): void {
-    switch (event.type) {
+    switch (event.kind) {
       case 'open':
         this.#address = addressOf(event);
         if (this.#settings.purpose === Purpose.SERVER) this.#onOpen();
@@ -552,7 +553,7 @@ export class Communicator<T = unknown>
   #greet(event: NativeEvent): void {
     const number = event.peer ?? 0;
     const peer = this.#peers.byNumber(number) ?? this.#addPeer(number);
-    this.#peers.greet(peer, event.id === undefined ? '' : uuidText(event.id));
+    this.#peers.greet(peer, event.id ?? '');
     if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
     this.#chooseOnly();
   }

@@ -3,8 +3,7 @@
 import { drained } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import type { Codec } from '../codec/index.ts';
-import { toChaskiError } from '../errors.ts';
-import type { ChaskiError } from '../errors.ts';
+import { ChaskiError } from '../errors.ts';
 import { Arena, Origin } from './arena.ts';
 import { ReceivedBatch } from './batch.ts';
 import type { ReceivedMessage } from './message.ts';
@@ -240,11 +239,12 @@ export class Inbox<T> {
   /** A message with memory of its own, which native hands over without a copy. */
   #takeLarge(peer: Peer, arena: Arena, seq: number): ReceivedBatch<T> {
     const word = arena.index[arena.indexed + 1] as number;
-    let memory: Uint8Array;
-    try {
-      memory = this.#native.queueTakeLarge(this.#handle, peer.number);
-    } catch (error) {
-      throw toChaskiError(error, `A message of ${peer.id} could not be taken`);
+    const memory = this.#native.queueTakeLarge(this.#handle, peer.number);
+    if (memory === undefined) {
+      throw new ChaskiError(
+        'ERR_CHASKI_INTERNAL',
+        `The native part announced message ${seq} of ${peer.id} and does not have it.`,
+      );
     }
     const origin = new Origin(peer, memory, this.#codec, this.#host.done);
     return new ReceivedBatch<T>(origin, Uint32Array.of(memory.byteOffset, word), 0, 1, seq);

@@ -126,7 +126,7 @@ export class Sender implements Watch {
       const code =
         typeof words === 'number'
           ? this.#native.queuePutUniform(this.#handle, peer.number, data, words, count)
-          : this.#native.queuePut(this.#handle, peer.number, data, words, count);
+          : this.#native.queuePut(this.#handle, peer.number, data, data.length, words, count);
       if (code < 0) return this.#refusedBy(peer, code);
       const first = peer.sentSeq + 1;
       peer.sentSeq += count;
@@ -166,7 +166,14 @@ export class Sender implements Watch {
     const { target, count } = slab;
     if (target === undefined || count === 0) return;
     for (const peer of target.peers) {
-      const code = this.#native.queuePut(this.#handle, peer.number, slab.bytes, slab.words, count);
+      const code = this.#native.queuePut(
+        this.#handle,
+        peer.number,
+        slab.bytes,
+        slab.used,
+        slab.words,
+        count,
+      );
       if (code < 0) this.#broken(peer, peer.sentSeq - count + 1, code);
     }
     slab.clear();
@@ -282,7 +289,14 @@ export class Sender implements Watch {
     this.#single[0] = (kind << kindShift) | payload.length;
     let failed: Map<Peer, PutResult> | undefined;
     for (const peer of target.peers) {
-      const code = this.#native.queuePut(this.#handle, peer.number, payload, this.#single, 1);
+      const code = this.#native.queuePut(
+        this.#handle,
+        peer.number,
+        payload,
+        payload.length,
+        this.#single,
+        1,
+      );
       if (code < 0) {
         failed ??= new Map();
         failed.set(peer, this.#refusedBy(peer, code));

@@ -1,0 +1,69 @@
+// The types of chaski/net-queue, as users meet them.
+import { assertType, expectTypeOf, test } from 'vitest';
+
+import * as nq from '../../ts/net-queue/index.ts';
+
+test('new and open take protocol, purpose and options, or one object', () => {
+  expectTypeOf(
+    nq.new(nq.Protocol.TCP, nq.Purpose.SERVER, { port: 0 }),
+  ).toEqualTypeOf<nq.Communicator>();
+  expectTypeOf(nq.new<string>({ purpose: 'client', serializer: 'json' })).toEqualTypeOf<
+    nq.Communicator<string>
+  >();
+  expectTypeOf(nq.open<Uint8Array>({ serializer: 'bytes' })).toEqualTypeOf<
+    Promise<nq.Communicator<Uint8Array>>
+  >();
+  // @ts-expect-error -- there is no such protocol.
+  nq.new('udp');
+  // @ts-expect-error -- there is no such option.
+  nq.new({ timeout: 5 });
+});
+
+test('a serializer says what messages are', () => {
+  const serializer: nq.Serializer<Date> = {
+    encode: (value) => Buffer.from(value.toJSON()),
+    decode: (bytes) => new Date(Buffer.from(bytes).toString()),
+  };
+  const queue = nq.new({ serializer });
+  expectTypeOf(queue).toEqualTypeOf<nq.Communicator<Date>>();
+  expectTypeOf(queue.get()).resolves.toEqualTypeOf<nq.Message<Date>>();
+  // @ts-expect-error -- not a Date.
+  void queue.put('text');
+});
+
+test('put gives a promise that knows its peers', async () => {
+  const queue = nq.new<string>();
+  const result = queue.put('text', 'peer');
+  expectTypeOf(result).toEqualTypeOf<nq.PutResult>();
+  assertType<Promise<void>>(result);
+  expectTypeOf(await result).toEqualTypeOf<void>();
+  expectTypeOf(result.futures).toEqualTypeOf<ReadonlyMap<string, Promise<void>>>();
+  void queue.putMany(['a', 'b']);
+  void queue.putMany({ data: new Uint8Array(8), lengths: 4 });
+});
+
+test('messages come one by one, in batches and by callback', async () => {
+  const queue = nq.new<string>();
+  for await (const message of queue) {
+    expectTypeOf(message).toEqualTypeOf<nq.Message<string>>();
+    expectTypeOf(message.data).toEqualTypeOf<string>();
+  }
+  for await (const batch of queue.batches({ max: 10 })) {
+    expectTypeOf(batch.at(0)).toEqualTypeOf<string>();
+  }
+  queue.subscribe((data, peer, seq) => {
+    expectTypeOf(data).toEqualTypeOf<string>();
+    expectTypeOf(peer).toEqualTypeOf<string>();
+    expectTypeOf(seq).toEqualTypeOf<number>();
+  });
+});
+
+test('events have their values', () => {
+  const queue = nq.new();
+  queue.on('lost', (peer, error) => {
+    expectTypeOf(peer).toEqualTypeOf<string>();
+    expectTypeOf(error).toEqualTypeOf<nq.ChaskiError | undefined>();
+  });
+  // @ts-expect-error -- there is no such event.
+  queue.on('error', () => {});
+});

@@ -1,0 +1,191 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { codecOf, isLost, Kind } from '../../../ts/codec/index.ts';
+
+const codecError = expect.objectContaining({ code: 'ERR_CHASKI_CODEC' });
+
+/** The payload somewhere inside a larger piece of memory, as an arena has it. */
+function inside(payload: Uint8Array): [memory: Uint8Array, offset: number, length: number] {
+  const memory = new Uint8Array(payload.length + 20).fill(0x91);
+  memory.set(payload, 7);
+  return [memory, 7, payload.length];
+}
+
+function decodeMsgpack(...bytes: number[]): unknown {
+  return codecOf('auto').decode(Kind.MSGPACK, ...inside(Uint8Array.from(bytes)));
+}
+
+describe('codecs', () => {
+  it('bring values back, wherever they lie in memory', () => {
+    for (const name of ['msgpack', 'json'] as const) {
+      const codec = codecOf(name);
+      fc.assert(
+        fc.property(fc.jsonValue(), (value) => {
+          const payload = codec.encode(value).slice();
+          expect(codec.decode(codec.kind, ...inside(payload))).toEqual(
+            JSON.parse(JSON.stringify(value)),
+          );
+        }),
+      );
+    }
+  });
+
+  it('carry bytes, dates, bigints and numbers of any size as msgpack', () => {
+    const codec = codecOf('auto');
+    const value = {
+      bytes: Uint8Array.of(1, 2, 3),
+      date: new Date(1_700_000_000_123),
+      big: 2n ** 63n - 1n,
+      numbers: [0, -1, 2 ** 32, 2 ** 53 - 1, -(2 ** 53 - 1), 1.5, Infinity],
+      nothing: undefined,
+    };
+    const back = codec.decode(Kind.MSGPACK, ...inside(codec.encode(value).slice())) as typeof value;
+    expect(new Uint8Array(back.bytes)).toEqual(value.bytes);
+    expect(back.date).toEqual(value.date);
+    expect(back.big).toBe(value.big);
+    expect(back.numbers).toEqual(value.numbers);
+    expect(back.nothing).toBe(null);
+  });
+
+  it('decode by the kind that travels, not by their own', () => {
+    const json = codecOf('json').encode({ a: 1 });
+    expect(codecOf('msgpack').decode(Kind.JSON, ...inside(json))).toEqual({ a: 1 });
+    const bytes = codecOf('json').decode(Kind.BYTES, ...inside(Uint8Array.of(9)));
+    expect(bytes).toEqual(Uint8Array.of(9));
+    expect(() => codecOf('auto').decode(Kind.USER, new Uint8Array(1), 0, 1)).toThrow(codecError);
+  });
+
+  it('give and take views, not copies, with bytes', () => {
+    const codec = codecOf('bytes');
+    const words = new Uint16Array([0x0201, 0x0403]);
+    expect(codec.encode(words)).toEqual(Uint8Array.of(1, 2, 3, 4));
+    expect(codec.encode(words).buffer).toBe(words.buffer);
+    const memory = new Uint8Array(8);
+    expect((codec.decode(Kind.BYTES, memory, 2, 3) as Uint8Array).buffer).toBe(memory.buffer);
+    expect(() => codec.encode('text')).toThrow(
+      expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }),
+    );
+  });
+
+  it('report what a serializer of the user throws or returns', () => {
+    const throwing = codecOf({
+      encode: () => {
+        throw new Error('mine');
+      },
+      decode: () => {
+        throw new Error('mine');
+      },
+    });
+    expect(() => throwing.encode(1)).toThrow(codecError);
+    expect(() => throwing.decode(Kind.USER, new Uint8Array(1), 0, 1)).toThrow(codecError);
+    const wrong = codecOf({ encode: () => 'text' as unknown as Uint8Array, decode: String });
+    expect(() => wrong.encode(1)).toThrow(codecError);
+  });
+
+  it('refuse values that cannot be written', () => {
+    const circle: unknown[] = [];
+    circle.push(circle);
+    expect(() => codecOf('json').encode(circle)).toThrow(codecError);
+    expect(() => codecOf('json').encode(undefined)).toThrow(codecError);
+    expect(() => codecOf('msgpack').encode(circle)).toThrow(codecError);
+    expect(() => codecOf('msgpack').encode(2n ** 64n)).toThrow(codecError);
+  });
+});
+
+describe('hostile msgpack', () => {
+  it('is refused when it is cut anywhere, or followed by more', () => {
+    const codec = codecOf('auto');
+    const value = {
+      text: 'x'.repeat(40),
+      long: 'y'.repeat(300),
+      list: [1, 2, [3, 4.5, -70_000]],
+      bytes: new Uint8Array(300),
+      date: new Date(5),
+      big: 2n ** 60n,
+      map: Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`k${i}`, i])),
+    };
+    const payload = codec.encode(value).slice();
+    for (let length = 0; length < payload.length; length += 1) {
+      expect(() => decodeMsgpack(...payload.subarray(0, length))).toThrow(codecError);
+    }
+    expect(() => decodeMsgpack(...payload, 0)).toThrow(codecError);
+  });
+
+  it('cannot claim more than it brings', () => {
+    const lies = [
+      [0xdd, 0xff, 0xff, 0xff, 0xff],
+      [0xdd, 0x01, 0xff, 0xff, 0xff],
+      [0xdf, 0xff, 0xff, 0xff, 0xff],
+      [0xdb, 0xff, 0xff, 0xff, 0xff],
+      [0xc6, 0x7f, 0xff, 0xff, 0xff, 0],
+      [0xdc, 0xff, 0xff],
+      [0x9f],
+      [0x8f, 1],
+    ];
+    for (const lie of lies) expect(() => decodeMsgpack(...lie)).toThrow(codecError);
+  });
+
+  it('cannot nest without end', () => {
+    const deep = (levels: number): number[] => [
+      ...Array.from({ length: levels }, () => 0x91),
+      0xc0,
+    ];
+    expect(() => decodeMsgpack(...deep(512))).not.toThrow();
+    expect(() => decodeMsgpack(...deep(513))).toThrow(codecError);
+    expect(() => decodeMsgpack(...deep(100_000))).toThrow(codecError);
+  });
+
+  it('cannot bring extension types, and no prototype', () => {
+    for (const type of [0, 0x42, 0x62, 0x65, 0x69, 0x70, 0x72, 0x73, 0x74, 0x78]) {
+      expect(() => decodeMsgpack(0xd4, type, 0)).toThrow(codecError);
+      expect(() => decodeMsgpack(0xc7, 1, type, 0)).toThrow(codecError);
+    }
+    expect(() => decodeMsgpack(0xc1)).toThrow(codecError);
+    const key = [...Buffer.from('__proto__')];
+    const value = decodeMsgpack(0x81, 0xa9, ...key, 0x81, 0xa1, 0x78, 1) as { x?: number };
+    expect(value.x).toBeUndefined();
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+  });
+
+  it('gives a value or a typed error, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        let error: unknown = codecError;
+        try {
+          decodeMsgpack(...bytes);
+        } catch (error_) {
+          error = error_;
+        }
+        expect(error).toEqual(codecError);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('hostile JSON', () => {
+  const decode = (text: string): unknown =>
+    codecOf('json').decode(Kind.JSON, ...inside(Buffer.from(text)));
+
+  it('is refused with a typed error', () => {
+    for (const text of ['', '{', '[1,]', 'undefined', '"\\']) {
+      expect(() => decode(text)).toThrow(codecError);
+    }
+  });
+
+  it('cannot nest without end; brackets in strings do not count', () => {
+    expect(() => decode('['.repeat(100_000))).toThrow(codecError);
+    expect(() => decode(`${'['.repeat(513)}${']'.repeat(513)}`)).toThrow(codecError);
+    expect(decode(`"${'['.repeat(5000)}\\"${'{'.repeat(5000)}"`)).toHaveLength(10_001);
+  });
+});
+
+describe('isLost', () => {
+  it('tells memory that was taken away from an empty message', () => {
+    expect(isLost(new Uint8Array(0))).toBe(false);
+    const transferred = new Uint8Array(8);
+    structuredClone(transferred.buffer, { transfer: [transferred.buffer] });
+    expect(isLost(transferred)).toBe(true);
+  });
+});
