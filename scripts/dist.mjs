@@ -1,4 +1,5 @@
-// Writes dist/: what the npm package contains, and the addon for use from the checkout.
+// Writes dist/: what the npm package contains, and the addon for use from the checkout. The release
+// runs this file by itself, with addons that were built elsewhere.
 import {
   copyFileSync,
   existsSync,
@@ -9,7 +10,8 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { Refusal, root, run, tool } from './lib/run.mjs';
+import { pathToFileURL } from 'node:url';
+import { fail, Refusal, root, run, tool } from './lib/run.mjs';
 
 /** Builds beside dist/ and swaps at the end: a process that runs from dist/ never sees half of it. */
 export async function buildDist() {
@@ -63,3 +65,5 @@ async function bundleCodec(dist) {
   const license = join(root, 'node_modules', 'msgpackr', 'LICENSE');
   copyFileSync(license, join(codec, 'msgpackr.LICENSE'));
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildDist().catch(fail);

@@ -29,6 +29,16 @@ describe('package.json', () => {
   });
 });
 
+test('every target is built and tried before a release', () => {
+  const jobs = text('.github/workflows/release.yml').split(/^ {2}(?=\w+:$)/m);
+  const targetsOf = (job: string) => {
+    const part = jobs.find((text) => text.startsWith(`${job}:`)) ?? '';
+    return new Set([...part.matchAll(/target: ([\w-]+)/g)].map(([, target]) => target));
+  };
+  expect(targetsOf('build')).toEqual(new Set(pack.napi.targets));
+  expect(targetsOf('try')).toEqual(new Set(pack.napi.targets));
+});
+
 describe('package-lock.json', () => {
   const packages = Object.entries<{
     resolved?: string;
