@@ -62,14 +62,14 @@ export declare function queueDrain(handle: number, peer: number, data: Uint8Arra
 /** Drops unsent messages from the front; returns how many. */
 export declare function queueDropOldest(handle: number, peer: number, messages: number, bytes: number): number
 
-/** Something that happened to a queue. Which fields are there depends on `type`. */
+/** Something that happened to a queue. Which fields are there depends on `kind`. */
 export interface QueueEvent {
   /** open, peer, fin, lost, gone, dropped, warning, failed or closed. */
-  type: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'
+  kind: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'
   /** Number of the peer. */
   peer?: number
-  /** UUID of the peer, 16 bytes. */
-  id?: Uint8Array
+  /** UUID of the peer. */
+  id?: string
   /** The longest message that the peer takes. */
   maxMessageBytes?: number
   /** Error code; empty on `lost` if the peer left in order. */
@@ -97,8 +97,8 @@ export declare function queueForget(handle: number): void
 /** Starts to listen or to connect; never blocks. `wake` is called when `queueWake` has something to tell. */
 export declare function queueOpen(config: QueueConfig, wake: () => void): number
 
-/** Puts `count` payloads that lie in `data` one after the other from its start on, described by `words`. */
-export declare function queuePut(handle: number, peer: number, data: Uint8Array, words: Uint32Array, count: number): number
+/** Puts `count` payloads that lie one after the other in the first `bytes` bytes of `data`, described by `words`. */
+export declare function queuePut(handle: number, peer: number, data: Uint8Array, bytes: number, words: Uint32Array, count: number): number
 
 /** Puts `count` payloads that all have the same word. */
 export declare function queuePutUniform(handle: number, peer: number, data: Uint8Array, word: number, count: number): number

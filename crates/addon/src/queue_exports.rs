@@ -74,10 +74,10 @@ fn put(handle: u32, peer: u32, data: &[u8], payload: Payload<'_>) -> i32 {
     answer(with_queue(handle, |queue| queue.communicator.put(peer, data, payload, INLINE_BYTES)))
 }
 
-/// Puts `count` payloads that lie in `data` one after the other from its start on, described by `words`.
+/// Puts `count` payloads that lie one after the other in the first `bytes` bytes of `data`, described by `words`.
 #[napi(catch_unwind)]
-pub fn queue_put(handle: u32, peer: u32, data: &[u8], words: &[u32], count: u32) -> i32 {
-    let Some(words) = words.get(..count as usize) else {
+pub fn queue_put(handle: u32, peer: u32, data: &[u8], bytes: u32, words: &[u32], count: u32) -> i32 {
+    let (Some(data), Some(words)) = (data.get(..bytes as usize), words.get(..count as usize)) else {
         return -(Code::InvalidArgument as i32);
     };
     put(handle, peer, data, Payload::Words(words))

@@ -82,17 +82,17 @@ pub(crate) fn duration(milliseconds: f64) -> Option<Duration> {
     (milliseconds > 0).then(|| Duration::from_millis(milliseconds.min(1 << 40)))
 }
 
-/// Something that happened to a queue. Which fields are there depends on `type`.
+/// Something that happened to a queue. Which fields are there depends on `kind`.
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct QueueEvent {
     /// open, peer, fin, lost, gone, dropped, warning, failed or closed.
-    #[napi(js_name = "type", ts_type = "'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'")]
+    #[napi(ts_type = "'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'")]
     pub kind: String,
     /// Number of the peer.
     pub peer: Option<u32>,
-    /// UUID of the peer, 16 bytes.
-    pub id: Option<Uint8Array>,
+    /// UUID of the peer.
+    pub id: Option<String>,
     /// The longest message that the peer takes.
     pub max_message_bytes: Option<u32>,
     /// Error code; empty on `lost` if the peer left in order.
@@ -124,7 +124,7 @@ impl From<Event> for QueueEvent {
             Event::Open(Endpoint::Tcp(host, port)) => Self { host: Some(host), port: Some(port), ..of("open") },
             Event::Open(Endpoint::Unix(path)) => Self { path: Some(path), ..of("open") },
             Event::Peer(peer, id, max_message) => Self {
-                id: Some(Uint8Array::new(id.to_vec())),
+                id: Some(uuid(&id)),
                 max_message_bytes: Some(max_message),
                 ..at("peer", peer)
             },
@@ -141,6 +141,12 @@ impl From<Event> for QueueEvent {
             Event::Closed => of("closed"),
         }
     }
+}
+
+fn uuid(id: &[u8; 16]) -> String {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
 /// Gauges and sums of a queue and of the host that runs it.
