@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { platformName } from '../../scripts/lib/platform.mjs';
 import { npm, tool } from '../../scripts/lib/run.mjs';
 import { root } from './root.ts';
+import { modulesIn } from './ts-rules.ts';
 
 const platform = platformName();
 const platformPackage = `@chaski/native-${platform}`;
@@ -84,11 +85,9 @@ describe('the packed package', () => {
     const foreign = readdirSync(dist, { recursive: true, encoding: 'utf8' })
       .filter((name) => /\.(js|d\.ts)$/.test(name) && !name.startsWith('native'))
       .flatMap((name) => {
-        const text = readFileSync(join(dist, name), 'utf8');
-        const imports = text.matchAll(/^(?:import|export)\b[^'"\n]*['"]([^'"]+)['"]/gm);
-        return [...imports].map(([, from = '']) => `${name}: ${from}`);
-      })
-      .filter((line) => !/: (node:|\.{1,2}\/)/.test(line));
+        const names = modulesIn(readFileSync(join(dist, name), 'utf8'));
+        return names.filter((from) => !/^(node:|\.{1,2}\/)/.test(from)).map((f) => `${name}: ${f}`);
+      });
     expect(foreign).toEqual([]);
   });
 });

@@ -47,11 +47,16 @@ function roomOf(path: string): string {
 
 /** Every module that a text names: imports of any kind, and string literals that are relative paths. */
 function namesOf(text: string): Set<string> {
-  const names = new Set(ts.preProcessFile(text, true, true).importedFiles.map((f) => f.fileName));
+  const names = new Set(modulesIn(text));
   const visit = (node: ts.Node): void => {
     if (ts.isStringLiteralLike(node) && /^\.{1,2}\//.test(node.text)) names.add(node.text);
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile('source.ts', text, ts.ScriptTarget.Latest));
   return names;
+}
+
+/** The modules that a text imports, in whatever way. */
+export function modulesIn(text: string): string[] {
+  return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
 }
