@@ -1,0 +1,128 @@
+// @ts-check
+// One run of one contender in one case: starts both halves, leads them through it, gives back what they measured.
+import { launch } from './launch.mjs';
+
+const GRACE_MS = 20_000;
+const FLOOD_MS = 120_000;
+
+/**
+ * @typedef {object} RunResult
+ * @property {string} [error]
+ * @property {number} [size] payload bytes
+ * @property {number} [rate] messages a second, at the receiver
+ * @property {any} [receive] @property {any} [send] @property {any} [latencies]
+ * @property {{ receive: number, send: number }} [rssMax] @property {{ receive: number, send: number }} [rssGrowth]
+ */
+
+/**
+ * @param {import('./types.mjs').Peer} peer @param {import('./types.mjs').Spec} spec @param {Record<string, string>} env
+ * @returns {Promise<RunResult>}
+ */
+export async function oneRun(peer, spec, env) {
+  /** @type {Record<string, any>} */
+  const shared = {};
+  const pair = launch(peer, spec, env, shared);
+  const limit = (spec.warmup + spec.seconds) * 1e3 + (spec.mode.startsWith('flood') ? FLOOD_MS : GRACE_MS);
+  let timer;
+  try {
+    return await Promise.race([
+      lead(peer, spec, pair, shared),
+      new Promise((_, reject) => (timer = setTimeout(() => reject(new Error('no end in sight: killed')), limit))),
+    ]);
+  } catch (error) {
+    return { error: String(/** @type {any} */ (error)?.message ?? error) };
+  } finally {
+    clearTimeout(timer);
+    pair.kill();
+  }
+}
+
+/**
+ * @param {import('./types.mjs').Peer} peer @param {import('./types.mjs').Spec} spec @param {import('./launch.mjs').Pair} pair
+ * @param {Record<string, any>} shared @returns {Promise<RunResult>}
+ */
+async function lead(peer, spec, pair, shared) {
+  const first = new Talk(pair.first);
+  shared.address = (await first.heard('listening')).address;
+  const second = new Talk(pair.second());
+  const [receiver, sender] = (peer.listens ?? 'receive') === 'receive' ? [first, second] : [second, first];
+  await Promise.all([receiver.heard('ready'), sender.heard('ready')]);
+  receiver.say({ type: 'begin' });
+  sender.say({ type: 'begin' });
+  const rssGrowth = spec.mode.startsWith('flood') ? await flood(receiver, sender) : undefined;
+  const { sent, result: send } = await sender.heard('sent');
+  const known = spec.mode !== 'flood-put';
+  receiver.say({ type: 'expect', count: known ? sent : null });
+  const receive = await receiver.heard('result');
+  const bad = validity(receive, known ? sent : undefined);
+  if (bad) return { error: bad };
+  return {
+    rate: receive.count / receive.seconds,
+    receive,
+    send,
+    latencies: receive.latencies ?? send.latencies,
+    rssMax: { receive: receiver.child.rssMax, send: sender.child.rssMax },
+    rssGrowth,
+  };
+}
+
+/** The consumer pauses; what both sides grow by while the sender offers is measured. @param {Talk} receiver @param {Talk} sender */
+async function flood(receiver, sender) {
+  await sender.heard('flooding');
+  receiver.say({ type: 'pause' });
+  await receiver.heard('paused');
+  const children = { receive: receiver.child, send: sender.child };
+  for (const child of Object.values(children)) {
+    child.sample();
+    child.rssMax = child.rss;
+  }
+  const before = { receive: receiver.child.rss, send: sender.child.rss };
+  sender.say({ type: 'flood' });
+  await sender.heard('offered');
+  for (const child of Object.values(children)) child.sample();
+  const growth = { receive: receiver.child.rssMax - before.receive, send: sender.child.rssMax - before.send };
+  receiver.say({ type: 'resume' });
+  return growth;
+}
+
+/** @param {any} receive @param {number | undefined} sent @returns {string | undefined} */
+function validity(receive, sent) {
+  if (receive.wrong > 0) return `${receive.wrong} of ${receive.received} messages were wrong or out of order`;
+  if (sent !== undefined && receive.received !== sent) return `${sent} messages were sent, ${receive.received} arrived`;
+  if (!(receive.seconds > 0)) return 'the timed window was not reached';
+  return undefined;
+}
+
+/** Messages of one half, by type; its failure rejects whatever is awaited. */
+class Talk {
+  /** @type {Map<string, any>} */ #seen = new Map();
+  /** @type {Map<string, { resolve: (message: any) => void, reject: (error: Error) => void }>} */ #waiting = new Map();
+  /** @type {Error | undefined} */ #failure;
+
+  /** @param {import('./launch.mjs').Half} half */
+  constructor(half) {
+    this.child = half.child;
+    this.say = half.say;
+    half.listen((message) => this.#take(message));
+  }
+
+  /** @param {string} type @returns {Promise<any>} */
+  heard(type) {
+    if (this.#seen.has(type)) return Promise.resolve(this.#seen.get(type));
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => this.#waiting.set(type, { resolve, reject }));
+  }
+
+  /** @param {any} message */
+  #take(message) {
+    if (message.type === 'failed' || message.type === 'exit') {
+      this.#failure ??= new Error(String(message.message || `exit ${message.code ?? message.signal}`).trim());
+      for (const { reject } of this.#waiting.values()) reject(this.#failure);
+      this.#waiting.clear();
+      return;
+    }
+    this.#seen.set(message.type, message);
+    this.#waiting.get(message.type)?.resolve(message);
+    this.#waiting.delete(message.type);
+  }
+}

@@ -1,0 +1,79 @@
+// @ts-check
+// chaski/net-queue, as this checkout has built it, on both hosts.
+import { existsSync, readFileSync } from 'node:fs';
+
+const ENTRY = new URL('../../dist/net-queue/index.js', import.meta.url);
+const HOST = '127.0.0.1';
+const CLOSE_MS = 10_000;
+
+/** @type {import('../lib/types.mjs').Peer} */
+export default {
+  title: 'chaski/net-queue',
+  modes: ['callback', 'iterate', 'batch', 'acked-each', 'acked-all', 'echo', 'paced', 'flood-put', 'flood-try'],
+  variants: { 'chaski-thread': { env: { CHASKI_HOST: 'thread' } }, 'chaski-loop': { env: { CHASKI_HOST: 'loop' } } },
+  missing: async () => (existsSync(ENTRY) ? undefined : 'dist/ is not built (npm run build)'),
+  version: () => JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version,
+  receive,
+  send,
+};
+
+/** @param {'server' | 'client'} purpose @param {number} port @returns {Promise<any>} */
+async function open(purpose, port) {
+  const { open } = await import(ENTRY.href);
+  return open('tcp', purpose, { host: HOST, port });
+}
+
+/** @param {import('../lib/run.mjs').ReceiveRun} run */
+async function receive(run) {
+  const queue = await open('server', 0);
+  run.listening(queue.address().port);
+  const { deliver } = run;
+  if (run.mode === 'iterate') void iterate(queue, deliver);
+  else if (run.mode === 'batch') void iterateBatches(queue, run.check);
+  else return subscribed(queue, run.echo ? (view) => (deliver(view), void queue.put(view)) : deliver);
+  return { close: () => queue.close({ force: true }) };
+}
+
+/** @param {any} queue @param {import('../lib/types.mjs').Deliver} take */
+function subscribed(queue, take) {
+  let subscription = queue.subscribe(take);
+  return {
+    pause: () => subscription.close(),
+    resume: () => void (subscription = queue.subscribe(take)),
+    close: () => queue.close({ force: true }),
+  };
+}
+
+/** @param {any} queue @param {import('../lib/types.mjs').Deliver} deliver */
+async function iterate(queue, deliver) {
+  for await (const message of queue) deliver(message.data);
+}
+
+/** @param {any} queue @param {import('../lib/payload.mjs').Check} check */
+async function iterateBatches(queue, check) {
+  for await (const batch of queue.batches()) {
+    const { memory, length } = batch;
+    for (let i = 0; i < length; i++) check.takeAt(memory, batch.offset(i), batch.byteLengthAt(i));
+  }
+}
+
+/** @param {import('../lib/run.mjs').SendRun} run @returns {Promise<import('../lib/types.mjs').Sender>} */
+async function send(run) {
+  const queue = await open('client', run.address);
+  if (run.mode === 'echo') queue.subscribe((/** @type {Uint8Array} */ data) => run.replied(data));
+  return {
+    put(message) {
+      queue.put(message);
+      return !queue.needDrain;
+    },
+    putBatch(packed) {
+      queue.putMany(packed);
+      return !queue.needDrain;
+    },
+    putAcked: (message) => queue.put(message),
+    offer: (message) => void queue.put(message),
+    tryOffer: (message) => queue.trySend(message),
+    room: () => queue.writable(),
+    finish: () => queue.close({ timeoutMs: CLOSE_MS }),
+  };
+}

@@ -1,0 +1,27 @@
+// @ts-check
+// Blocking sockets from Rust, without messages: the limit. Built on demand.
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../raw/', import.meta.url));
+
+/** @type {import('../lib/types.mjs').Peer} */
+export default {
+  title: 'blocking sockets from Rust, bytes without messages',
+  modes: ['callback', 'echo'],
+  variants: { 'raw-64k': { env: { BENCH_RAW: '65536' } }, 'raw-1m': { env: { BENCH_RAW: '1048576' } } },
+  missing,
+  command: ({ role, mode, size, warmup, seconds, address }, env) => ({
+    file: `${ROOT}target/release/raw`,
+    args: [role, mode, size, env.BENCH_RAW, warmup, seconds, address ?? 0].map(String),
+  }),
+};
+
+async function missing() {
+  try {
+    execFileSync('cargo', ['build', '--release', '--quiet', '--locked'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+    return undefined;
+  } catch (error) {
+    return `cargo build of benches/raw: ${String(/** @type {any} */ (error).message).split('\n', 1)[0]}`;
+  }
+}

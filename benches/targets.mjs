@@ -1,0 +1,100 @@
+// @ts-check
+// What chaski must reach, as ratios within one benchmark run.
+
+const HOSTS = ['chaski-thread', 'chaski-loop'];
+
+/**
+ * @typedef {object} Target
+ * @property {string} what
+ * @property {'at least' | 'at most'} sense
+ * @property {number} floor
+ * @property {string} unit
+ * @property {(results: import('./lib/results.mjs').Results) => import('./lib/stats.mjs').Spread | undefined} measure
+ * @property {boolean} [worst] the worst run decides, not the median
+ */
+
+/** @type {Target[]} */
+export const targets = [
+  ...rates('64b-batch', '64 B batches', [['slab', 1.3]]),
+  cpu('64b-batch', '64 B batches', 'slab', 'chaski-thread'),
+  ...rates('64b-callback', '64 B put and callback', [['slab', 1], ['ws', 5], ['zeromq', 20], ['nats', 10]]),
+  ...rates('64b-iterate', '64 B put and for await', [['slab', 0.7]]),
+  ...rates('64b-acked-each', '64 B acked, awaited one by one', [['slab', 0.8]]),
+  ...rates('64b-acked-all', '64 B acked, Promise.all', [['slab', 0.8], ['jetstream', 50], ['bullmq', 50], ['grpc', 100]]),
+  ...rates('1mib-callback', '1 MiB', [['slab', 1.2], ['slab-joined', 1.2], ['zeromq', 1.2], ['ws', 6]]),
+  cpu('1mib-callback', '1 MiB', 'slab', 'chaski-thread'),
+  cpu('1mib-callback', '1 MiB', 'slab-joined', 'chaski-thread'),
+  ratioOfRoundTrips('chaski-loop', 1.2),
+  ratioOfRoundTrips('chaski-thread', 2.5),
+  ...HOSTS.map(loopDelay),
+  ...HOSTS.flatMap((host) => [growth('flood-put', 'put()', host), growth('flood-try', 'trySend()', host)]),
+];
+
+/** @param {string} id @param {string} what @param {[peer: string, floor: number][]} floors @returns {Target[]} */
+function rates(id, what, floors) {
+  return floors.flatMap(([peer, floor]) => HOSTS.map((host) => rate(`${what}, ${host} / ${peer}`, [id, host], [id, peer], floor)));
+}
+
+/** @param {string} what @param {[string, string]} above @param {[string, string]} below @param {number} floor @returns {Target} */
+function rate(what, above, below, floor) {
+  return { what, sense: 'at least', floor, unit: '×', measure: (results) => results.quotient('rate', above, below) };
+}
+
+/** @param {string} id @param {string} what @param {string} peer @param {string} host @returns {Target} */
+function cpu(id, what, peer, host) {
+  return {
+    what: `${what}: JS-thread time a message, both sides, ${host} / ${peer}`,
+    sense: 'at most',
+    floor: 1 / 3,
+    unit: '×',
+    measure: (results) => results.quotient('bothJs', [id, host], [id, peer]),
+  };
+}
+
+/** @param {string} host @param {number} floor @returns {Target} */
+function ratioOfRoundTrips(host, floor) {
+  return {
+    what: `64 B round trip p50, ${host} / slab`,
+    sense: 'at most',
+    floor,
+    unit: '×',
+    measure: (results) => results.quotient('p50', ['64b-echo', host], ['64b-echo', 'slab']),
+  };
+}
+
+/** @param {string} host @returns {Target} */
+function loopDelay(host) {
+  return {
+    what: `event-loop delay p99 of the consumer, 64 B put and callback, over idle, ${host}`,
+    sense: 'at most',
+    floor: 5,
+    unit: 'ms',
+    measure: (results) => {
+      const idle = results.spread('idle', 'idle', 'loopDelay')?.median;
+      const loaded = results.spread('64b-callback', host, 'loopDelay');
+      if (idle === undefined || loaded === undefined) return undefined;
+      return { median: loaded.median - idle, min: loaded.min - idle, max: loaded.max - idle, runs: loaded.runs };
+    },
+  };
+}
+
+/** @param {string} id @param {string} call @param {string} host @returns {Target} */
+function growth(id, call, host) {
+  return {
+    what: `RSS growth of the worse side, consumer paused, 10 GB by ${call}, ${host}`,
+    sense: 'at most',
+    floor: 64,
+    unit: 'MiB',
+    worst: true,
+    measure: (results) => results.spread(id, host, 'growth'),
+  };
+}
+
+/** @param {Target} target @param {import('./lib/results.mjs').Results} results */
+export function judge(target, results) {
+  const measured = target.measure(results);
+  if (measured === undefined) return { target, measured, reached: undefined };
+  const atLeast = target.sense === 'at least';
+  const decisive = target.worst ? (atLeast ? measured.min : measured.max) : measured.median;
+  return { target, measured, reached: atLeast ? decisive >= target.floor : decisive <= target.floor };
+}
