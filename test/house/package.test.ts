@@ -39,12 +39,12 @@ test('every target is built and tried before a release', () => {
   expect(targetsOf('try')).toEqual(new Set(pack.napi.targets));
 });
 
-describe('package-lock.json', () => {
+describe.each(['package-lock.json', 'benches/package-lock.json'])('%s', (lockfile) => {
   const packages = Object.entries<{
     resolved?: string;
     integrity?: string;
     optionalDependencies?: Record<string, string>;
-  }>(json('package-lock.json').packages);
+  }>(json(lockfile).packages);
 
   test('holds hashes and no addresses', () => {
     expect(packages.filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);

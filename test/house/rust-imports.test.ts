@@ -63,3 +63,15 @@ describe('sans-io crates know no clock, no socket, no thread and no file', () =>
     ).toBe(false);
   });
 });
+
+test('unsafe code stands only where the style guide allows it', () => {
+  const allowed = ['crates/chunk/', 'crates/io/src/sys/', 'crates/addon/'];
+  const found = filesUnder('crates', '.rs')
+    .filter((path) => !allowed.some((room) => path.startsWith(room)))
+    .filter((path) =>
+      /\bunsafe\s*(?:\{|fn|impl)/.test(
+        readFileSync(join(root, path), 'utf8').replace(/\/\/.*$/gm, ''),
+      ),
+    );
+  expect(found).toEqual([]);
+});
