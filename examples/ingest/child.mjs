@@ -5,6 +5,7 @@
 
 import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { ChaskiError } from 'chaski/net-queue';
 import { Failure, explain } from './failure.mjs';
 
 /** @typedef {{ type: string } & Record<string, any>} ChildMessage */
@@ -106,7 +107,9 @@ export async function runChild(work) {
 /** @param {unknown} thrown */
 function described(thrown) {
   const error = explain('the system says', thrown);
-  if (error instanceof Failure) return { expected: true, message: error.message };
+  if (error instanceof Failure || error instanceof ChaskiError) {
+    return { expected: true, message: error.message };
+  }
   return { expected: false, message: error instanceof Error ? error.stack : String(error) };
 }
 

@@ -29,10 +29,10 @@ const CAUSE_MS = 1000;
  * @param {import('./workspace.mjs').Workspace} run.workspace
  * @param {import('./meter.mjs').Meter} run.meter
  * @param {AbortSignal} run.signal
- * @param {(address: string) => void} run.onListening
+ * @param {(address: string) => void} run.onStart all are ready; the consumer listens there
  * @returns {Promise<Ingested>}
  */
-export async function ingest({ source, options, workspace, meter, signal, onListening }) {
+export async function ingest({ source, options, workspace, meter, signal, onStart }) {
   const protocol = options.unix ? Protocol.UNIX : Protocol.TCP;
   const cluster = randomUUID(); // nobody else's client can take part
   const ids = Array.from({ length: options.producers }, () => randomUUID());
@@ -65,8 +65,6 @@ export async function ingest({ source, options, workspace, meter, signal, onList
   try {
     consumer.on('progress', (report) => meter.consumed(report));
     const { address } = await consumer.next('listening');
-    onListening(address.path ?? `${address.host}:${address.port}`);
-
     const [file] = source.files;
     if (source.kind === 'stdin' && file) {
       spool = await Spool.create(file.path, ({ size, ended }) =>
@@ -85,6 +83,7 @@ export async function ingest({ source, options, workspace, meter, signal, onList
     await all((producer) => producer.next('ready'));
 
     meter.start();
+    onStart(address.path ?? `${address.host}:${address.port}`);
     tellProducers({ type: 'go' });
     if (options.seconds < Infinity) {
       deadline = setTimeout(() => tellProducers({ type: 'stop' }), options.seconds * 1000);

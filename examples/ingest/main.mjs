@@ -80,7 +80,7 @@ async function run(options, screen, signal) {
       workspace,
       meter,
       signal,
-      onListening(address) {
+      onStart(address) {
         const title = titleOf(options, source.title, address);
         if (!screen.interactive) screen.print(title);
         screen.show(ingesting(title, goal, () => meter.snapshot()));

@@ -29,8 +29,8 @@ const HISTORY = 200;
 export class Meter {
   #start = 0;
   #end = 0;
-  /** @type {number[]} records put, by share */
-  #put = [];
+  /** @type {number[]} by share */
+  #queued = [];
   /** @type {Point} */
   #last = { at: 0, records: 0, bytes: 0 };
   /** @type {Point[]} the last two seconds */
@@ -59,10 +59,10 @@ export class Meter {
 
   /**
    * @param {number} share
-   * @param {{ records: number, roundTrips: number[] }} report
+   * @param {{ queued: number, roundTrips: number[] }} report
    */
-  produced(share, { records, roundTrips }) {
-    this.#put[share] = records;
+  produced(share, { queued, roundTrips }) {
+    this.#queued[share] = queued;
     for (const ms of roundTrips) this.#roundTrips.record(Math.max(1, Math.round(ms * 1000)));
   }
 
@@ -93,7 +93,7 @@ export class Meter {
       bytes: last.bytes,
       recordsPerSecond: rate(first, last, 'records'),
       bytesPerSecond: rate(first, last, 'bytes'),
-      queued: Math.max(0, this.#put.reduce((sum, records) => sum + records, 0) - last.records),
+      queued: this.#queued.reduce((sum, queued) => sum + queued, 0),
       samples: this.#roundTrips.count,
       p50Ms: measured ? this.#roundTrips.percentile(50) / 1000 : 0,
       p99Ms: measured ? this.#roundTrips.percentile(99) / 1000 : 0,

@@ -20,6 +20,8 @@ import { RoundTrips } from './round-trips.mjs';
  */
 
 const REPORT_MS = 200;
+/** A disk can be slow, but not that slow. */
+const PATIENCE_MS = 60_000;
 
 await runChild(produce);
 
@@ -38,10 +40,11 @@ async function produce({ source, share, producers, protocol, queue: options }, p
     stop.abort(new Failure(`lost the consumer: ${error?.message ?? 'it left'}`)),
   );
 
-  const put = { records: 0, bytes: 0 };
   const roundTrips = new RoundTrips();
-  const report = () => parent.send({ type: 'progress', ...put, roundTrips: roundTrips.take() });
-  const timer = setInterval(report, REPORT_MS);
+  let put = 0;
+  const report = (acknowledged = roundTrips.acknowledged) =>
+    parent.send({ type: 'progress', queued: put - acknowledged, roundTrips: roundTrips.take() });
+  const timer = setInterval(() => report(), REPORT_MS);
 
   const reader = await blocks(
     source,
@@ -50,19 +53,17 @@ async function produce({ source, share, producers, protocol, queue: options }, p
   parent.send({ type: 'ready' });
   await parent.next('go');
 
-  /** @type {Promise<void> | undefined} */
+  /** @type {import('chaski/net-queue').PutResult | undefined} */
   let last;
   try {
     let next = share; // the next record of ours, counted from the start of the block
     for await (const { data, ends } of reader) {
       signal.throwIfAborted();
       for (; next < ends.length; next += producers) {
-        if (queue.needDrain) await queue.writable({ signal });
-        const record = data.subarray(next === 0 ? 0 : ends[next - 1], ends[next]);
-        last = queue.put(record);
-        if (roundTrips.wanted) void roundTrips.measure(last);
-        put.records += 1;
-        put.bytes += record.length;
+        if (queue.needDrain) await queue.writable({ signal, timeoutMs: PATIENCE_MS });
+        last = queue.put(data.subarray(next === 0 ? 0 : ends[next - 1], ends[next]));
+        put += 1;
+        if (roundTrips.wanted) void roundTrips.measure(last, put);
       }
       next -= ends.length;
     }
@@ -72,11 +73,12 @@ async function produce({ source, share, producers, protocol, queue: options }, p
   const complete = !signal.aborted;
   if (signal.reason instanceof Failure) throw signal.reason;
 
-  await last;
+  await queue.drain({ timeoutMs: PATIENCE_MS });
+  if (last?.acked === false) throw new Failure('not all records were acknowledged');
   await queue.close();
   clearInterval(timer);
-  report();
-  return { records: put.records, complete };
+  report(put);
+  return { records: put, complete };
 }
 
 /**

@@ -10,18 +10,25 @@ export class RoundTrips {
   /** @type {number[]} milliseconds */
   #measured = [];
 
+  /** Records known to be acknowledged: up to the last one that was measured. */
+  acknowledged = 0;
+
   /** Whether the next record should be measured; to be asked for each. */
   get wanted() {
     return this.#asked++ % ONE_IN === 0 || this.#underWay === 0;
   }
 
-  /** @param {Promise<void>} acknowledged of a record that was just put */
-  async measure(acknowledged) {
+  /**
+   * @param {Promise<void>} result of a put() just now
+   * @param {number} record the how many-th it is
+   */
+  async measure(result, record) {
     const start = performance.now();
     this.#underWay += 1;
     try {
-      await acknowledged;
+      await result;
       this.#measured.push(performance.now() - start);
+      this.acknowledged = Math.max(this.acknowledged, record);
     } catch {
       // Whoever put the record hears of it.
     } finally {
