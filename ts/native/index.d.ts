@@ -72,6 +72,8 @@ export interface QueueEvent {
   id?: string
   /** The longest message that the peer takes. */
   maxMessageBytes?: number
+  /** The peer acknowledges what its program is done with, not what arrived. */
+  ackProcessed?: boolean
   /** Error code; empty on `lost` if the peer left in order. */
   code?: string
   /** What happened and what to do. */

@@ -98,7 +98,10 @@ thread_local! {
 }
 
 /// Runs `act` on this thread's environment, which is made when it is first asked for.
-pub(crate) fn with<T>(env: sys::napi_env, act: impl FnOnce(&mut Environment) -> T) -> napi::Result<T> {
+pub(crate) fn with<T>(
+    env: sys::napi_env,
+    act: impl FnOnce(&mut Environment) -> T,
+) -> napi::Result<T> {
     ENVIRONMENT.with_borrow_mut(|environment| {
         if environment.is_none() {
             *environment = Some(Environment::new());
@@ -107,14 +110,22 @@ pub(crate) fn with<T>(env: sys::napi_env, act: impl FnOnce(&mut Environment) -> 
                 sys::napi_add_async_cleanup_hook(env, Some(clean_up), env.cast(), ptr::null_mut())
             })?;
         }
-        environment.as_mut().map(act).ok_or_else(|| napi::Error::from_reason("no environment"))
+        environment
+            .as_mut()
+            .map(act)
+            .ok_or_else(|| napi::Error::from_reason("no environment"))
     })
 }
 
 /// Runs `act` on a queue; the code if there is none with that handle.
-pub(crate) fn with_queue<T>(handle: u32, act: impl FnOnce(&mut Queue) -> Result<T, Code>) -> Result<T, Code> {
+pub(crate) fn with_queue<T>(
+    handle: u32,
+    act: impl FnOnce(&mut Queue) -> Result<T, Code>,
+) -> Result<T, Code> {
     ENVIRONMENT.with_borrow_mut(|environment| {
-        let queue = environment.as_mut().and_then(|environment| environment.queues.get_mut(&handle));
+        let queue = environment
+            .as_mut()
+            .and_then(|environment| environment.queues.get_mut(&handle));
         queue.map_or(Err(Code::Closed), act)
     })
 }
@@ -141,12 +152,29 @@ impl Environment {
         let (host, woken) = self.host(env, kind)?;
         let handle = self.next_handle;
         self.next_handle += 1;
-        let driver = Arc::new(QueueDriver { host: host.clone(), woken, handle });
+        let driver = Arc::new(QueueDriver {
+            host: host.clone(),
+            woken,
+            handle,
+        });
         let mut reference = ptr::null_mut();
         // SAFETY: `wake` is a function of this environment.
-        napi::check_status!(unsafe { sys::napi_create_reference(env, wake, 1, &raw mut reference) })?;
-        let communicator = make(&host, driver).map_err(|code| napi::Error::from_reason(code.as_str()))?;
-        self.queues.insert(handle, Queue { communicator, host, kind, wake: reference, keeps: false, ended: false });
+        napi::check_status!(unsafe {
+            sys::napi_create_reference(env, wake, 1, &raw mut reference)
+        })?;
+        let communicator =
+            make(&host, driver).map_err(|code| napi::Error::from_reason(code.as_str()))?;
+        self.queues.insert(
+            handle,
+            Queue {
+                communicator,
+                host,
+                kind,
+                wake: reference,
+                keeps: false,
+                ended: false,
+            },
+        );
         self.keep_alive(env, handle, true);
         Ok(handle)
     }
@@ -161,38 +189,66 @@ impl Environment {
     fn thread_host(&mut self, env: sys::napi_env) -> napi::Result<(Host, Arc<Woken>)> {
         if self.thread_host.is_none() {
             let threadsafe = Some(Threadsafe::new(env, on_threadsafe)?);
-            let woken = Arc::new(Woken { handles: Mutex::new(Vec::new()), threadsafe });
+            let woken = Arc::new(Woken {
+                handles: Mutex::new(Vec::new()),
+                threadsafe,
+            });
             let host = Host::start(Kind::Thread).map_err(refused)?;
-            self.thread_host = Some(ThreadHost { host, woken, keepers: 0 });
+            self.thread_host = Some(ThreadHost {
+                host,
+                woken,
+                keepers: 0,
+            });
         }
-        let there = self.thread_host.as_ref().map(|there| (there.host.clone(), Arc::clone(&there.woken)));
+        let there = self
+            .thread_host
+            .as_ref()
+            .map(|there| (there.host.clone(), Arc::clone(&there.woken)));
         there.ok_or_else(|| napi::Error::from_reason("no host"))
     }
 
     #[cfg(unix)]
     fn loop_host(&mut self, env: sys::napi_env) -> napi::Result<(Host, Arc<Woken>)> {
         if self.loop_host.is_none() {
-            let woken = Arc::new(Woken { handles: Mutex::new(Vec::new()), threadsafe: None });
+            let woken = Arc::new(Woken {
+                handles: Mutex::new(Vec::new()),
+                threadsafe: None,
+            });
             let host = Host::start(Kind::Loop).map_err(refused)?;
             let Some(poll) = LoopPoll::start(env, host.poll_fd(), on_readable) else {
                 host.stop();
-                return Err(napi::Error::from_reason("this runtime has no libuv that chaski could use: set CHASKI_HOST=thread"));
+                return Err(napi::Error::from_reason(
+                    "this runtime has no libuv that chaski could use: set CHASKI_HOST=thread",
+                ));
             };
             let async_context = async_context(env)?;
-            self.loop_host = Some(LoopHost { host, woken, poll, async_context, keepers: 0 });
+            self.loop_host = Some(LoopHost {
+                host,
+                woken,
+                poll,
+                async_context,
+                keepers: 0,
+            });
         }
-        let there = self.loop_host.as_ref().map(|there| (there.host.clone(), Arc::clone(&there.woken)));
+        let there = self
+            .loop_host
+            .as_ref()
+            .map(|there| (there.host.clone(), Arc::clone(&there.woken)));
         there.ok_or_else(|| napi::Error::from_reason("no host"))
     }
 
     #[cfg(not(unix))]
     fn loop_host(&mut self, _env: sys::napi_env) -> napi::Result<(Host, Arc<Woken>)> {
-        Err(napi::Error::from_reason("the loop host is not for this system: set CHASKI_HOST=thread"))
+        Err(napi::Error::from_reason(
+            "the loop host is not for this system: set CHASKI_HOST=thread",
+        ))
     }
 
     /// Whether a queue keeps the process alive. One that has ended never does.
     pub(crate) fn keep_alive(&mut self, env: sys::napi_env, handle: u32, on: bool) {
-        let Some(queue) = self.queues.get_mut(&handle) else { return };
+        let Some(queue) = self.queues.get_mut(&handle) else {
+            return;
+        };
         let on = on && !queue.ended;
         if queue.keeps == on {
             return;
@@ -252,7 +308,9 @@ fn changes(keepers: &mut usize, on: bool) -> bool {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is used with map_err")]
 fn refused(error: std::io::Error) -> napi::Error {
-    napi::Error::from_reason(format!("the system refused a thread or a descriptor: {error}"))
+    napi::Error::from_reason(format!(
+        "the system refused a thread or a descriptor: {error}"
+    ))
 }
 
 #[cfg(unix)]
@@ -261,8 +319,18 @@ fn async_context(env: sys::napi_env) -> napi::Result<sys::napi_async_context> {
     let mut context = ptr::null_mut();
     // SAFETY: `env` is the current environment and the out pointers are valid.
     unsafe {
-        napi::check_status!(sys::napi_create_string_utf8(env, c"chaski".as_ptr(), 6, &raw mut name))?;
-        napi::check_status!(sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context))?;
+        napi::check_status!(sys::napi_create_string_utf8(
+            env,
+            c"chaski".as_ptr(),
+            6,
+            &raw mut name
+        ))?;
+        napi::check_status!(sys::napi_async_init(
+            env,
+            ptr::null_mut(),
+            name,
+            &raw mut context
+        ))?;
     }
     Ok(context)
 }
@@ -277,11 +345,13 @@ unsafe fn on_threadsafe(env: sys::napi_env) {
     });
     for function in functions.unwrap_or_default() {
         let mut this = ptr::null_mut();
-        // SAFETY: a function of this environment, called in the scope that Node opened for this call. An exception stays
-        // pending, and Node reports it when the scope closes.
+        // SAFETY: a function of this environment, called in the scope that Node opened for this call.
         unsafe {
             sys::napi_get_undefined(env, &raw mut this);
-            sys::napi_call_function(env, this, function, 0, ptr::null(), ptr::null_mut());
+            report(
+                env,
+                sys::napi_call_function(env, this, function, 0, ptr::null(), ptr::null_mut()),
+            );
         }
     }
 }
@@ -289,18 +359,24 @@ unsafe fn on_threadsafe(env: sys::napi_env) {
 /// The event loop found the reactor's descriptor readable.
 #[cfg(unix)]
 fn on_readable(env: sys::napi_env) {
-    let host = ENVIRONMENT.with_borrow(|environment| Some(environment.as_ref()?.loop_host.as_ref()?.host.clone()));
+    let host = ENVIRONMENT
+        .with_borrow(|environment| Some(environment.as_ref()?.loop_host.as_ref()?.host.clone()));
     let Some(host) = host else { return };
     let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| host.service()));
     let mut scope = ptr::null_mut();
     // SAFETY: on the environment's thread, outside of any scope.
-    if served.is_err() || unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+    if served.is_err()
+        || unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok
+    {
         return;
     }
     let woken = ENVIRONMENT.with_borrow(|environment| {
         environment.as_ref().and_then(|environment| {
             let there = environment.loop_host.as_ref()?;
-            Some((environment.functions(env, &there.woken), there.async_context))
+            Some((
+                environment.functions(env, &there.woken),
+                there.async_context,
+            ))
         })
     });
     if let Some((functions, context)) = woken {
@@ -319,13 +395,31 @@ fn call_from_loop(env: sys::napi_env, context: sys::napi_async_context, function
     // SAFETY: on the environment's thread, in an open handle scope; `context` was made for this environment.
     unsafe {
         sys::napi_get_global(env, &raw mut this);
-        if sys::napi_make_callback(env, context, this, function, 0, ptr::null(), ptr::null_mut())
-            == sys::Status::napi_pending_exception
-        {
-            let mut error = ptr::null_mut();
-            sys::napi_get_and_clear_last_exception(env, &raw mut error);
-            sys::napi_fatal_exception(env, error);
-        }
+        report(
+            env,
+            sys::napi_make_callback(
+                env,
+                context,
+                this,
+                function,
+                0,
+                ptr::null(),
+                ptr::null_mut(),
+            ),
+        );
+    }
+}
+
+/// Makes what a function threw an uncaught exception of the process, as if an event handler had thrown it.
+fn report(env: sys::napi_env, status: sys::napi_status) {
+    if status != sys::Status::napi_pending_exception {
+        return;
+    }
+    let mut error = ptr::null_mut();
+    // SAFETY: on the environment's thread, in an open handle scope, with an exception pending.
+    unsafe {
+        sys::napi_get_and_clear_last_exception(env, &raw mut error);
+        sys::napi_fatal_exception(env, error);
     }
 }
 
@@ -335,10 +429,13 @@ impl Environment {
         let handles = std::mem::take(&mut *woken.handles());
         let mut functions = Vec::with_capacity(handles.len());
         for handle in handles {
-            let Some(queue) = self.queues.get(&handle) else { continue };
+            let Some(queue) = self.queues.get(&handle) else {
+                continue;
+            };
             let mut function = ptr::null_mut();
             // SAFETY: the reference belongs to this environment and lives as long as its queue.
-            let status = unsafe { sys::napi_get_reference_value(env, queue.wake, &raw mut function) };
+            let status =
+                unsafe { sys::napi_get_reference_value(env, queue.wake, &raw mut function) };
             if status == sys::Status::napi_ok && !function.is_null() {
                 functions.push(function);
             }
@@ -355,7 +452,9 @@ unsafe extern "C" fn clean_up(hook: sys::napi_async_cleanup_hook_handle, _argume
         // SAFETY: `hook` is the handle that Node passed, removed once.
         unsafe { sys::napi_remove_async_cleanup_hook(hook) };
     };
-    let Some(environment) = environment else { return done() };
+    let Some(environment) = environment else {
+        return done();
+    };
     drop(environment.queues);
     if let Some(there) = environment.thread_host {
         there.host.stop();

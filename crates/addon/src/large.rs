@@ -36,7 +36,14 @@ pub(crate) fn adopt(env: sys::napi_env, buffer: LargeBuffer) -> napi::Result<sys
     let mut view = ptr::null_mut();
     // SAFETY: the array buffer was made above and is `length` bytes long.
     napi::check_status!(unsafe {
-        sys::napi_create_typedarray(env, sys::TypedarrayType::uint8_array, length, array_buffer, 0, &raw mut view)
+        sys::napi_create_typedarray(
+            env,
+            sys::TypedarrayType::uint8_array,
+            length,
+            array_buffer,
+            0,
+            &raw mut view,
+        )
     })?;
     Ok(view)
 }
@@ -46,7 +53,12 @@ fn copied(env: sys::napi_env, bytes: &[u8]) -> napi::Result<sys::napi_value> {
     let mut memory = ptr::null_mut();
     // SAFETY: the out pointers are valid; the new buffer is as long as asked for.
     unsafe {
-        napi::check_status!(sys::napi_create_arraybuffer(env, bytes.len(), &raw mut memory, &raw mut array_buffer))?;
+        napi::check_status!(sys::napi_create_arraybuffer(
+            env,
+            bytes.len(),
+            &raw mut memory,
+            &raw mut array_buffer
+        ))?;
         ptr::copy_nonoverlapping(bytes.as_ptr(), memory.cast::<u8>(), bytes.len());
     }
     Ok(array_buffer)

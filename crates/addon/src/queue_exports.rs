@@ -1,7 +1,9 @@
 use std::time::Instant;
 
 use io::Kind;
-use napi::bindgen_prelude::{Float64ArraySlice, FromNapiValue, Function, Uint8ArraySlice, Uint32ArraySlice, Unknown};
+use napi::bindgen_prelude::{
+    Float64ArraySlice, FromNapiValue, Function, Uint8ArraySlice, Uint32ArraySlice, Unknown,
+};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 use queue::{Communicator, Drained, Event, Payload};
@@ -19,7 +21,10 @@ const INLINE_BYTES: usize = 16 * 1024;
 #[napi(catch_unwind)]
 #[must_use]
 pub fn error_codes() -> Vec<String> {
-    std::iter::once("").chain(Code::ALL.map(Code::as_str)).map(String::from).collect()
+    std::iter::once("")
+        .chain(Code::ALL.map(Code::as_str))
+        .map(String::from)
+        .collect()
 }
 
 fn answer(result: Result<(), Code>) -> i32 {
@@ -28,10 +33,23 @@ fn answer(result: Result<(), Code>) -> i32 {
 
 /// Starts to listen or to connect; never blocks. `wake` is called when `queueWake` has something to tell.
 #[napi(catch_unwind)]
-pub fn queue_open(env: Env, config: QueueConfig, wake: Function<'_, (), ()>) -> napi::Result<u32, String> {
+pub fn queue_open(
+    env: Env,
+    config: QueueConfig,
+    wake: Function<'_, (), ()>,
+) -> napi::Result<u32, String> {
     let failed = |code: Code, why: String| napi::Error::new(code.as_str().to_owned(), why);
-    let kind = if config.run_on == 1 { Kind::Loop } else { Kind::Thread };
-    let settings = config.config().map_err(|code| failed(code, "the id must be 16 bytes, the cluster at most 255".into()))?;
+    let kind = if config.run_on == 1 {
+        Kind::Loop
+    } else {
+        Kind::Thread
+    };
+    let settings = config.config().map_err(|code| {
+        failed(
+            code,
+            "the id must be 16 bytes, the cluster at most 255".into(),
+        )
+    })?;
     let endpoint = config.endpoint();
     let server = config.server;
     let raw = wake.raw();
@@ -50,7 +68,9 @@ pub fn queue_open(env: Env, config: QueueConfig, wake: Function<'_, (), ()>) -> 
             Ok(communicator)
         })
     });
-    opened.and_then(|handle| handle).map_err(|error| failed(Code::Unsupported, error.reason.clone()))
+    opened
+        .and_then(|handle| handle)
+        .map_err(|error| failed(Code::Unsupported, error.reason.clone()))
 }
 
 /// Takes the wake bits.
@@ -65,19 +85,31 @@ pub fn queue_wake(handle: u32) -> u32 {
 pub fn queue_events(env: Env, handle: u32) -> napi::Result<Vec<QueueEvent>> {
     let events = with_queue(handle, |queue| Ok(queue.communicator.events())).unwrap_or_default();
     if events.contains(&Event::Closed) {
-        with(env.raw(), |environment| environment.ended(env.raw(), handle))?;
+        with(env.raw(), |environment| {
+            environment.ended(env.raw(), handle)
+        })?;
     }
     Ok(events.into_iter().map(QueueEvent::from).collect())
 }
 
 fn put(handle: u32, peer: u32, data: &[u8], payload: Payload<'_>) -> i32 {
-    answer(with_queue(handle, |queue| queue.communicator.put(peer, data, payload, INLINE_BYTES)))
+    answer(with_queue(handle, |queue| {
+        queue.communicator.put(peer, data, payload, INLINE_BYTES)
+    }))
 }
 
 /// Puts `count` payloads that lie one after the other in the first `bytes` bytes of `data`, described by `words`.
 #[napi(catch_unwind)]
-pub fn queue_put(handle: u32, peer: u32, data: &[u8], bytes: u32, words: &[u32], count: u32) -> i32 {
-    let (Some(data), Some(words)) = (data.get(..bytes as usize), words.get(..count as usize)) else {
+pub fn queue_put(
+    handle: u32,
+    peer: u32,
+    data: &[u8],
+    bytes: u32,
+    words: &[u32],
+    count: u32,
+) -> i32 {
+    let (Some(data), Some(words)) = (data.get(..bytes as usize), words.get(..count as usize))
+    else {
         return -(Code::InvalidArgument as i32);
     };
     put(handle, peer, data, Payload::Words(words))
@@ -95,7 +127,14 @@ pub fn queue_status(handle: u32, peer: u32, mut out: Float64ArraySlice<'_>) -> i
     answer(with_queue(handle, |queue| {
         let status = queue.communicator.status(peer)?;
         let done = status.done;
-        let numbers = [done.seq, done.bytes, u64::from(status.alive), done.messages, status.written_seq].map(number);
+        let numbers = [
+            done.seq,
+            done.bytes,
+            u64::from(status.alive),
+            done.messages,
+            status.written_seq,
+        ]
+        .map(number);
         // SAFETY: this thread is JavaScript's, so nobody else looks at the array during the call.
         for (slot, number) in unsafe { out.as_mut() }.iter_mut().zip(numbers) {
             *slot = number;
@@ -115,12 +154,20 @@ pub fn queue_watch(handle: u32, peer: u32, seq: f64) -> bool {
 #[napi(catch_unwind)]
 #[must_use]
 pub fn queue_drop_oldest(handle: u32, peer: u32, messages: f64, bytes: f64) -> f64 {
-    with_queue(handle, |queue| queue.communicator.drop_oldest(peer, count(messages), count(bytes))).map_or(0.0, number)
+    with_queue(handle, |queue| {
+        queue
+            .communicator
+            .drop_oldest(peer, count(messages), count(bytes))
+    })
+    .map_or(0.0, number)
 }
 
 /// See the table in docs/design/core.md.
 #[napi(catch_unwind)]
-#[expect(clippy::too_many_arguments, reason = "an options object would cost more than the rest of the call")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "an options object would cost more than the rest of the call"
+)]
 pub fn queue_drain(
     handle: u32,
     peer: i32,
@@ -133,11 +180,20 @@ pub fn queue_drain(
 ) -> u32 {
     // SAFETY: this thread is JavaScript's, so nobody else looks at the arrays during the call.
     let (data, index, info) = unsafe { (data.as_mut(), index.as_mut(), info.as_mut()) };
-    let (Some(data), Some(index)) = (data.get_mut(data_offset as usize..), index.get_mut(index_offset as usize..)) else {
+    let (Some(data), Some(index)) = (
+        data.get_mut(data_offset as usize..),
+        index.get_mut(index_offset as usize..),
+    ) else {
         return 0;
     };
     let drained = with_queue(handle, |queue| {
-        Ok(queue.communicator.drain(u32::try_from(peer).ok(), data, data_offset, index, max as usize))
+        Ok(queue.communicator.drain(
+            u32::try_from(peer).ok(),
+            data,
+            data_offset,
+            index,
+            max as usize,
+        ))
     })
     .unwrap_or_default();
     report(&drained, info);
@@ -158,8 +214,12 @@ fn report(drained: &Drained, info: &mut [f64]) {
 /// The large message that `queueDrain` announced.
 #[napi(catch_unwind, ts_return_type = "Uint8Array | undefined")]
 pub fn queue_take_large(env: &Env, handle: u32, peer: u32) -> napi::Result<Option<Unknown<'_>>> {
-    let buffer = with_queue(handle, |queue| Ok(queue.communicator.take_large(peer))).ok().flatten();
-    let Some(buffer) = buffer else { return Ok(None) };
+    let buffer = with_queue(handle, |queue| Ok(queue.communicator.take_large(peer)))
+        .ok()
+        .flatten();
+    let Some(buffer) = buffer else {
+        return Ok(None);
+    };
     let value = adopt(env.raw(), buffer)?;
     // SAFETY: `adopt` made the value in this environment, in the scope of this call.
     unsafe { Unknown::from_napi_value(env.raw(), value) }.map(Some)
@@ -168,14 +228,18 @@ pub fn queue_take_large(env: &Env, handle: u32, peer: u32) -> napi::Result<Optio
 /// Everything up to `seq` is done.
 #[napi(catch_unwind)]
 pub fn queue_ack(handle: u32, peer: u32, seq: f64) -> i32 {
-    answer(with_queue(handle, |queue| queue.communicator.acknowledge(peer, count(seq))))
+    answer(with_queue(handle, |queue| {
+        queue.communicator.acknowledge(peer, count(seq))
+    }))
 }
 
 /// Ends a queue within that time; 0 at once. The event `closed` comes in any case.
 #[napi(catch_unwind)]
 pub fn queue_close(handle: u32, timeout_ms: f64) -> i32 {
     answer(with_queue(handle, |queue| {
-        queue.communicator.close(duration(timeout_ms).map(|timeout| Instant::now() + timeout));
+        queue
+            .communicator
+            .close(duration(timeout_ms).map(|timeout| Instant::now() + timeout));
         Ok(())
     }))
 }
@@ -183,14 +247,19 @@ pub fn queue_close(handle: u32, timeout_ms: f64) -> i32 {
 /// Whether a queue keeps the process alive.
 #[napi(catch_unwind)]
 pub fn queue_ref(env: Env, handle: u32, on: bool) -> napi::Result<()> {
-    with(env.raw(), |environment| environment.keep_alive(env.raw(), handle, on))
+    with(env.raw(), |environment| {
+        environment.keep_alive(env.raw(), handle, on)
+    })
 }
 
 /// Gauges and sums.
 #[napi(catch_unwind)]
 #[must_use]
 pub fn queue_stats(handle: u32) -> Option<QueueStats> {
-    let both = with_queue(handle, |queue| Ok((queue.communicator.stats(), queue.host.stats()))).ok()?;
+    let both = with_queue(handle, |queue| {
+        Ok((queue.communicator.stats(), queue.host.stats()))
+    })
+    .ok()?;
     let (stats, host) = both;
     Some(QueueStats {
         peers: number(stats.peers),
@@ -211,11 +280,15 @@ pub fn queue_stats(handle: u32) -> Option<QueueStats> {
 /// Frees a handle.
 #[napi(catch_unwind)]
 pub fn queue_forget(env: Env, handle: u32) -> napi::Result<()> {
-    with(env.raw(), |environment| environment.forget(env.raw(), handle))
+    with(env.raw(), |environment| {
+        environment.forget(env.raw(), handle)
+    })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53 for centuries")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counters stay below 2^53 for centuries"
+)]
 fn number(count: u64) -> f64 {
     count as f64
 }
-

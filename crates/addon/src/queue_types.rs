@@ -46,32 +46,52 @@ pub struct QueueConfig {
 
 impl QueueConfig {
     pub(crate) fn endpoint(&self) -> Endpoint {
-        if self.unix { Endpoint::Unix(self.path.clone()) } else { Endpoint::Tcp(self.host.clone(), self.port) }
+        if self.unix {
+            Endpoint::Unix(self.path.clone())
+        } else {
+            Endpoint::Tcp(self.host.clone(), self.port)
+        }
     }
 
     pub(crate) fn config(&self) -> Result<Config, Code> {
-        let id = self.id.as_ref().try_into().map_err(|_| Code::InvalidArgument)?;
+        let id = self
+            .id
+            .as_ref()
+            .try_into()
+            .map_err(|_| Code::InvalidArgument)?;
         if self.cluster.len() > wire::MAX_CLUSTER_BYTES {
             return Err(Code::InvalidArgument);
         }
         let mut config = Config::new(id);
         config.cluster.clone_from(&self.cluster);
-        config.ack = if self.ack_processed { AckPoint::Processed } else { AckPoint::Received };
+        config.ack = if self.ack_processed {
+            AckPoint::Processed
+        } else {
+            AckPoint::Received
+        };
         config.high_water_bytes = count(self.high_water_bytes).max(1);
         config.high_water_messages = count(self.high_water_messages).max(1);
         config.max_message = self.max_message_bytes.clamp(1, wire::MAX_LENGTH);
         config.max_peers = self.max_peers.max(1) as usize;
         config.connect_timeout = duration(self.connect_timeout_ms);
-        config.handshake_timeout = duration(self.handshake_timeout_ms).unwrap_or(Duration::from_secs(5));
+        config.handshake_timeout =
+            duration(self.handshake_timeout_ms).unwrap_or(Duration::from_secs(5));
         config.keep_alive = duration(self.keep_alive_ms);
         config.idle_timeout = duration(self.idle_timeout_ms);
-        config.entropy = self.id.iter().fold(1, |sum: u64, &byte| sum.rotate_left(7) ^ u64::from(byte));
+        config.entropy = self
+            .id
+            .iter()
+            .fold(1, |sum: u64, &byte| sum.rotate_left(7) ^ u64::from(byte));
         Ok(config)
     }
 }
 
 /// A number of JavaScript as a count; anything that is none counts as 0.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and NaN gives 0")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and NaN gives 0"
+)]
 pub(crate) fn count(number: f64) -> u64 {
     number as u64
 }
@@ -87,7 +107,9 @@ pub(crate) fn duration(milliseconds: f64) -> Option<Duration> {
 #[derive(Default)]
 pub struct QueueEvent {
     /// open, peer, fin, lost, gone, dropped, warning, failed or closed.
-    #[napi(ts_type = "'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'")]
+    #[napi(
+        ts_type = "'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'"
+    )]
     pub kind: String,
     /// Number of the peer.
     pub peer: Option<u32>,
@@ -95,6 +117,8 @@ pub struct QueueEvent {
     pub id: Option<String>,
     /// The longest message that the peer takes.
     pub max_message_bytes: Option<u32>,
+    /// The peer acknowledges what its program is done with, not what arrived.
+    pub ack_processed: Option<bool>,
     /// Error code; empty on `lost` if the peer left in order.
     pub code: Option<String>,
     /// What happened and what to do.
@@ -113,29 +137,55 @@ pub struct QueueEvent {
 
 impl From<Event> for QueueEvent {
     fn from(event: Event) -> Self {
-        let of = |kind: &str| Self { kind: kind.into(), ..Self::default() };
-        let at = |kind: &str, peer: u32| Self { peer: Some(peer), ..of(kind) };
+        let of = |kind: &str| Self {
+            kind: kind.into(),
+            ..Self::default()
+        };
+        let at = |kind: &str, peer: u32| Self {
+            peer: Some(peer),
+            ..of(kind)
+        };
         let error = |kind: &str, error: wire::Error| Self {
             code: Some(error.code.as_str().into()),
             message: Some(error.message),
             ..of(kind)
         };
         match event {
-            Event::Open(Endpoint::Tcp(host, port)) => Self { host: Some(host), port: Some(port), ..of("open") },
-            Event::Open(Endpoint::Unix(path)) => Self { path: Some(path), ..of("open") },
-            Event::Peer(peer, id, max_message) => Self {
-                id: Some(uuid(&id)),
-                max_message_bytes: Some(max_message),
+            Event::Open(Endpoint::Tcp(host, port)) => Self {
+                host: Some(host),
+                port: Some(port),
+                ..of("open")
+            },
+            Event::Open(Endpoint::Unix(path)) => Self {
+                path: Some(path),
+                ..of("open")
+            },
+            Event::Peer(peer, told) => Self {
+                id: Some(uuid(&told.id)),
+                max_message_bytes: Some(told.max_message),
+                ack_processed: Some(told.ack == AckPoint::Processed),
                 ..at("peer", peer)
             },
             Event::Fin(peer) => at("fin", peer),
-            Event::Lost(peer, None) => Self { code: Some(String::new()), message: Some(String::new()), ..at("lost", peer) },
-            Event::Lost(peer, Some(why)) => Self { peer: Some(peer), ..error("lost", why) },
+            Event::Lost(peer, None) => Self {
+                code: Some(String::new()),
+                message: Some(String::new()),
+                ..at("lost", peer)
+            },
+            Event::Lost(peer, Some(why)) => Self {
+                peer: Some(peer),
+                ..error("lost", why)
+            },
             Event::Gone(peer) => at("gone", peer),
-            #[expect(clippy::cast_precision_loss, reason = "sequence numbers stay below 2^53")]
-            Event::Dropped(peer, first, last) => {
-                Self { first: Some(first as f64), last: Some(last as f64), ..at("dropped", peer) }
-            }
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "sequence numbers stay below 2^53"
+            )]
+            Event::Dropped(peer, first, last) => Self {
+                first: Some(first as f64),
+                last: Some(last as f64),
+                ..at("dropped", peer)
+            },
             Event::Warning(why) => error("warning", why),
             Event::Failed(why) => error("failed", why),
             Event::Closed => of("closed"),
@@ -146,7 +196,14 @@ impl From<Event> for QueueEvent {
 fn uuid(id: &[u8; 16]) -> String {
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
 }
 
 /// Gauges and sums of a queue and of the host that runs it.

@@ -28,7 +28,12 @@ impl Threadsafe {
         // SAFETY: `env` is the current environment; the out pointers are valid; `trampoline` has the signature asked for,
         // and its context is a plain function pointer.
         unsafe {
-            napi::check_status!(sys::napi_create_string_utf8(env, c"chaski".as_ptr(), 6, &raw mut name))?;
+            napi::check_status!(sys::napi_create_string_utf8(
+                env,
+                c"chaski".as_ptr(),
+                6,
+                &raw mut name
+            ))?;
             napi::check_status!(sys::napi_create_threadsafe_function(
                 env,
                 ptr::null_mut(),
@@ -51,7 +56,11 @@ impl Threadsafe {
     pub(crate) fn call(&self) {
         // SAFETY: the function lives until the environment's cleanup, which waits for every thread that could call.
         let _closing = unsafe {
-            sys::napi_call_threadsafe_function(self.raw, ptr::null_mut(), sys::ThreadsafeFunctionCallMode::nonblocking)
+            sys::napi_call_threadsafe_function(
+                self.raw,
+                ptr::null_mut(),
+                sys::ThreadsafeFunctionCallMode::nonblocking,
+            )
         };
     }
 
@@ -59,7 +68,11 @@ impl Threadsafe {
     pub(crate) fn keep_alive(&self, env: sys::napi_env, on: bool) {
         // SAFETY: on the environment's thread, with a living function.
         let _closing = unsafe {
-            if on { sys::napi_ref_threadsafe_function(env, self.raw) } else { sys::napi_unref_threadsafe_function(env, self.raw) }
+            if on {
+                sys::napi_ref_threadsafe_function(env, self.raw)
+            } else {
+                sys::napi_unref_threadsafe_function(env, self.raw)
+            }
         };
     }
 
@@ -67,12 +80,20 @@ impl Threadsafe {
     pub(crate) fn release(self) {
         // SAFETY: nobody calls it any more, and it is released once.
         let _closing = unsafe {
-            sys::napi_release_threadsafe_function(self.raw, sys::ThreadsafeFunctionReleaseMode::abort)
+            sys::napi_release_threadsafe_function(
+                self.raw,
+                sys::ThreadsafeFunctionReleaseMode::abort,
+            )
         };
     }
 }
 
-unsafe extern "C" fn trampoline(env: sys::napi_env, _function: sys::napi_value, context: *mut c_void, _data: *mut c_void) {
+unsafe extern "C" fn trampoline(
+    env: sys::napi_env,
+    _function: sys::napi_value,
+    context: *mut c_void,
+    _data: *mut c_void,
+) {
     // An environment that is going away passes none.
     if env.is_null() || context.is_null() {
         return;

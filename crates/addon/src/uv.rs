@@ -78,15 +78,26 @@ impl LoopPoll {
         let symbols = Symbols::find()?;
         let mut event_loop = std::ptr::null_mut();
         // SAFETY: `env` is the current environment and the out pointer is valid.
-        if unsafe { sys::napi_get_uv_event_loop(env, &raw mut event_loop) } != sys::Status::napi_ok || event_loop.is_null() {
+        if unsafe { sys::napi_get_uv_event_loop(env, &raw mut event_loop) } != sys::Status::napi_ok
+            || event_loop.is_null()
+        {
             return None;
         }
         // SAFETY: plain call into libuv.
         let size = unsafe { (symbols.handle_size)(UV_POLL) };
-        let layout = Layout::from_size_align(size, 16).ok().filter(|layout| layout.size() > 0)?;
+        let layout = Layout::from_size_align(size, 16)
+            .ok()
+            .filter(|layout| layout.size() > 0)?;
         // SAFETY: the layout is not empty.
         let memory = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        let handle = Box::new(Handle { symbols, memory, layout, env, on_readable, on_closed: None });
+        let handle = Box::new(Handle {
+            symbols,
+            memory,
+            layout,
+            env,
+            on_readable,
+            on_closed: None,
+        });
         // SAFETY: `memory` is large enough for a uv_poll_t and lives until the close callback; `fd` is open for longer
         // than that, since the host is dropped after it; calls are made on the loop's thread.
         unsafe {
@@ -107,7 +118,11 @@ impl LoopPoll {
         // SAFETY: the handle lives until `close`, which takes `self`.
         unsafe {
             let handle = self.handle.as_ref();
-            let change = if on { handle.symbols.reference } else { handle.symbols.unreference };
+            let change = if on {
+                handle.symbols.reference
+            } else {
+                handle.symbols.unreference
+            };
             change(handle.memory.as_ptr().cast());
         }
     }

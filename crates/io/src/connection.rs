@@ -34,7 +34,14 @@ pub(crate) enum Served {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, session: Box<dyn Session>) -> Self {
-        Self { stream, session, readable: true, writable: true, half_closed: false, scheduled: None }
+        Self {
+            stream,
+            session,
+            readable: true,
+            writable: true,
+            half_closed: false,
+            scheduled: None,
+        }
     }
 
     pub(crate) fn on_event(&mut self, readable: bool, writable: bool) {
@@ -56,12 +63,20 @@ impl Connection {
         if read == ReadEnd::Eof {
             return Ok(Served::Ended(Ok(())));
         }
-        let more_to_write = if read == ReadEnd::Nothing { more_to_write } else { self.write()? };
+        let more_to_write = if read == ReadEnd::Nothing {
+            more_to_write
+        } else {
+            self.write()?
+        };
         if self.session.status() == Status::Finished && !self.half_closed {
             self.half_closed = true;
             self.stream.shutdown_write();
         }
-        Ok(if more_to_write || read == ReadEnd::Budget { Served::More } else { Served::Idle })
+        Ok(if more_to_write || read == ReadEnd::Budget {
+            Served::More
+        } else {
+            Served::Idle
+        })
     }
 
     /// The session's deadline passed.
@@ -69,7 +84,12 @@ impl Connection {
         if let Err(error) = self.session.on_deadline(now) {
             return Served::Ended(Err(error));
         }
-        if self.half_closed && self.session.deadline().is_some_and(|deadline| deadline <= now) {
+        if self.half_closed
+            && self
+                .session
+                .deadline()
+                .is_some_and(|deadline| deadline <= now)
+        {
             return Served::Ended(Ok(()));
         }
         self.serve(now)
@@ -82,7 +102,9 @@ impl Connection {
             if budget == 0 {
                 return Ok(ReadEnd::Budget);
             }
-            let Some(buffer) = self.session.read_buffer() else { break };
+            let Some(buffer) = self.session.read_buffer() else {
+                break;
+            };
             let room = buffer.len();
             match self.stream.read(buffer) {
                 Ok(0) => return self.session.on_eof(now).map(|()| ReadEnd::Eof),
@@ -130,7 +152,11 @@ impl Connection {
                 Err(error) => {
                     // The peer hung up. What it said last may still be in the socket, so reading decides.
                     self.writable = false;
-                    return if self.readable { Ok(false) } else { Err(broken(&error)) };
+                    return if self.readable {
+                        Ok(false)
+                    } else {
+                        Err(broken(&error))
+                    };
                 }
             }
         }

@@ -12,8 +12,10 @@ pub(crate) struct Dial {
     pub(crate) endpoint: Endpoint,
     pub(crate) dialer: Box<dyn Dialer>,
     pub(crate) stage: Stage,
-    /// The owner's patience, once it closes.
+    /// When the dialer or its closing owner loses patience.
     pub(crate) give_up: Option<Instant>,
+    /// What the last attempt met.
+    pub(crate) last_error: Option<Error>,
 }
 
 pub(crate) enum Stage {
@@ -21,12 +23,23 @@ pub(crate) enum Stage {
     Waiting(Instant),
     Resolving,
     /// The socket is on its way to the first of the places; the others come next.
-    Connecting { stream: Stream, rest: Vec<Place>, until: Instant },
+    Connecting {
+        stream: Stream,
+        rest: Vec<Place>,
+        until: Instant,
+    },
 }
 
 impl Dial {
     pub(crate) fn new(endpoint: Endpoint, dialer: Box<dyn Dialer>) -> Self {
-        Self { endpoint, dialer, stage: Stage::Resolving, give_up: None }
+        let give_up = dialer.deadline();
+        Self {
+            endpoint,
+            dialer,
+            stage: Stage::Resolving,
+            give_up,
+            last_error: None,
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -47,7 +60,11 @@ impl Dial {
             let place = places.remove(0);
             match Stream::connect(&place) {
                 Ok(stream) => {
-                    self.stage = Stage::Connecting { stream, rest: places, until: now + ATTEMPT_TIMEOUT };
+                    self.stage = Stage::Connecting {
+                        stream,
+                        rest: places,
+                        until: now + ATTEMPT_TIMEOUT,
+                    };
                     return Ok(());
                 }
                 Err(error) => last = self.unreachable(&error),
@@ -57,6 +74,12 @@ impl Dial {
     }
 
     pub(crate) fn unreachable(&self, why: &dyn std::fmt::Display) -> Error {
-        Error::new(Code::Address, format!("cannot connect to {}: {why}; is a server listening there?", self.endpoint))
+        Error::new(
+            Code::Address,
+            format!(
+                "cannot connect to {}: {why}; is a server listening there?",
+                self.endpoint
+            ),
+        )
     }
 }

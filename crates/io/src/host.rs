@@ -92,9 +92,13 @@ impl Host {
         };
         let shared = Arc::clone(&host.shared);
         let thread = match kind {
-            Kind::Thread => thread::Builder::new().name("chaski-io".into()).spawn(move || shared.run())?,
+            Kind::Thread => thread::Builder::new()
+                .name("chaski-io".into())
+                .spawn(move || shared.run())?,
             #[cfg(unix)]
-            Kind::Loop => thread::Builder::new().name("chaski-watch".into()).spawn(move || crate::watch::run(&shared))?,
+            Kind::Loop => thread::Builder::new()
+                .name("chaski-watch".into())
+                .spawn(move || crate::watch::run(&shared))?,
             #[cfg(not(unix))]
             Kind::Loop => return Err(io::ErrorKind::Unsupported.into()),
         };
@@ -135,7 +139,9 @@ impl Host {
 
     /// Runs one turn of the reactor on this thread (loop host).
     pub fn service(&self) {
-        self.shared.last_service.store(self.shared.millis(), Ordering::Relaxed);
+        self.shared
+            .last_service
+            .store(self.shared.millis(), Ordering::Relaxed);
         self.shared.turn();
     }
 
@@ -158,7 +164,10 @@ impl Host {
     /// What the host has been doing.
     #[must_use]
     pub fn stats(&self) -> HostStats {
-        HostStats { turns: self.shared.turns.load(Ordering::Relaxed), stalls: self.shared.stalls.load(Ordering::Relaxed) }
+        HostStats {
+            turns: self.shared.turns.load(Ordering::Relaxed),
+            stalls: self.shared.stalls.load(Ordering::Relaxed),
+        }
     }
 
     /// Breaks every connection off and ends the thread; returns when it has ended.
@@ -211,7 +220,9 @@ impl Shared {
         if inline || self.kind == Kind::Loop {
             match self.reactor.try_lock() {
                 Ok(mut reactor) => return self.nudge_locked(&mut reactor, token),
-                Err(TryLockError::Poisoned(poison)) => return self.nudge_locked(&mut poison.into_inner(), token),
+                Err(TryLockError::Poisoned(poison)) => {
+                    return self.nudge_locked(&mut poison.into_inner(), token);
+                }
                 Err(TryLockError::WouldBlock) => {}
             }
         }
@@ -231,7 +242,8 @@ impl Shared {
     fn nudge_locked(&self, reactor: &mut Reactor, token: Token) {
         let before = reactor.next_deadline();
         reactor.nudge(token, Instant::now());
-        let sooner = reactor.next_deadline() < before || before.is_none() && reactor.next_deadline().is_some();
+        let sooner = reactor.next_deadline() < before
+            || before.is_none() && reactor.next_deadline().is_some();
         if sooner || reactor.has_more() {
             self.interrupt();
         }
@@ -241,7 +253,11 @@ impl Shared {
     fn run(self: Arc<Self>) {
         while !self.is_stopped() {
             self.asleep.store(true, Ordering::SeqCst);
-            let rest = if self.has_dirty.load(Ordering::SeqCst) { Some(Duration::ZERO) } else { self.until_next() };
+            let rest = if self.has_dirty.load(Ordering::SeqCst) {
+                Some(Duration::ZERO)
+            } else {
+                self.until_next()
+            };
             self.poll_and_serve(rest, || self.asleep.store(false, Ordering::SeqCst));
         }
     }
@@ -252,7 +268,9 @@ impl Shared {
         if reactor.has_more() {
             return Some(Duration::ZERO);
         }
-        reactor.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        reactor
+            .next_deadline()
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Serves whatever is there, without waiting.

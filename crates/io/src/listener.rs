@@ -29,16 +29,34 @@ impl Accepting {
         while streams.len() < ACCEPT_BUDGET {
             match self.listener.accept() {
                 Ok(stream) => streams.push(stream),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted { streams, again: None },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Accepted {
+                        streams,
+                        again: None,
+                    };
+                }
                 // The peer was gone before it was accepted.
-                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => {
-                    let text = format!("a connection could not be accepted: {error}; the listener tries again in {} ms", REST.as_millis());
+                    let text = format!(
+                        "a connection could not be accepted: {error}; the listener tries again in {} ms",
+                        REST.as_millis()
+                    );
                     self.acceptor.on_warning(Error::new(Code::Address, text));
-                    return Accepted { streams, again: Some(now + REST) };
+                    return Accepted {
+                        streams,
+                        again: Some(now + REST),
+                    };
                 }
             }
         }
-        Accepted { streams, again: Some(now) }
+        Accepted {
+            streams,
+            again: Some(now),
+        }
     }
 }

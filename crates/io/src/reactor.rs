@@ -33,7 +33,13 @@ enum Slot {
 
 impl Reactor {
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { registry, slots: Slots::new(), timers: Timers::default(), again: VecDeque::new(), unresolved: Vec::new() }
+        Self {
+            registry,
+            slots: Slots::new(),
+            timers: Timers::default(),
+            again: VecDeque::new(),
+            unresolved: Vec::new(),
+        }
     }
 
     /// A token for a listener or a dial to come.
@@ -56,16 +62,27 @@ impl Reactor {
 
     // --- what the owner asks for -----------------------------------------------------------------------------------
 
-    pub(crate) fn bind_later(&mut self, token: Token, endpoint: Endpoint, acceptor: Box<dyn Acceptor>) {
+    pub(crate) fn bind_later(
+        &mut self,
+        token: Token,
+        endpoint: Endpoint,
+        acceptor: Box<dyn Acceptor>,
+    ) {
         self.slots.set(token, Slot::Binding(endpoint, acceptor));
     }
 
     pub(crate) fn dial_later(&mut self, token: Token, endpoint: Endpoint, dialer: Box<dyn Dialer>) {
-        self.slots.set(token, Slot::Dial(Dial::new(endpoint, dialer)));
+        self.slots
+            .set(token, Slot::Dial(Dial::new(endpoint, dialer)));
     }
 
     /// The places of a listener or a dial are known.
-    pub(crate) fn resolved(&mut self, token: Token, places: Result<Vec<Place>, Error>, now: Instant) {
+    pub(crate) fn resolved(
+        &mut self,
+        token: Token,
+        places: Result<Vec<Place>, Error>,
+        now: Instant,
+    ) {
         match self.slots.take(token) {
             Some(Slot::Binding(endpoint, acceptor)) => match places {
                 Ok(places) => self.bind(token, &endpoint, acceptor, &places, now),
@@ -80,7 +97,14 @@ impl Reactor {
         }
     }
 
-    fn bind(&mut self, token: Token, endpoint: &Endpoint, mut acceptor: Box<dyn Acceptor>, places: &[Place], now: Instant) {
+    fn bind(
+        &mut self,
+        token: Token,
+        endpoint: &Endpoint,
+        mut acceptor: Box<dyn Acceptor>,
+        places: &[Place],
+        now: Instant,
+    ) {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for place in places {
             let bound = Listener::bind(place).and_then(|mut listener| {
@@ -91,7 +115,8 @@ impl Reactor {
             match bound {
                 Ok((listener, at)) => {
                     acceptor.on_listening(at);
-                    self.slots.set(token, Slot::Listener(Accepting { listener, acceptor }));
+                    self.slots
+                        .set(token, Slot::Listener(Accepting { listener, acceptor }));
                     self.serve(token, now);
                     return;
                 }
@@ -102,7 +127,12 @@ impl Reactor {
         self.end_listener(token, acceptor, Err(Error::new(Code::Address, text)));
     }
 
-    fn end_listener(&mut self, token: Token, mut acceptor: Box<dyn Acceptor>, result: Result<(), Error>) {
+    fn end_listener(
+        &mut self,
+        token: Token,
+        mut acceptor: Box<dyn Acceptor>,
+        result: Result<(), Error>,
+    ) {
         self.slots.free(token);
         acceptor.on_closed(result);
     }
@@ -118,7 +148,7 @@ impl Reactor {
     /// See [`wire::Driver::close`].
     pub(crate) fn close(&mut self, token: Token, at: Option<Instant>) {
         if let (Some(Slot::Dial(dial)), Some(at)) = (self.slots.get_mut(token), at) {
-            dial.give_up = Some(at);
+            dial.give_up = Some(dial.give_up.map_or(at, |sooner| sooner.min(at)));
             self.timers.add(at, token);
             return;
         }
@@ -132,7 +162,9 @@ impl Reactor {
                 self.slots.free(token);
                 dial.dialer.on_closed(closed_by_owner());
             }
-            Some(Slot::Connection(connection)) => self.end(token, connection, Err(closed_by_owner())),
+            Some(Slot::Connection(connection)) => {
+                self.end(token, connection, Err(closed_by_owner()))
+            }
             None => {}
         }
     }
@@ -177,8 +209,15 @@ impl Reactor {
             }
             Some(Slot::Connection(connection)) => {
                 connection.scheduled = None;
-                let due = connection.session.deadline().is_some_and(|deadline| deadline <= now);
-                let served = if due { connection.on_deadline(now) } else { Served::Idle };
+                let due = connection
+                    .session
+                    .deadline()
+                    .is_some_and(|deadline| deadline <= now);
+                let served = if due {
+                    connection.on_deadline(now)
+                } else {
+                    Served::Idle
+                };
                 self.after_serving(token, served);
             }
             Some(Slot::Binding(..)) | None => {}
@@ -212,9 +251,14 @@ impl Reactor {
     fn adopt(&mut self, listener: Token, mut stream: Stream, now: Instant) {
         let token = self.slots.reserve();
         let registered = stream.register(&self.registry, token);
-        let Some(Slot::Listener(accepting)) = self.slots.get_mut(listener) else { return self.slots.free(token) };
+        let Some(Slot::Listener(accepting)) = self.slots.get_mut(listener) else {
+            return self.slots.free(token);
+        };
         if let Err(error) = registered {
-            accepting.acceptor.on_warning(Error::new(Code::Address, format!("a connection could not be watched: {error}")));
+            accepting.acceptor.on_warning(Error::new(
+                Code::Address,
+                format!("a connection could not be watched: {error}"),
+            ));
             return self.slots.free(token);
         }
         match accepting.acceptor.accept(token, now) {
@@ -238,9 +282,13 @@ impl Reactor {
         if matches!(served, Served::More) {
             self.again.push_back(token);
         }
-        let Some(Slot::Connection(connection)) = self.slots.get_mut(token) else { return };
+        let Some(Slot::Connection(connection)) = self.slots.get_mut(token) else {
+            return;
+        };
         if let Some(deadline) = connection.session.deadline()
-            && connection.scheduled.is_none_or(|scheduled| deadline < scheduled)
+            && connection
+                .scheduled
+                .is_none_or(|scheduled| deadline < scheduled)
         {
             connection.scheduled = Some(deadline);
             self.timers.add(deadline, token);
@@ -256,8 +304,15 @@ impl Reactor {
     // --- dials -----------------------------------------------------------------------------------------------------
 
     fn on_dial_event(&mut self, token: Token, now: Instant) {
-        let Some(Slot::Dial(mut dial)) = self.slots.take(token) else { return };
-        let Stage::Connecting { stream, rest, until } = std::mem::replace(&mut dial.stage, Stage::Resolving) else {
+        let Some(Slot::Dial(mut dial)) = self.slots.take(token) else {
+            return;
+        };
+        let Stage::Connecting {
+            stream,
+            rest,
+            until,
+        } = std::mem::replace(&mut dial.stage, Stage::Resolving)
+        else {
             return self.slots.set(token, Slot::Dial(dial));
         };
         match stream.finish_connect() {
@@ -266,26 +321,46 @@ impl Reactor {
                 self.start(token, Connection::new(stream, session), now);
             }
             Ok(false) => {
-                dial.stage = Stage::Connecting { stream, rest, until };
+                dial.stage = Stage::Connecting {
+                    stream,
+                    rest,
+                    until,
+                };
                 self.slots.set(token, Slot::Dial(dial));
             }
             Err(error) => {
-                let attempt = if rest.is_empty() { Err(dial.unreachable(&error)) } else { dial.attempt(rest, now) };
+                let attempt = if rest.is_empty() {
+                    Err(dial.unreachable(&error))
+                } else {
+                    dial.attempt(rest, now)
+                };
                 self.after_attempt(token, dial, attempt, now);
             }
         }
     }
 
     fn on_dial_deadline(&mut self, token: Token, now: Instant) {
-        let Some(Slot::Dial(mut dial)) = self.slots.take(token) else { return };
+        let Some(Slot::Dial(mut dial)) = self.slots.take(token) else {
+            return;
+        };
         if dial.give_up.is_some_and(|at| at <= now) {
             self.slots.free(token);
-            let error = Error::new(Code::Timeout, format!("closed before {} could be reached", dial.endpoint));
+            let out_of_time = || {
+                Error::new(
+                    Code::Timeout,
+                    format!("{} could not be reached in time", dial.endpoint),
+                )
+            };
+            let error = dial.last_error.take().unwrap_or_else(out_of_time);
             return dial.dialer.on_closed(error);
         }
         match std::mem::replace(&mut dial.stage, Stage::Resolving) {
             Stage::Connecting { rest, .. } => {
-                let attempt = if rest.is_empty() { Err(dial.unreachable(&"no answer")) } else { dial.attempt(rest, now) };
+                let attempt = if rest.is_empty() {
+                    Err(dial.unreachable(&"no answer"))
+                } else {
+                    dial.attempt(rest, now)
+                };
                 self.after_attempt(token, dial, attempt, now);
             }
             Stage::Waiting(_) => {
@@ -305,16 +380,30 @@ impl Reactor {
         }
     }
 
-    fn after_attempt(&mut self, token: Token, mut dial: Dial, attempt: Result<(), Error>, now: Instant) {
+    fn after_attempt(
+        &mut self,
+        token: Token,
+        mut dial: Dial,
+        attempt: Result<(), Error>,
+        now: Instant,
+    ) {
         let attempt = attempt.and_then(|()| match &mut dial.stage {
-            Stage::Connecting { stream, .. } => stream
-                .register(&self.registry, token)
-                .map_err(|error| Error::new(Code::Address, format!("a connection could not be watched: {error}"))),
+            Stage::Connecting { stream, .. } => {
+                stream.register(&self.registry, token).map_err(|error| {
+                    Error::new(
+                        Code::Address,
+                        format!("a connection could not be watched: {error}"),
+                    )
+                })
+            }
             Stage::Waiting(_) | Stage::Resolving => Ok(()),
         });
         if let Err(error) = attempt {
             match dial.dialer.on_failed(error.clone(), now) {
-                Some(again) => dial.stage = Stage::Waiting(again),
+                Some(again) => {
+                    dial.stage = Stage::Waiting(again);
+                    dial.last_error = Some(error);
+                }
                 None => {
                     self.slots.free(token);
                     return dial.dialer.on_closed(error);
@@ -324,11 +413,6 @@ impl Reactor {
         if let Some(deadline) = dial.deadline() {
             self.timers.add(deadline, token);
         }
-        let at_once = matches!(&dial.stage, Stage::Connecting { stream, .. } if stream.finish_connect().is_ok_and(|done| done));
         self.slots.set(token, Slot::Dial(dial));
-        // A UNIX socket is connected at once, and so may be one on loopback.
-        if at_once {
-            self.on_dial_event(token, now);
-        }
     }
 }

@@ -17,17 +17,37 @@ pub(crate) fn immediately(endpoint: &Endpoint) -> Option<Vec<Place>> {
 }
 
 /// Looks the name up on a short-lived thread (the system's resolver blocks, and a reactor may not).
-pub(crate) fn in_background(endpoint: Endpoint, done: impl FnOnce(Result<Vec<Place>, Error>) + Send + 'static) {
-    let spawned = thread::Builder::new().name("chaski-resolve".into()).spawn(move || {
-        done(look_up(&endpoint));
-    });
+pub(crate) fn in_background(
+    endpoint: Endpoint,
+    done: impl FnOnce(Result<Vec<Place>, Error>) + Send + 'static,
+) {
+    let spawned = thread::Builder::new()
+        .name("chaski-resolve".into())
+        .spawn(move || {
+            done(look_up(&endpoint));
+        });
     // Without a thread there is no answer; the dial's own time limit reports it.
     drop(spawned);
 }
 
 fn look_up(endpoint: &Endpoint) -> Result<Vec<Place>, Error> {
-    let Endpoint::Tcp(host, port) = endpoint else { return Ok(immediately(endpoint).unwrap_or_default()) };
-    let failed = |why: &dyn std::fmt::Display| Error::new(Code::Address, format!("the host name '{host}' cannot be resolved: {why}"));
-    let found: Vec<_> = (host.as_str(), *port).to_socket_addrs().map_err(|error| failed(&error))?.map(Place::Tcp).collect();
-    if found.is_empty() { Err(failed(&"it has no address")) } else { Ok(found) }
+    let Endpoint::Tcp(host, port) = endpoint else {
+        return Ok(immediately(endpoint).unwrap_or_default());
+    };
+    let failed = |why: &dyn std::fmt::Display| {
+        Error::new(
+            Code::Address,
+            format!("the host name '{host}' cannot be resolved: {why}"),
+        )
+    };
+    let found: Vec<_> = (host.as_str(), *port)
+        .to_socket_addrs()
+        .map_err(|error| failed(&error))?
+        .map(Place::Tcp)
+        .collect();
+    if found.is_empty() {
+        Err(failed(&"it has no address"))
+    } else {
+        Ok(found)
+    }
 }

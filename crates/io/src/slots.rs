@@ -16,13 +16,19 @@ struct Entry<T> {
 
 impl<T> Slots<T> {
     pub(crate) fn new() -> Self {
-        Self { entries: Vec::new(), free: Vec::new() }
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     /// A token whose value is put in later.
     pub(crate) fn reserve(&mut self) -> Token {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { uses: 0, value: None });
+            self.entries.push(Entry {
+                uses: 0,
+                value: None,
+            });
             self.entries.len() - 1
         });
         let uses = self.entries.get(index).map_or(0, |entry| entry.uses);
@@ -30,7 +36,9 @@ impl<T> Slots<T> {
     }
 
     fn entry(&mut self, token: Token) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(token & INDEX_MASK).filter(|entry| entry.uses == token >> INDEX_BITS)
+        self.entries
+            .get_mut(token & INDEX_MASK)
+            .filter(|entry| entry.uses == token >> INDEX_BITS)
     }
 
     pub(crate) fn set(&mut self, token: Token, value: T) {
@@ -59,8 +67,13 @@ impl<T> Slots<T> {
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token> {
-        let live = self.entries.iter().enumerate().filter(|(_, entry)| entry.value.is_some());
-        live.map(|(index, entry)| (entry.uses << INDEX_BITS) | index).collect()
+        let live = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.value.is_some());
+        live.map(|(index, entry)| (entry.uses << INDEX_BITS) | index)
+            .collect()
     }
 }
 

@@ -9,7 +9,10 @@ use wire::Endpoint;
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no UNIX sockets on this system"))]
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "there are no UNIX sockets on this system")
+    )]
     Unix(String),
 }
 
@@ -41,7 +44,9 @@ impl Stream {
 
     /// After the socket became writable: whether it is connected. `Ok(false)`: not yet.
     pub(crate) fn finish_connect(&self) -> io::Result<bool> {
-        let not_yet = |error: &io::Error| error.kind() == io::ErrorKind::NotConnected || error.raw_os_error() == in_progress();
+        let not_yet = |error: &io::Error| {
+            error.kind() == io::ErrorKind::NotConnected || error.raw_os_error() == in_progress()
+        };
         match self {
             Self::Tcp(stream) => {
                 if let Some(error) = stream.take_error()? {
@@ -99,7 +104,11 @@ impl Stream {
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: usize) -> io::Result<()> {
-        registry.register(self.source(), mio::Token(token), Interest::READABLE | Interest::WRITABLE)
+        registry.register(
+            self.source(),
+            mio::Token(token),
+            Interest::READABLE | Interest::WRITABLE,
+        )
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) {
@@ -132,7 +141,9 @@ impl Listener {
     /// Where it listens, with the port that the system chose.
     pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map(|at| Endpoint::Tcp(at.ip().to_string(), at.port())),
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map(|at| Endpoint::Tcp(at.ip().to_string(), at.port())),
             #[cfg(unix)]
             Self::Unix(_, path) => Ok(Endpoint::Unix(path.clone())),
         }
@@ -152,9 +163,13 @@ impl Listener {
 
     pub(crate) fn register(&mut self, registry: &Registry, token: usize) -> io::Result<()> {
         match self {
-            Self::Tcp(listener) => registry.register(listener, mio::Token(token), Interest::READABLE),
+            Self::Tcp(listener) => {
+                registry.register(listener, mio::Token(token), Interest::READABLE)
+            }
             #[cfg(unix)]
-            Self::Unix(listener, _) => registry.register(listener, mio::Token(token), Interest::READABLE),
+            Self::Unix(listener, _) => {
+                registry.register(listener, mio::Token(token), Interest::READABLE)
+            }
         }
     }
 

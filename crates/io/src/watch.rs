@@ -40,9 +40,15 @@ fn watch_while_busy(shared: &Arc<Shared>) {
         let due = shared.until_next().is_some_and(|rest| rest.is_zero());
         let work = sys::wait_readable(shared.poll_fd(), Some(Duration::ZERO));
         if (work && !served) || due {
-            shared.stalls.fetch_add(u64::from(work && !served), Ordering::Relaxed);
+            shared
+                .stalls
+                .fetch_add(u64::from(work && !served), Ordering::Relaxed);
             shared.turn();
         }
-        quiet = if work || served { Duration::ZERO } else { quiet + PATIENCE };
+        quiet = if work || served {
+            Duration::ZERO
+        } else {
+            quiet + PATIENCE
+        };
     }
 }

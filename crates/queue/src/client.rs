@@ -24,7 +24,14 @@ pub struct Client {
 impl Client {
     pub(crate) fn new(hub: Arc<Hub>, peer: Arc<Peer>, target: Endpoint, now: Instant) -> Self {
         let entropy = hub.config.entropy | 1;
-        Self { hub, peer, target, started: now, pause: FIRST_PAUSE, entropy }
+        Self {
+            hub,
+            peer,
+            target,
+            started: now,
+            pause: FIRST_PAUSE,
+            entropy,
+        }
     }
 
     /// Between half and the whole of the pause (xorshift64: fair enough to spread retries).
@@ -43,16 +50,23 @@ impl Dialer for Client {
     fn on_connected(&mut self, _token: Token, now: Instant) -> Box<dyn wire::Session> {
         self.hub.event(Event::Open(self.target.clone()));
         self.hub.leave_root(false);
-        Box::new(Session::new(Side::Client, Arc::clone(&self.hub), Arc::clone(&self.peer), now))
+        Box::new(Session::new(
+            Side::Client,
+            Arc::clone(&self.hub),
+            Arc::clone(&self.peer),
+            now,
+        ))
     }
 
     fn on_failed(&mut self, _error: Error, now: Instant) -> Option<Instant> {
-        let next = now + self.jittered();
-        let deadline = self.hub.config.connect_timeout.map(|timeout| self.started + timeout);
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            return None;
-        }
-        Some(deadline.map_or(next, |deadline| next.min(deadline)))
+        Some(now + self.jittered())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.hub
+            .config
+            .connect_timeout
+            .map(|timeout| self.started + timeout)
     }
 
     fn on_closed(&mut self, error: Error) {

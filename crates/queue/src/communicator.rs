@@ -59,7 +59,12 @@ impl Communicator {
     pub fn new(config: Config, driver: Arc<dyn Driver>) -> Self {
         let (producer, consumer) = spsc(RING_CAPACITY);
         let hub = Arc::new(Hub::new(config, driver, producer));
-        Self { hub, inbox: Inbox::new(consumer), peers: HashMap::new(), root: None }
+        Self {
+            hub,
+            inbox: Inbox::new(consumer),
+            peers: HashMap::new(),
+            root: None,
+        }
     }
 
     /// What accepts this server's connections.
@@ -94,7 +99,13 @@ impl Communicator {
     /// # Errors
     /// [`Code::NotConnected`], [`Code::Closed`], [`Code::TooLarge`], [`Code::InvalidArgument`] (words that do not
     /// describe `data`), [`Code::QueueFull`] (no memory).
-    pub fn put(&self, number: u32, data: &[u8], payload: Payload<'_>, inline: usize) -> Result<(), Code> {
+    pub fn put(
+        &self,
+        number: u32,
+        data: &[u8],
+        payload: Payload<'_>,
+        inline: usize,
+    ) -> Result<(), Code> {
         let peer = self.peer(number)?;
         let bytes = peer.outbox().put(data, payload)?;
         self.hub.driver().nudge(peer.token, bytes <= inline);
@@ -107,10 +118,13 @@ impl Communicator {
     /// [`Code::NotConnected`].
     pub fn drop_oldest(&self, number: u32, messages: u64, bytes: u64) -> Result<u64, Code> {
         let peer = self.peer(number)?;
-        let Some(dropped) = peer.outbox().drop_oldest(messages, bytes) else { return Ok(0) };
+        let Some(dropped) = peer.outbox().drop_oldest(messages, bytes) else {
+            return Ok(0);
+        };
         let count = dropped.last - dropped.first + 1;
         peer.count_dropped(count, dropped.bytes);
-        self.hub.event(Event::Dropped(number, dropped.first, dropped.last));
+        self.hub
+            .event(Event::Dropped(number, dropped.first, dropped.last));
         Ok(count)
     }
 
@@ -120,7 +134,11 @@ impl Communicator {
     /// [`Code::NotConnected`].
     pub fn status(&self, number: u32) -> Result<PeerStatus, Code> {
         let peer = self.peer(number)?;
-        Ok(PeerStatus { done: peer.done(), written_seq: peer.written(), alive: peer.is_alive() })
+        Ok(PeerStatus {
+            done: peer.done(),
+            written_seq: peer.written(),
+            alive: peer.is_alive(),
+        })
     }
 
     /// Asks to be woken when `seq` is acknowledged; true if it is already.
@@ -178,7 +196,14 @@ impl Communicator {
 
     /// Takes messages of one peer, or of the one whose turn it is: see [`Drained`]. Per message two numbers go into
     /// `index`: its offset in `data` plus `base`, and its word.
-    pub fn drain(&mut self, peer: Option<u32>, data: &mut [u8], base: u32, index: &mut [u32], max: usize) -> Drained {
+    pub fn drain(
+        &mut self,
+        peer: Option<u32>,
+        data: &mut [u8],
+        base: u32,
+        index: &mut [u32],
+        max: usize,
+    ) -> Drained {
         self.collect();
         self.inbox.drain(&self.hub, peer, data, base, index, max)
     }
@@ -196,7 +221,8 @@ impl Communicator {
         let dialing = !self.peers.is_empty() && root.is_some();
         if let Some(root) = root {
             // A dial goes on until the deadline, to deliver what was put before it succeeded; a listener ends now.
-            let dials = members.iter().any(|peer| peer.token == root) || (dialing && members.is_empty());
+            let dials =
+                members.iter().any(|peer| peer.token == root) || (dialing && members.is_empty());
             driver.close(root, deadline.filter(|_| dials));
         }
         for peer in members {
@@ -220,11 +246,25 @@ impl Communicator {
             (sum.0 + messages, sum.1 + bytes)
         });
         Stats {
-            peers: self.peers.values().filter(|peer| peer.is_alive() && peer.id().is_some()).count() as u64,
-            received: (counters.received_messages.load(Ordering::Relaxed), counters.received_bytes.load(Ordering::Relaxed)),
-            sent: (counters.sent_messages.load(Ordering::Relaxed), counters.sent_bytes.load(Ordering::Relaxed)),
+            peers: self
+                .peers
+                .values()
+                .filter(|peer| peer.is_alive() && peer.id().is_some())
+                .count() as u64,
+            received: (
+                counters.received_messages.load(Ordering::Relaxed),
+                counters.received_bytes.load(Ordering::Relaxed),
+            ),
+            sent: (
+                counters.sent_messages.load(Ordering::Relaxed),
+                counters.sent_bytes.load(Ordering::Relaxed),
+            ),
             held,
-            memory: (slabs.live as u64, slabs.free as u64, large.live_bytes as u64),
+            memory: (
+                slabs.live as u64,
+                slabs.free as u64,
+                large.live_bytes as u64,
+            ),
         }
     }
 }

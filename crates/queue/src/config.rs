@@ -70,7 +70,9 @@ impl Config {
             cluster: self.cluster.clone(),
             features: 0,
             ack: self.ack,
-            keep_alive_ms: self.keep_alive.map_or(0, |t| u32::try_from(t.as_millis()).unwrap_or(u32::MAX)),
+            keep_alive_ms: self
+                .keep_alive
+                .map_or(0, |t| u32::try_from(t.as_millis()).unwrap_or(u32::MAX)),
             max_message: self.max_message,
         }
     }

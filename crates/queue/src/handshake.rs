@@ -22,7 +22,10 @@ pub(crate) enum Progress {
 
 impl Handshake {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; BUFFER_BYTES], filled: 0 }
+        Self {
+            bytes: vec![0; BUFFER_BYTES],
+            filled: 0,
+        }
     }
 
     pub(crate) fn read_buffer(&mut self) -> &mut [u8] {
@@ -53,10 +56,18 @@ fn mismatch(hello: &Hello, config: &Config) -> Option<Error> {
     if hello.cluster != config.cluster {
         return Some(Error::new(
             Code::Auth,
-            format!("one side belongs to cluster '{}', the other to '{}'; give both the same cluster option", hello.cluster, config.cluster),
+            format!(
+                "one side belongs to cluster '{}', the other to '{}'; give both the same cluster option",
+                hello.cluster, config.cluster
+            ),
         ));
     }
-    (hello.id == config.id).then(|| Error::new(Code::Auth, "both sides have the same id; every communicator needs one of its own"))
+    (hello.id == config.id).then(|| {
+        Error::new(
+            Code::Auth,
+            "both sides have the same id; every communicator needs one of its own",
+        )
+    })
 }
 
 const _: () = assert!(BUFFER_BYTES > HEADER_BYTES);

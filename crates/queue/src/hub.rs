@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chunk::ring::Producer;
 use chunk::{LargeBuffer, Slice};
-use wire::{Driver, Endpoint, Error, PeerId, Token};
+use wire::{AckPoint, Driver, Endpoint, Error, PeerId, Token};
 
 use crate::config::Config;
 use crate::outbox::Outbox;
@@ -31,8 +31,8 @@ impl WakeBits {
 pub enum Event {
     /// The server listens, or the client is connected.
     Open(Endpoint),
-    /// A peer finished its handshake; the last number is the longest message that it takes.
-    Peer(u32, PeerId, u32),
+    /// A peer finished its handshake.
+    Peer(u32, Introduction),
     /// A peer will send no more.
     Fin(u32),
     /// A peer is gone; without an error it left in order.
@@ -49,12 +49,33 @@ pub enum Event {
     Closed,
 }
 
+/// What a peer told of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Introduction {
+    /// Who it is.
+    pub id: PeerId,
+    /// The longest message that it takes.
+    pub max_message: u32,
+    /// When it acknowledges.
+    pub ack: AckPoint,
+}
+
 /// What travels from the sessions to the owner.
 pub(crate) enum Incoming {
     /// A whole DATA frame.
-    Frame { peer: Arc<Peer>, frame: Slice, count: u16, seq: u64 },
+    Frame {
+        peer: Arc<Peer>,
+        frame: Slice,
+        count: u16,
+        seq: u64,
+    },
     /// One long message.
-    Large { peer: Arc<Peer>, word: u32, seq: u64, payload: LargeBuffer },
+    Large {
+        peer: Arc<Peer>,
+        word: u32,
+        seq: u64,
+        payload: LargeBuffer,
+    },
     /// Something happened.
     Event(Event, Option<Arc<Peer>>),
 }
@@ -107,12 +128,19 @@ impl Members {
 }
 
 impl Hub {
-    pub(crate) fn new(config: Config, driver: Arc<dyn Driver>, producer: Producer<Incoming>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        driver: Arc<dyn Driver>,
+        producer: Producer<Incoming>,
+    ) -> Self {
         Self {
             config,
             driver,
             bits: AtomicU32::new(0),
-            ring: Mutex::new(RingEnd { producer, late: VecDeque::new() }),
+            ring: Mutex::new(RingEnd {
+                producer,
+                late: VecDeque::new(),
+            }),
             members: Mutex::new(Members {
                 peers: HashMap::new(),
                 ids: HashMap::new(),
@@ -129,7 +157,10 @@ impl Hub {
 
     /// Most bytes and messages held for the owner, per peer.
     pub(crate) fn budget(&self) -> (u64, u64) {
-        (self.config.high_water_bytes, self.config.high_water_messages)
+        (
+            self.config.high_water_bytes,
+            self.config.high_water_messages,
+        )
     }
 
     pub(crate) fn driver(&self) -> &dyn Driver {
@@ -186,12 +217,17 @@ impl Hub {
     /// What did not fit into the ring; nothing while the ring holds what came before it.
     pub(crate) fn take_late(&self) -> VecDeque<Incoming> {
         let mut ring = lock(&self.ring);
-        if ring.producer.is_empty() { std::mem::take(&mut ring.late) } else { VecDeque::new() }
+        if ring.producer.is_empty() {
+            std::mem::take(&mut ring.late)
+        } else {
+            VecDeque::new()
+        }
     }
 
     /// Nudges the sessions that wait for room in the ring.
     pub(crate) fn restart_stalled(&self) {
-        if self.has_stalled.load(Ordering::SeqCst) && self.has_stalled.swap(false, Ordering::SeqCst) {
+        if self.has_stalled.load(Ordering::SeqCst) && self.has_stalled.swap(false, Ordering::SeqCst)
+        {
             for token in std::mem::take(&mut *lock(&self.stalled)) {
                 self.driver.nudge(token, false);
             }
@@ -212,7 +248,11 @@ impl Hub {
         }
         let index = members.next_index;
         members.next_index += 1;
-        let outbox = Outbox::new(self.config.slabs.clone(), self.config.large.clone(), self.config.max_message);
+        let outbox = Outbox::new(
+            self.config.slabs.clone(),
+            self.config.large.clone(),
+            self.config.max_message,
+        );
         let peer = Arc::new(Peer::new(index, token, outbox));
         members.peers.insert(index, Arc::clone(&peer));
         Some(peer)
@@ -265,7 +305,11 @@ impl Hub {
         let (root, peers, last) = {
             let mut members = lock(&self.members);
             members.closing = true;
-            (members.root, members.peers.values().cloned().collect(), members.is_last())
+            (
+                members.root,
+                members.peers.values().cloned().collect(),
+                members.is_last(),
+            )
         };
         if last {
             self.event(Event::Closed);

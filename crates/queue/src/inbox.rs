@@ -45,13 +45,29 @@ struct Waiting {
 }
 
 enum Item {
-    Frame { frame: Slice, count: usize, seq: u64, next: usize, offset: usize },
-    Large { payload: LargeBuffer, word: u32, seq: u64 },
+    Frame {
+        frame: Slice,
+        count: usize,
+        seq: u64,
+        next: usize,
+        offset: usize,
+    },
+    Large {
+        payload: LargeBuffer,
+        word: u32,
+        seq: u64,
+    },
 }
 
 impl Inbox {
     pub(crate) fn new(ring: Consumer<Incoming>) -> Self {
-        Self { ring, queues: HashMap::new(), turn: VecDeque::new(), events: VecDeque::new(), joined: Vec::new() }
+        Self {
+            ring,
+            queues: HashMap::new(),
+            turn: VecDeque::new(),
+            events: VecDeque::new(),
+            joined: Vec::new(),
+        }
     }
 
     /// Empties the ring into the queues.
@@ -68,14 +84,37 @@ impl Inbox {
     fn sort(&mut self, incoming: Incoming) {
         let (peer, item) = match incoming {
             Incoming::Event(event, peer) => return self.sort_event(event, peer),
-            Incoming::Frame { peer, frame, count, seq } => {
+            Incoming::Frame {
+                peer,
+                frame,
+                count,
+                seq,
+            } => {
                 let offset = HEADER_BYTES + usize::from(count) * WORD_BYTES;
-                (peer, Item::Frame { frame, count: usize::from(count), seq, next: 0, offset })
+                (
+                    peer,
+                    Item::Frame {
+                        frame,
+                        count: usize::from(count),
+                        seq,
+                        next: 0,
+                        offset,
+                    },
+                )
             }
-            Incoming::Large { peer, word, seq, payload } => (peer, Item::Large { payload, word, seq }),
+            Incoming::Large {
+                peer,
+                word,
+                seq,
+                payload,
+            } => (peer, Item::Large { payload, word, seq }),
         };
         let index = peer.index;
-        let waiting = self.queues.entry(index).or_insert_with(|| Waiting { peer, items: VecDeque::new(), lost: false });
+        let waiting = self.queues.entry(index).or_insert_with(|| Waiting {
+            peer,
+            items: VecDeque::new(),
+            lost: false,
+        });
         if waiting.items.is_empty() {
             self.turn.push_back(index);
         }
@@ -86,7 +125,11 @@ impl Inbox {
         if let Some(peer) = peer {
             self.joined.push(peer);
         }
-        let lost = if let Event::Lost(index, _) = event { Some(index) } else { None };
+        let lost = if let Event::Lost(index, _) = event {
+            Some(index)
+        } else {
+            None
+        };
         self.events.push_back(event);
         if let Some(index) = lost {
             match self.queues.get_mut(&index) {
@@ -124,14 +167,21 @@ impl Inbox {
         index: &mut [u32],
         max: usize,
     ) -> Drained {
-        let Some(number) = peer.or_else(|| self.turn.front().copied()) else { return Drained::default() };
-        let Some(waiting) = self.queues.get_mut(&number) else { return Drained::default() };
+        let Some(number) = peer.or_else(|| self.turn.front().copied()) else {
+            return Drained::default();
+        };
+        let Some(waiting) = self.queues.get_mut(&number) else {
+            return Drained::default();
+        };
         let mut drained = waiting.drain(data, base, index, max);
         if drained.count > 0 {
             drained.wanted = 0;
         }
         if drained.large == 0 && drained.count > 0 {
-            let nudge = waiting.peer.release(drained.bytes as u64, drained.count as u64, hub.budget());
+            let nudge =
+                waiting
+                    .peer
+                    .release(drained.bytes as u64, drained.count as u64, hub.budget());
             let token = waiting.peer.token;
             self.end_turn(number);
             if nudge {
@@ -139,7 +189,10 @@ impl Inbox {
             }
         }
         drained.more = match peer {
-            Some(_) => self.queues.get(&number).is_some_and(|waiting| !waiting.items.is_empty()),
+            Some(_) => self
+                .queues
+                .get(&number)
+                .is_some_and(|waiting| !waiting.items.is_empty()),
             None => !self.turn.is_empty(),
         };
         drained
@@ -151,7 +204,9 @@ impl Inbox {
         if !matches!(waiting.items.front(), Some(Item::Large { .. })) {
             return None;
         }
-        let Some(Item::Large { payload, .. }) = waiting.items.pop_front() else { return None };
+        let Some(Item::Large { payload, .. }) = waiting.items.pop_front() else {
+            return None;
+        };
         let nudge = waiting.peer.release(payload.len() as u64, 1, hub.budget());
         let token = waiting.peer.token;
         self.end_turn(number);
@@ -163,7 +218,9 @@ impl Inbox {
 
     /// The next peer's turn; a peer without messages has none.
     fn end_turn(&mut self, number: u32) {
-        let Some(waiting) = self.queues.get(&number) else { return };
+        let Some(waiting) = self.queues.get(&number) else {
+            return;
+        };
         let (empty, lost) = (waiting.items.is_empty(), waiting.lost);
         if self.turn.front() == Some(&number) {
             self.turn.pop_front();
@@ -180,7 +237,10 @@ impl Inbox {
 
 impl Waiting {
     fn drain(&mut self, data: &mut [u8], base: u32, index: &mut [u32], max: usize) -> Drained {
-        let mut drained = Drained { peer: self.peer.index, ..Drained::default() };
+        let mut drained = Drained {
+            peer: self.peer.index,
+            ..Drained::default()
+        };
         let max = max.min(index.len() / 2);
         while drained.count < max {
             match self.items.front_mut() {
@@ -196,7 +256,13 @@ impl Waiting {
                     }
                     break;
                 }
-                Some(Item::Frame { frame, count, seq, next, offset }) => {
+                Some(Item::Frame {
+                    frame,
+                    count,
+                    seq,
+                    next,
+                    offset,
+                }) => {
                     let first = *seq + *next as u64;
                     if drained.count == 0 {
                         drained.seq = first;
@@ -206,11 +272,20 @@ impl Waiting {
                     let limit = (*count).min(*next + (max - drained.count));
                     let start = *offset;
                     let room = data.len() - drained.bytes;
-                    let words = frame.get(HEADER_BYTES + *next * WORD_BYTES..HEADER_BYTES + limit * WORD_BYTES);
-                    let slots = index.get_mut(drained.count * 2..).unwrap_or_default().as_chunks_mut::<2>().0;
+                    let words = frame
+                        .get(HEADER_BYTES + *next * WORD_BYTES..HEADER_BYTES + limit * WORD_BYTES);
+                    let slots = index
+                        .get_mut(drained.count * 2..)
+                        .unwrap_or_default()
+                        .as_chunks_mut::<2>()
+                        .0;
                     let (mut taken, mut bytes) = (0, 0);
-                    let mut place = base.wrapping_add(u32::try_from(drained.bytes).unwrap_or(u32::MAX));
-                    for (slot, word) in slots.iter_mut().zip(words.unwrap_or_default().as_chunks::<WORD_BYTES>().0) {
+                    let mut place =
+                        base.wrapping_add(u32::try_from(drained.bytes).unwrap_or(u32::MAX));
+                    for (slot, word) in slots
+                        .iter_mut()
+                        .zip(words.unwrap_or_default().as_chunks::<WORD_BYTES>().0)
+                    {
                         let word = u32::from_le_bytes(*word);
                         let length = (word & MAX_LENGTH) as usize;
                         if bytes + length > room {
@@ -222,9 +297,10 @@ impl Waiting {
                         bytes += length;
                         taken += 1;
                     }
-                    if let (Some(to), Some(from)) =
-                        (data.get_mut(drained.bytes..drained.bytes + bytes), frame.get(start..start + bytes))
-                    {
+                    if let (Some(to), Some(from)) = (
+                        data.get_mut(drained.bytes..drained.bytes + bytes),
+                        frame.get(start..start + bytes),
+                    ) {
                         to.copy_from_slice(from);
                     }
                     drained.count += taken;

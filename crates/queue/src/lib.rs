@@ -19,7 +19,7 @@ mod session;
 pub use client::Client;
 pub use communicator::{Communicator, PeerStatus, Stats};
 pub use config::Config;
-pub use hub::{Event, WakeBits};
+pub use hub::{Event, Introduction, WakeBits};
 pub use inbox::Drained;
 pub use outbox::Payload;
 pub use peer::Done;

@@ -33,7 +33,9 @@ impl Payload<'_> {
         match self {
             Self::Uniform(word, count) => {
                 check_word(word, max_message)?;
-                u64::from(word & MAX_LENGTH).checked_mul(count as u64).ok_or(Code::InvalidArgument)
+                u64::from(word & MAX_LENGTH)
+                    .checked_mul(count as u64)
+                    .ok_or(Code::InvalidArgument)
             }
             Self::Words(words) => {
                 let mut sum = 0_u64;
@@ -49,7 +51,11 @@ impl Payload<'_> {
 
 fn check_word(word: u32, max_message: u32) -> Result<(), Code> {
     let word = Word::from_bits(word).ok_or(Code::InvalidArgument)?;
-    if word.length() > max_message as usize { Err(Code::TooLarge) } else { Ok(()) }
+    if word.length() > max_message as usize {
+        Err(Code::TooLarge)
+    } else {
+        Ok(())
+    }
 }
 
 /// A frame that waits to be sent.
@@ -100,7 +106,15 @@ pub(crate) struct Dropped {
 
 impl Outbox {
     pub(crate) fn new(slabs: Pool, large: LargePool, max_message: u32) -> Self {
-        Self { slabs, large, max_message, writer: None, frames: VecDeque::new(), next_seq: 1, phase: Phase::Open }
+        Self {
+            slabs,
+            large,
+            max_message,
+            writer: None,
+            frames: VecDeque::new(),
+            next_seq: 1,
+            phase: Phase::Open,
+        }
     }
 
     /// Queues all messages, whose payloads are at the front of `data`, or none; returns their bytes. Copies; `data` can be changed afterwards.
@@ -108,7 +122,8 @@ impl Outbox {
         if self.phase != Phase::Open {
             return Err(Code::Closed);
         }
-        let bytes = usize::try_from(payload.check(self.max_message)?).map_err(|_| Code::InvalidArgument)?;
+        let bytes =
+            usize::try_from(payload.check(self.max_message)?).map_err(|_| Code::InvalidArgument)?;
         let data = data.get(..bytes).ok_or(Code::InvalidArgument)?;
         if self.next_seq + payload.count() as u64 >= 1 << 53 {
             return Err(Code::QueueFull);
@@ -138,7 +153,13 @@ impl Outbox {
         Ok(())
     }
 
-    fn put_frame(&mut self, data: &[u8], payload: Payload<'_>, first: usize, messages: usize) -> Result<(), Code> {
+    fn put_frame(
+        &mut self,
+        data: &[u8],
+        payload: Payload<'_>,
+        first: usize,
+        messages: usize,
+    ) -> Result<(), Code> {
         let body_len = messages * WORD_BYTES + data.len();
         let count = u16::try_from(messages).map_err(|_| Code::Internal)?;
         let header = self.header(body_len, count)?;
@@ -147,15 +168,24 @@ impl Outbox {
         match payload {
             Payload::Words(words) => {
                 let words = words.get(first..first + messages).ok_or(Code::Internal)?;
-                let column = writer.spare_mut().get_mut(..messages * WORD_BYTES).ok_or(Code::Internal)?;
+                let column = writer
+                    .spare_mut()
+                    .get_mut(..messages * WORD_BYTES)
+                    .ok_or(Code::Internal)?;
                 for (slot, word) in column.as_chunks_mut::<WORD_BYTES>().0.iter_mut().zip(words) {
                     *slot = word.to_le_bytes();
                 }
                 writer.commit(messages * WORD_BYTES);
             }
             Payload::Uniform(word, _) => {
-                let column = writer.spare_mut().get_mut(..messages * WORD_BYTES).ok_or(Code::Internal)?;
-                column.as_chunks_mut::<WORD_BYTES>().0.fill(word.to_le_bytes());
+                let column = writer
+                    .spare_mut()
+                    .get_mut(..messages * WORD_BYTES)
+                    .ok_or(Code::Internal)?;
+                column
+                    .as_chunks_mut::<WORD_BYTES>()
+                    .0
+                    .fill(word.to_le_bytes());
                 writer.commit(messages * WORD_BYTES);
             }
         }
@@ -183,11 +213,23 @@ impl Outbox {
 
     fn header(&self, body_len: usize, count: u16) -> Result<[u8; HEADER_BYTES], Code> {
         let body_len = u32::try_from(body_len).map_err(|_| Code::TooLarge)?;
-        Ok(Header { kind: FrameType::Data, body_len, count, seq: self.next_seq }.encode())
+        Ok(Header {
+            kind: FrameType::Data,
+            body_len,
+            count,
+            seq: self.next_seq,
+        }
+        .encode())
     }
 
     fn queue(&mut self, head: Slice, body: Option<Slice>, count: u16, bytes: u64) {
-        self.frames.push_back(OutFrame { head, body, first_seq: self.next_seq, count, bytes });
+        self.frames.push_back(OutFrame {
+            head,
+            body,
+            first_seq: self.next_seq,
+            count,
+            bytes,
+        });
         self.next_seq += u64::from(count);
     }
 
@@ -202,7 +244,11 @@ impl Outbox {
             }
         }
         let writer = self.writer.get_or_insert_with(|| self.slabs.writer());
-        if writer.remaining() < room { Err(Code::Internal) } else { Ok(writer) }
+        if writer.remaining() < room {
+            Err(Code::Internal)
+        } else {
+            Ok(writer)
+        }
     }
 
     /// The next frame to send.
@@ -213,14 +259,23 @@ impl Outbox {
     /// Removes messages from the front until that many messages and that many bytes have gone, or nothing is left.
     /// Frames that the session has taken are out of reach.
     pub(crate) fn drop_oldest(&mut self, messages: u64, bytes: u64) -> Option<Dropped> {
-        let mut gone = Dropped { first: 0, last: 0, bytes: 0 };
+        let mut gone = Dropped {
+            first: 0,
+            last: 0,
+            bytes: 0,
+        };
         let mut gone_messages = 0;
         while gone_messages < messages || gone.bytes < bytes {
-            let Some(frame) = self.frames.pop_front() else { break };
+            let Some(frame) = self.frames.pop_front() else {
+                break;
+            };
             if gone_messages == 0 {
                 gone.first = frame.first_seq;
             }
-            let (cut, cut_bytes) = frame.cut(messages.saturating_sub(gone_messages), bytes.saturating_sub(gone.bytes));
+            let (cut, cut_bytes) = frame.cut(
+                messages.saturating_sub(gone_messages),
+                bytes.saturating_sub(gone.bytes),
+            );
             gone_messages += u64::from(cut);
             gone.bytes += cut_bytes;
             gone.last = frame.first_seq + u64::from(cut) - 1;
@@ -235,17 +290,37 @@ impl Outbox {
     /// Queues what is left of a frame in front again. What does not fit in memory is dropped with the rest.
     fn put_back(&mut self, frame: &OutFrame, cut: u16, cut_bytes: u64) {
         let count = frame.count - cut;
-        let words = HEADER_BYTES + usize::from(cut) * WORD_BYTES..HEADER_BYTES + usize::from(frame.count) * WORD_BYTES;
+        let words = HEADER_BYTES + usize::from(cut) * WORD_BYTES
+            ..HEADER_BYTES + usize::from(frame.count) * WORD_BYTES;
         let payload_start = words.end + usize::try_from(cut_bytes).unwrap_or(usize::MAX);
-        let (Some(words), Some(payload)) = (frame.head.get(words), frame.head.get(payload_start..)) else { return };
+        let (Some(words), Some(payload)) = (frame.head.get(words), frame.head.get(payload_start..))
+        else {
+            return;
+        };
         let body_len = words.len() + payload.len();
-        let Ok(body) = u32::try_from(body_len) else { return };
+        let Ok(body) = u32::try_from(body_len) else {
+            return;
+        };
         let first_seq = frame.first_seq + u64::from(cut);
-        let header = Header { kind: FrameType::Data, body_len: body, count, seq: first_seq }.encode();
-        let Ok(writer) = self.writer_with(HEADER_BYTES + body_len) else { return };
+        let header = Header {
+            kind: FrameType::Data,
+            body_len: body,
+            count,
+            seq: first_seq,
+        }
+        .encode();
+        let Ok(writer) = self.writer_with(HEADER_BYTES + body_len) else {
+            return;
+        };
         if writer.put(&header) && writer.put(words) && writer.put(payload) {
             let head = writer.freeze(HEADER_BYTES + body_len);
-            self.frames.push_front(OutFrame { head, body: None, first_seq, count, bytes: frame.bytes - cut_bytes });
+            self.frames.push_front(OutFrame {
+                head,
+                body: None,
+                first_seq,
+                count,
+                bytes: frame.bytes - cut_bytes,
+            });
         }
     }
 
@@ -283,7 +358,10 @@ impl OutFrame {
         if self.body.is_some() {
             return (1, self.bytes);
         }
-        let words = self.head.get(HEADER_BYTES..HEADER_BYTES + usize::from(self.count) * WORD_BYTES).unwrap_or_default();
+        let words = self
+            .head
+            .get(HEADER_BYTES..HEADER_BYTES + usize::from(self.count) * WORD_BYTES)
+            .unwrap_or_default();
         let (mut cut, mut cut_bytes) = (0_u16, 0_u64);
         for word in words.as_chunks::<WORD_BYTES>().0 {
             if cut > 0 && u64::from(cut) >= messages && cut_bytes >= bytes {
@@ -332,9 +410,12 @@ mod tests {
     #[test]
     fn a_batch_becomes_one_frame_with_a_column_of_words() {
         let mut out = outbox();
-        out.put(b"abcdef", Payload::Words(&[word(2), word(0), word(4)])).unwrap();
+        out.put(b"abcdef", Payload::Words(&[word(2), word(0), word(4)]))
+            .unwrap();
         let frame = out.take().unwrap();
-        let Ok(Parsed::Frame(header)) = parse(&frame.head, 1000) else { panic!() };
+        let Ok(Parsed::Frame(header)) = parse(&frame.head, 1000) else {
+            panic!()
+        };
         assert_eq!((header.count, header.seq, header.body_len), (3, 1, 18));
         assert_eq!(&frame.head[HEADER_BYTES + 12..], b"abcdef");
         assert_eq!((frame.last_seq(), frame.bytes), (3, 6));
@@ -350,10 +431,15 @@ mod tests {
         let mut seq = 1;
         let mut total = 0;
         while let Some(frame) = out.take() {
-            let Ok(Parsed::Frame(header)) = parse(&frame.head, 1 << 24) else { panic!() };
+            let Ok(Parsed::Frame(header)) = parse(&frame.head, 1 << 24) else {
+                panic!()
+            };
             assert_eq!(header.seq, seq);
             assert_eq!(header.is_large(), frame.body.is_some());
-            assert_eq!(header.frame_len(), frame.head.len() + frame.body.as_ref().map_or(0, |b| b.len()));
+            assert_eq!(
+                header.frame_len(),
+                frame.head.len() + frame.body.as_ref().map_or(0, |b| b.len())
+            );
             seq += u64::from(header.count);
             total += frame.bytes;
         }
@@ -363,10 +449,25 @@ mod tests {
     #[test]
     fn what_does_not_fit_its_words_is_refused_whole() {
         let mut out = outbox();
-        assert_eq!(out.put(b"abc", Payload::Words(&[word(4)])), Err(Code::InvalidArgument));
-        assert_eq!(out.put(b"abc", Payload::Words(&[7 << 29 | 3])), Err(Code::InvalidArgument));
-        assert_eq!(out.put(&[0; 5], Payload::Uniform(word(3), 2)), Err(Code::InvalidArgument));
-        assert_eq!(out.put(&vec![0; (1 << 24) + 1], Payload::Uniform(word((1 << 24) + 1), 1)), Err(Code::TooLarge));
+        assert_eq!(
+            out.put(b"abc", Payload::Words(&[word(4)])),
+            Err(Code::InvalidArgument)
+        );
+        assert_eq!(
+            out.put(b"abc", Payload::Words(&[7 << 29 | 3])),
+            Err(Code::InvalidArgument)
+        );
+        assert_eq!(
+            out.put(&[0; 5], Payload::Uniform(word(3), 2)),
+            Err(Code::InvalidArgument)
+        );
+        assert_eq!(
+            out.put(
+                &vec![0; (1 << 24) + 1],
+                Payload::Uniform(word((1 << 24) + 1), 1)
+            ),
+            Err(Code::TooLarge)
+        );
         assert!(out.is_empty());
         assert_eq!(out.last_seq(), 0);
     }
@@ -374,8 +475,19 @@ mod tests {
     #[test]
     fn the_oldest_messages_are_dropped_one_by_one_within_a_frame() {
         let mut out = outbox();
-        out.put(&[1, 2, 2, 3, 3, 3], Payload::Words(&[word(1), word(2), word(3)])).unwrap();
-        assert_eq!(out.drop_oldest(1, 2), Some(Dropped { first: 1, last: 2, bytes: 3 }));
+        out.put(
+            &[1, 2, 2, 3, 3, 3],
+            Payload::Words(&[word(1), word(2), word(3)]),
+        )
+        .unwrap();
+        assert_eq!(
+            out.drop_oldest(1, 2),
+            Some(Dropped {
+                first: 1,
+                last: 2,
+                bytes: 3
+            })
+        );
         let frame = out.take().unwrap();
         assert_eq!((frame.first_seq, frame.count, frame.bytes), (3, 1, 3));
         assert_eq!(&frame.head[HEADER_BYTES + 4..], [3, 3, 3]);

@@ -95,8 +95,10 @@ impl Peer {
     pub(crate) fn done(&self) -> Done {
         Done {
             seq: self.acked_seq.load(Ordering::Acquire),
-            messages: self.acked_messages.load(Ordering::Acquire) + self.dropped_messages.load(Ordering::Relaxed),
-            bytes: self.acked_bytes.load(Ordering::Acquire) + self.dropped_bytes.load(Ordering::Relaxed),
+            messages: self.acked_messages.load(Ordering::Acquire)
+                + self.dropped_messages.load(Ordering::Relaxed),
+            bytes: self.acked_bytes.load(Ordering::Acquire)
+                + self.dropped_bytes.load(Ordering::Relaxed),
         }
     }
 
@@ -114,13 +116,24 @@ impl Peer {
     }
 
     /// Publishes an acknowledgement; true if the owner waits for it.
-    pub(crate) fn publish_acked(&self, Done { seq, messages, bytes }: Done) -> bool {
+    pub(crate) fn publish_acked(
+        &self,
+        Done {
+            seq,
+            messages,
+            bytes,
+        }: Done,
+    ) -> bool {
         self.acked_bytes.store(bytes, Ordering::Release);
         self.acked_messages.store(messages, Ordering::Release);
         // SeqCst, with the store and load in `watch`: either this sees the watch or the watcher sees this number.
         self.acked_seq.store(seq, Ordering::SeqCst);
         let watched = self.watch.load(Ordering::SeqCst);
-        watched <= seq && self.watch.compare_exchange(watched, NOT_WATCHED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        watched <= seq
+            && self
+                .watch
+                .compare_exchange(watched, NOT_WATCHED, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
     }
 
     /// Asks to be woken when `seq` is acknowledged; true if it is already.
@@ -139,7 +152,10 @@ impl Peer {
     }
 
     pub(crate) fn held(&self) -> (u64, u64) {
-        (self.held_bytes.load(Ordering::SeqCst), self.held_messages.load(Ordering::SeqCst))
+        (
+            self.held_bytes.load(Ordering::SeqCst),
+            self.held_messages.load(Ordering::SeqCst),
+        )
     }
 
     /// The owner took so much; true if the session waits for that and less than half of the budget is used now.

@@ -1,5 +1,7 @@
 use chunk::{LargeBuffer, LargePool, Pool, Slice, Writer};
-use wire::{Code, Error, FrameType, HEADER_BYTES, Header, Parsed, WORD_BYTES, Word, parse, words_sum};
+use wire::{
+    Code, Error, FrameType, HEADER_BYTES, Header, Parsed, WORD_BYTES, Word, parse, words_sum,
+};
 
 /// After a large message the next read takes only so much, since it is likely to meet another header and what is read
 /// beyond it has to be copied.
@@ -28,14 +30,31 @@ struct Filling {
 
 /// What came.
 pub(crate) enum Received {
-    Frame { frame: Slice, count: u16, seq: u64, bytes: u64 },
-    Large { payload: LargeBuffer, word: u32, seq: u64 },
+    Frame {
+        frame: Slice,
+        count: u16,
+        seq: u64,
+        bytes: u64,
+    },
+    Large {
+        payload: LargeBuffer,
+        word: u32,
+        seq: u64,
+    },
     Control(Header, Slice),
 }
 
 impl Receiver {
     pub(crate) fn new(slabs: Pool, large_pool: LargePool, max_message: u32) -> Self {
-        Self { slabs, large_pool, max_message, writer: None, filling: None, cautious: false, next_seq: 1 }
+        Self {
+            slabs,
+            large_pool,
+            max_message,
+            writer: None,
+            filling: None,
+            cautious: false,
+            next_seq: 1,
+        }
     }
 
     /// Number of the last message that came.
@@ -46,23 +65,33 @@ impl Receiver {
     pub(crate) fn read_buffer(&mut self) -> &mut [u8] {
         if self.filling.is_some() {
             let filling = self.filling.as_mut();
-            return filling.and_then(|filling| filling.payload.get_mut(filling.filled..)).unwrap_or_default();
+            return filling
+                .and_then(|filling| filling.payload.get_mut(filling.filled..))
+                .unwrap_or_default();
         }
         let cautious = self.cautious;
         let spare = self.writer().spare_mut();
-        let take = if cautious { spare.len().min(CAUTIOUS_READ) } else { spare.len() };
+        let take = if cautious {
+            spare.len().min(CAUTIOUS_READ)
+        } else {
+            spare.len()
+        };
         spare.get_mut(..take).unwrap_or_default()
     }
 
     /// A writer with room. The start of a frame that has not come whole moves along: a frame never spans slabs.
     fn writer(&mut self) -> &mut Writer {
-        let old = self.writer.take().filter(|writer| !writer.filled().is_empty() || writer.remaining() >= LEAST_READ);
+        let old = self
+            .writer
+            .take()
+            .filter(|writer| !writer.filled().is_empty() || writer.remaining() >= LEAST_READ);
         let kept = match old {
             Some(mut writer) => {
                 if writer.filled().is_empty() {
                     writer.reset_if_sole();
                 }
-                let enough = writer.remaining() >= LEAST_READ && writer.remaining() >= missing(writer.filled());
+                let enough = writer.remaining() >= LEAST_READ
+                    && writer.remaining() >= missing(writer.filled());
                 if enough {
                     writer
                 } else {
@@ -91,17 +120,32 @@ impl Receiver {
 
     /// The next thing that came whole.
     pub(crate) fn next(&mut self) -> Result<Option<Received>, Error> {
-        if let Some(filling) = self.filling.take_if(|filling| filling.filled == filling.payload.len()) {
+        if let Some(filling) = self
+            .filling
+            .take_if(|filling| filling.filled == filling.payload.len())
+        {
             self.cautious = true;
-            return Ok(Some(Received::Large { payload: filling.payload, word: filling.word, seq: filling.seq }));
+            return Ok(Some(Received::Large {
+                payload: filling.payload,
+                word: filling.word,
+                seq: filling.seq,
+            }));
         }
         if self.filling.is_some() {
             return Ok(None);
         }
-        let Some(writer) = &mut self.writer else { return Ok(None) };
-        let Parsed::Frame(header) = parse(writer.filled(), self.max_message)? else { return Ok(None) };
+        let Some(writer) = &mut self.writer else {
+            return Ok(None);
+        };
+        let Parsed::Frame(header) = parse(writer.filled(), self.max_message)? else {
+            return Ok(None);
+        };
         if header.kind == FrameType::Data && header.seq < self.next_seq {
-            return Err(Error::protocol(format!("message {} came again after {}", header.seq, self.next_seq - 1)));
+            return Err(Error::protocol(format!(
+                "message {} came again after {}",
+                header.seq,
+                self.next_seq - 1
+            )));
         }
         if header.is_large() {
             self.start_large(header)?;
@@ -117,26 +161,43 @@ impl Receiver {
         let bytes = check_words(&frame, header, self.max_message)?;
         self.cautious = false;
         self.next_seq = header.seq + u64::from(header.count);
-        Ok(Some(Received::Frame { frame, count: header.count, seq: header.seq, bytes }))
+        Ok(Some(Received::Frame {
+            frame,
+            count: header.count,
+            seq: header.seq,
+            bytes,
+        }))
     }
 
     fn next_if_complete(&mut self) -> Result<Option<Received>, Error> {
-        let complete = self.filling.as_ref().is_some_and(|filling| filling.filled == filling.payload.len());
+        let complete = self
+            .filling
+            .as_ref()
+            .is_some_and(|filling| filling.filled == filling.payload.len());
         if complete { self.next() } else { Ok(None) }
     }
 
     /// Takes a buffer for the payload and moves what has come of it.
     fn start_large(&mut self, header: Header) -> Result<(), Error> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
         let head = HEADER_BYTES + WORD_BYTES;
-        let Some(&[a, b, c, d]) = writer.filled().get(HEADER_BYTES..head) else { return Ok(()) };
+        let Some(&[a, b, c, d]) = writer.filled().get(HEADER_BYTES..head) else {
+            return Ok(());
+        };
         let word = u32::from_le_bytes([a, b, c, d]);
         let length = header.body_len as usize - WORD_BYTES;
         if Word::from_bits(word).is_none_or(|word| word.length() != length) {
-            return Err(Error::protocol("the word of a large message contradicts its frame"));
+            return Err(Error::protocol(
+                "the word of a large message contradicts its frame",
+            ));
         }
         let mut payload = self.large_pool.take(length).map_err(|error| {
-            Error::new(Code::TooLarge, format!("no memory for a message of {length} bytes: {error}"))
+            Error::new(
+                Code::TooLarge,
+                format!("no memory for a message of {length} bytes: {error}"),
+            )
         })?;
         let here = writer.filled().get(head..).unwrap_or_default();
         let filled = here.len().min(length);
@@ -145,33 +206,49 @@ impl Receiver {
         }
         drop(writer.freeze(head + filled));
         self.next_seq = header.seq + 1;
-        self.filling = Some(Filling { payload, filled, word, seq: header.seq });
+        self.filling = Some(Filling {
+            payload,
+            filled,
+            word,
+            seq: header.seq,
+        });
         Ok(())
     }
 
     /// The socket is empty: a connection that waits for nothing needs no slab.
     pub(crate) fn on_drained(&mut self) {
-        self.writer.take_if(|writer| writer.filled().is_empty() && writer.is_sole_owner());
+        self.writer
+            .take_if(|writer| writer.filled().is_empty() && writer.is_sole_owner());
     }
 }
 
 /// How many more bytes the frame at the front needs.
 fn missing(filled: &[u8]) -> usize {
     match parse(filled, u32::MAX) {
-        Ok(Parsed::Frame(header)) if !header.is_large() => header.frame_len().saturating_sub(filled.len()),
+        Ok(Parsed::Frame(header)) if !header.is_large() => {
+            header.frame_len().saturating_sub(filled.len())
+        }
         _ => HEADER_BYTES + WORD_BYTES,
     }
 }
 
 fn check_words(frame: &Slice, header: Header, max_message: u32) -> Result<u64, Error> {
     let column = usize::from(header.count) * WORD_BYTES;
-    let words = frame.get(HEADER_BYTES..HEADER_BYTES + column).unwrap_or_default();
-    let (sum, longest) = words_sum(words).ok_or_else(|| Error::protocol("a message of an unknown kind"))?;
+    let words = frame
+        .get(HEADER_BYTES..HEADER_BYTES + column)
+        .unwrap_or_default();
+    let (sum, longest) =
+        words_sum(words).ok_or_else(|| Error::protocol("a message of an unknown kind"))?;
     if sum != u64::from(header.body_len) - column as u64 {
-        return Err(Error::protocol(format!("the lengths of a frame add up to {sum}, its body says otherwise")));
+        return Err(Error::protocol(format!(
+            "the lengths of a frame add up to {sum}, its body says otherwise"
+        )));
     }
     if longest > max_message {
-        return Err(Error::new(Code::TooLarge, format!("a message of {longest} bytes is over maxMessageBytes ({max_message})")));
+        return Err(Error::new(
+            Code::TooLarge,
+            format!("a message of {longest} bytes is over maxMessageBytes ({max_message})"),
+        ));
     }
     Ok(sum)
 }

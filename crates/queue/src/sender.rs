@@ -46,7 +46,11 @@ impl Sender {
         while self.ready_bytes < READY_BYTES {
             let Some(frame) = outbox.take() else { break };
             self.taken_seq = frame.last_seq();
-            self.unacked.push_back(Unacked { first_seq: frame.first_seq, last_seq: frame.last_seq(), bytes: frame.bytes });
+            self.unacked.push_back(Unacked {
+                first_seq: frame.first_seq,
+                last_seq: frame.last_seq(),
+                bytes: frame.bytes,
+            });
             taken.0 += u64::from(frame.count);
             taken.1 += frame.bytes;
             let whole = frame.body.is_none();
@@ -76,17 +80,30 @@ impl Sender {
     pub(crate) fn urgent(&mut self, header: Header) {
         let mut place = 0;
         if self.front_sent > 0 || self.mid_frame {
-            place = self.ready.iter().position(|piece| piece.ends_frame).map_or(self.ready.len(), |i| i + 1);
+            place = self
+                .ready
+                .iter()
+                .position(|piece| piece.ends_frame)
+                .map_or(self.ready.len(), |i| i + 1);
         }
         let bytes = Slice::from_vec(header.encode().to_vec());
         self.ready_bytes += bytes.len();
-        self.ready.insert(place, Piece { bytes, ends_frame: true });
+        self.ready.insert(
+            place,
+            Piece {
+                bytes,
+                ends_frame: true,
+            },
+        );
     }
 
     /// Puts bytes behind everything else.
     pub(crate) fn last(&mut self, bytes: Vec<u8>) {
         self.ready_bytes += bytes.len();
-        self.ready.push_back(Piece { bytes: Slice::from_vec(bytes), ends_frame: true });
+        self.ready.push_back(Piece {
+            bytes: Slice::from_vec(bytes),
+            ends_frame: true,
+        });
     }
 
     /// Queues FIN once everything put has been taken.

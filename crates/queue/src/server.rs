@@ -28,7 +28,12 @@ impl Acceptor for Server {
             self.on_warning(Error::new(Code::QueueFull, format!("a connection was turned away: {most} peers are connected (maxPeers), or this side is closing")));
             return None;
         };
-        Some(Box::new(Session::new(Side::Server, Arc::clone(&self.hub), peer, now)))
+        Some(Box::new(Session::new(
+            Side::Server,
+            Arc::clone(&self.hub),
+            peer,
+            now,
+        )))
     }
 
     fn on_warning(&mut self, error: Error) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use wire::{AckPoint, Code, Error, FrameType, Header, Status};
 
 use crate::handshake::{Handshake, Progress};
-use crate::hub::{Event, Hub, Incoming, WakeBits};
+use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
 use crate::outbox::Phase;
 use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
@@ -62,7 +62,11 @@ enum State {
 impl Session {
     pub(crate) fn new(side: Side, hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
         let config = &hub.config;
-        let receiver = Receiver::new(config.slabs.clone(), config.large.clone(), config.max_message);
+        let receiver = Receiver::new(
+            config.slabs.clone(),
+            config.large.clone(),
+            config.max_message,
+        );
         let mut sender = Sender::default();
         if side == Side::Client {
             sender.last(config.hello().encode());
@@ -89,13 +93,16 @@ impl Session {
     }
 
     fn on_hello(&mut self, n: usize) -> Result<(), Error> {
-        let State::Handshake(handshake) = &mut self.state else { return Ok(()) };
+        let State::Handshake(handshake) = &mut self.state else {
+            return Ok(());
+        };
         match handshake.on_read(n, &self.hub.config)? {
             Progress::Need => Ok(()),
             Progress::Refuse(refusal) => self.refuse(refusal.0),
             Progress::Done(hello, rest) => {
                 if !self.hub.introduce(&self.peer, hello.id) {
-                    let id = "another connection uses this id; every communicator needs one of its own";
+                    let id =
+                        "another connection uses this id; every communicator needs one of its own";
                     return self.refuse(Error::new(Code::Auth, id));
                 }
                 if self.side == Side::Server {
@@ -103,8 +110,14 @@ impl Session {
                 }
                 self.state = State::Open;
                 self.patience = self.patience_with(hello.keep_alive_ms);
-                let event = Event::Peer(self.peer.index, hello.id, hello.max_message);
-                self.hub.push(Incoming::Event(event, Some(Arc::clone(&self.peer))));
+                let introduction = Introduction {
+                    id: hello.id,
+                    max_message: hello.max_message,
+                    ack: hello.ack,
+                };
+                let event = Event::Peer(self.peer.index, introduction);
+                self.hub
+                    .push(Incoming::Event(event, Some(Arc::clone(&self.peer))));
                 self.receiver.preload(&rest);
                 self.read_frames()
             }
@@ -124,13 +137,28 @@ impl Session {
     fn read_frames(&mut self) -> Result<(), Error> {
         while let Some(received) = self.receiver.next()? {
             match received {
-                Received::Frame { frame, count, seq, bytes } => {
+                Received::Frame {
+                    frame,
+                    count,
+                    seq,
+                    bytes,
+                } => {
                     self.count_message(bytes, u64::from(count))?;
-                    self.hub.push(Incoming::Frame { peer: Arc::clone(&self.peer), frame, count, seq });
+                    self.hub.push(Incoming::Frame {
+                        peer: Arc::clone(&self.peer),
+                        frame,
+                        count,
+                        seq,
+                    });
                 }
                 Received::Large { payload, word, seq } => {
                     self.count_message(payload.len() as u64, 1)?;
-                    self.hub.push(Incoming::Large { peer: Arc::clone(&self.peer), word, seq, payload });
+                    self.hub.push(Incoming::Large {
+                        peer: Arc::clone(&self.peer),
+                        word,
+                        seq,
+                        payload,
+                    });
                 }
                 Received::Control(header, body) => self.on_control(header, &body)?,
             }
@@ -144,8 +172,14 @@ impl Session {
             return Err(Error::protocol("a message after FIN"));
         }
         self.peer.hold(bytes, messages);
-        self.hub.counters.received_messages.fetch_add(messages, Ordering::Relaxed);
-        self.hub.counters.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.hub
+            .counters
+            .received_messages
+            .fetch_add(messages, Ordering::Relaxed);
+        self.hub
+            .counters
+            .received_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
         self.bytes_since_ack += bytes;
         self.messages_since_ack += messages;
         // A sender that never lets the socket run dry still hears of its progress.
@@ -160,7 +194,10 @@ impl Session {
         match header.kind {
             FrameType::Ack => {
                 let done = self.sender.on_ack(header.seq).ok_or_else(|| {
-                    Error::protocol(format!("message {} is acknowledged but was never sent", header.seq))
+                    Error::protocol(format!(
+                        "message {} is acknowledged but was never sent",
+                        header.seq
+                    ))
                 })?;
                 if self.peer.publish_acked(done) {
                     self.hub.wake(WakeBits::ACKED);
@@ -168,14 +205,21 @@ impl Session {
             }
             FrameType::Beat | FrameType::Data => {}
             FrameType::Fin => {
-                if self.peer_fin.replace(header.seq).is_some() || header.seq < self.receiver.last_seq() {
-                    return Err(Error::protocol("FIN came twice, or before the last message"));
+                if self.peer_fin.replace(header.seq).is_some()
+                    || header.seq < self.receiver.last_seq()
+                {
+                    return Err(Error::protocol(
+                        "FIN came twice, or before the last message",
+                    ));
                 }
                 self.hub.event(Event::Fin(self.peer.index));
             }
             FrameType::Error => {
                 let code = Code::from_number(u8::try_from(header.seq).unwrap_or(0));
-                return Err(Error::new(code, format!("the peer gave up: {}", String::from_utf8_lossy(body))));
+                return Err(Error::new(
+                    code,
+                    format!("the peer gave up: {}", String::from_utf8_lossy(body)),
+                ));
             }
         }
         Ok(())
@@ -198,7 +242,11 @@ impl Session {
     /// A peer that promised no signs of life is never taken for lost; one that promised some gets two of its intervals.
     fn patience_with(&self, keep_alive_ms: u32) -> Option<Duration> {
         let promised = Duration::from_millis(u64::from(keep_alive_ms));
-        self.hub.config.idle_timeout.filter(|_| keep_alive_ms > 0).map(|own| own.max(promised * 2))
+        self.hub
+            .config
+            .idle_timeout
+            .filter(|_| keep_alive_ms > 0)
+            .map(|own| own.max(promised * 2))
     }
 
     /// Moves towards the end if a side wants it: a peer's FIN is answered with our own once all that is queued has gone,
@@ -214,8 +262,14 @@ impl Session {
         let (messages, bytes) = self.sender.refill(&mut outbox);
         if messages > 0 {
             self.peer.set_written(self.sender.taken_seq());
-            self.hub.counters.sent_messages.fetch_add(messages, Ordering::Relaxed);
-            self.hub.counters.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.hub
+                .counters
+                .sent_messages
+                .fetch_add(messages, Ordering::Relaxed);
+            self.hub
+                .counters
+                .sent_bytes
+                .fetch_add(bytes, Ordering::Relaxed);
         }
         if let Phase::Closing(deadline) = outbox.phase() {
             self.closing_deadline = deadline;
@@ -262,7 +316,9 @@ impl wire::Session for Session {
             return None;
         }
         match &mut self.state {
-            State::Handshake(handshake) | State::Refused(_, handshake) => Some(handshake.read_buffer()),
+            State::Handshake(handshake) | State::Refused(_, handshake) => {
+                Some(handshake.read_buffer())
+            }
             _ => Some(self.receiver.read_buffer()),
         }
     }
@@ -294,8 +350,14 @@ impl wire::Session for Session {
         match &self.state {
             State::Finished => Ok(()),
             State::Refused(error, _) => Err(error.clone()),
-            State::Handshake(_) => Err(Error::new(Code::Closed, "the peer hung up before it introduced itself")),
-            State::Open => Err(Error::new(Code::Closed, "the peer hung up in the middle of the session")),
+            State::Handshake(_) => Err(Error::new(
+                Code::Closed,
+                "the peer hung up before it introduced itself",
+            )),
+            State::Open => Err(Error::new(
+                Code::Closed,
+                "the peer hung up in the middle of the session",
+            )),
         }
     }
 
@@ -331,11 +393,16 @@ impl wire::Session for Session {
     fn deadline(&self) -> Option<Instant> {
         let config = &self.hub.config;
         let own = match self.state {
-            State::Handshake(_) | State::Refused(..) => Some(self.started + config.handshake_timeout),
+            State::Handshake(_) | State::Refused(..) => {
+                Some(self.started + config.handshake_timeout)
+            }
             State::Finished => None,
             State::Open => {
                 let beat = config.keep_alive.map(|every| self.last_sent + every);
-                let lost = self.patience.filter(|_| !self.paused).map(|patience| self.last_read + patience);
+                let lost = self
+                    .patience
+                    .filter(|_| !self.paused)
+                    .map(|patience| self.last_read + patience);
                 earliest(beat, lost)
             }
         };
@@ -344,22 +411,45 @@ impl wire::Session for Session {
 
     fn on_deadline(&mut self, now: Instant) -> Result<(), Error> {
         self.now = now;
-        if self.closing_deadline.is_some_and(|deadline| deadline <= now) {
+        if self
+            .closing_deadline
+            .is_some_and(|deadline| deadline <= now)
+        {
             if matches!(self.state, State::Finished) {
                 return Ok(());
             }
-            return Err(Error::new(Code::Timeout, "close() took too long: the peer did not take or acknowledge everything"));
+            return Err(Error::new(
+                Code::Timeout,
+                "close() took too long: the peer did not take or acknowledge everything",
+            ));
         }
         match &self.state {
             State::Handshake(_) if self.started + self.hub.config.handshake_timeout <= now => {
-                Err(Error::new(Code::Timeout, "the peer did not introduce itself in time (handshakeTimeoutMs)"))
+                Err(Error::new(
+                    Code::Timeout,
+                    "the peer did not introduce itself in time (handshakeTimeoutMs)",
+                ))
             }
-            State::Refused(error, _) if self.started + self.hub.config.handshake_timeout <= now => Err(error.clone()),
+            State::Refused(error, _) if self.started + self.hub.config.handshake_timeout <= now => {
+                Err(error.clone())
+            }
             State::Open => {
-                if !self.paused && self.patience.is_some_and(|patience| self.last_read + patience <= now) {
-                    return Err(Error::new(Code::Timeout, "nothing was heard of the peer for too long (idleTimeoutMs)"));
+                if !self.paused
+                    && self
+                        .patience
+                        .is_some_and(|patience| self.last_read + patience <= now)
+                {
+                    return Err(Error::new(
+                        Code::Timeout,
+                        "nothing was heard of the peer for too long (idleTimeoutMs)",
+                    ));
                 }
-                if self.hub.config.keep_alive.is_some_and(|every| self.last_sent + every <= now) {
+                if self
+                    .hub
+                    .config
+                    .keep_alive
+                    .is_some_and(|every| self.last_sent + every <= now)
+                {
                     self.last_sent = now;
                     // Bytes that wait to be written are sign enough, and a peer that does not read must not pile up more.
                     if self.sender.is_idle() {
@@ -373,7 +463,8 @@ impl wire::Session for Session {
     }
 
     fn status(&self) -> Status {
-        let over = matches!(self.state, State::Finished | State::Refused(..)) && self.sender.is_idle();
+        let over =
+            matches!(self.state, State::Finished | State::Refused(..)) && self.sender.is_idle();
         if over { Status::Finished } else { Status::Open }
     }
 
@@ -382,7 +473,9 @@ impl wire::Session for Session {
         self.peer.outbox().end();
         let introduced = matches!(self.state, State::Open | State::Finished);
         let event = match (&self.state, result.err()) {
-            _ if introduced && matches!(self.state, State::Finished) => Some(Event::Lost(self.peer.index, None)),
+            _ if introduced && matches!(self.state, State::Finished) => {
+                Some(Event::Lost(self.peer.index, None))
+            }
             (_, error) if introduced => Some(Event::Lost(self.peer.index, error)),
             (State::Refused(error, _), _) => Some(Event::Warning(error.clone())),
             (_, Some(error)) if self.side == Side::Client => Some(Event::Failed(error)),

@@ -66,7 +66,10 @@ impl Code {
     /// The code with that number; a number that is none (it came from a peer) is a protocol error.
     #[must_use]
     pub fn from_number(number: u8) -> Self {
-        Self::ALL.into_iter().find(|code| *code as u8 == number).unwrap_or(Self::Protocol)
+        Self::ALL
+            .into_iter()
+            .find(|code| *code as u8 == number)
+            .unwrap_or(Self::Protocol)
     }
 }
 
@@ -82,7 +85,10 @@ pub struct Error {
 impl Error {
     /// An error of that code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// The peer broke the protocol.

@@ -36,13 +36,21 @@ impl Word {
     /// A word from its parts; `None` if the length is over [`MAX_LENGTH`].
     #[must_use]
     pub const fn new(kind: Kind, length: u32) -> Option<Self> {
-        if length > MAX_LENGTH { None } else { Some(Self((kind as u32) << KIND_SHIFT | length)) }
+        if length > MAX_LENGTH {
+            None
+        } else {
+            Some(Self((kind as u32) << KIND_SHIFT | length))
+        }
     }
 
     /// A word as it travelled; `None` if its kind is unknown.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
-        if bits >> KIND_SHIFT > Kind::Custom as u32 { None } else { Some(Self(bits)) }
+        if bits >> KIND_SHIFT > Kind::Custom as u32 {
+            None
+        } else {
+            Some(Self(bits))
+        }
     }
 
     /// The 32 bits.
@@ -91,7 +99,12 @@ impl Header {
     /// A header without a body.
     #[must_use]
     pub const fn bare(kind: FrameType, seq: u64) -> Self {
-        Self { kind, body_len: 0, count: 0, seq }
+        Self {
+            kind,
+            body_len: 0,
+            count: 0,
+            seq,
+        }
     }
 
     /// The header as it travels.
@@ -151,12 +164,21 @@ pub fn parse(bytes: &[u8], max_message: u32) -> Result<Parsed, Error> {
     if flags != 0 {
         return Err(Error::protocol(format!("unknown frame flags {flags:#04x}")));
     }
-    let header = Header { kind, body_len, count, seq };
+    let header = Header {
+        kind,
+        body_len,
+        count,
+        seq,
+    };
     match kind {
         FrameType::Data => check_data(header, max_message)?,
         FrameType::Error if body_len <= 1024 && count == 0 => {}
         FrameType::Ack | FrameType::Beat | FrameType::Fin if body_len == 0 && count == 0 => {}
-        _ => return Err(Error::protocol(format!("frame of type {kind:?} with a body of {body_len} bytes"))),
+        _ => {
+            return Err(Error::protocol(format!(
+                "frame of type {kind:?} with a body of {body_len} bytes"
+            )));
+        }
     }
     Ok(Parsed::Frame(header))
 }
@@ -169,12 +191,22 @@ fn check_data(header: Header, max_message: u32) -> Result<(), Error> {
             header.count, header.body_len, header.seq
         )));
     }
-    if header.seq.checked_add(u64::from(header.count)).is_none_or(|end| end > 1 << 53) {
-        return Err(Error::protocol(format!("sequence number {} is past 2^53", header.seq)));
+    if header
+        .seq
+        .checked_add(u64::from(header.count))
+        .is_none_or(|end| end > 1 << 53)
+    {
+        return Err(Error::protocol(format!(
+            "sequence number {} is past 2^53",
+            header.seq
+        )));
     }
     if header.is_large() {
         if header.count != 1 {
-            return Err(Error::protocol(format!("DATA frame of {} bytes with {} messages", header.body_len, header.count)));
+            return Err(Error::protocol(format!(
+                "DATA frame of {} bytes with {} messages",
+                header.body_len, header.count
+            )));
         }
         let length = header.body_len - WORD_BYTES as u32;
         if length > max_message.min(MAX_LENGTH) {
@@ -212,14 +244,27 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_wire() {
-        let header = Header { kind: FrameType::Data, body_len: 68, count: 1, seq: 77 };
+        let header = Header {
+            kind: FrameType::Data,
+            body_len: 68,
+            count: 1,
+            seq: 77,
+        };
         assert_eq!(parse(&header.encode(), 1000), Ok(Parsed::Frame(header)));
     }
 
     #[test]
     fn golden_bytes_of_a_data_header() {
-        let header = Header { kind: FrameType::Data, body_len: 0x0102, count: 3, seq: 0x0a0b };
-        assert_eq!(header.encode(), [2, 1, 0, 0, 1, 0, 3, 0, 0x0b, 0x0a, 0, 0, 0, 0, 0, 0]);
+        let header = Header {
+            kind: FrameType::Data,
+            body_len: 0x0102,
+            count: 3,
+            seq: 0x0a0b,
+        };
+        assert_eq!(
+            header.encode(),
+            [2, 1, 0, 0, 1, 0, 3, 0, 0x0b, 0x0a, 0, 0, 0, 0, 0, 0]
+        );
     }
 
     #[test]
@@ -232,14 +277,46 @@ mod tests {
 
     #[test]
     fn hostile_lengths_are_refused_before_any_memory_is_taken() {
-        let huge = Header { kind: FrameType::Data, body_len: u32::MAX, count: 1, seq: 1 };
-        assert_eq!(parse(&huge.encode(), 1000).unwrap_err().code, crate::Code::TooLarge);
-        let many = Header { kind: FrameType::Data, body_len: 100_000, count: 2, seq: 1 };
-        assert_eq!(parse(&many.encode(), u32::MAX).unwrap_err().code, crate::Code::Protocol);
-        let short = Header { kind: FrameType::Data, body_len: 7, count: 2, seq: 1 };
-        assert_eq!(parse(&short.encode(), u32::MAX).unwrap_err().code, crate::Code::Protocol);
-        let late = Header { kind: FrameType::Data, body_len: 4, count: 1, seq: u64::MAX };
-        assert_eq!(parse(&late.encode(), u32::MAX).unwrap_err().code, crate::Code::Protocol);
+        let huge = Header {
+            kind: FrameType::Data,
+            body_len: u32::MAX,
+            count: 1,
+            seq: 1,
+        };
+        assert_eq!(
+            parse(&huge.encode(), 1000).unwrap_err().code,
+            crate::Code::TooLarge
+        );
+        let many = Header {
+            kind: FrameType::Data,
+            body_len: 100_000,
+            count: 2,
+            seq: 1,
+        };
+        assert_eq!(
+            parse(&many.encode(), u32::MAX).unwrap_err().code,
+            crate::Code::Protocol
+        );
+        let short = Header {
+            kind: FrameType::Data,
+            body_len: 7,
+            count: 2,
+            seq: 1,
+        };
+        assert_eq!(
+            parse(&short.encode(), u32::MAX).unwrap_err().code,
+            crate::Code::Protocol
+        );
+        let late = Header {
+            kind: FrameType::Data,
+            body_len: 4,
+            count: 1,
+            seq: u64::MAX,
+        };
+        assert_eq!(
+            parse(&late.encode(), u32::MAX).unwrap_err().code,
+            crate::Code::Protocol
+        );
     }
 
     proptest! {

@@ -76,8 +76,16 @@ impl Hello {
         field(&mut fields, TAG_CLUSTER, self.cluster.as_bytes());
         field(&mut fields, TAG_FEATURES, &self.features.to_le_bytes());
         field(&mut fields, TAG_ACK, &[self.ack as u8]);
-        field(&mut fields, TAG_KEEP_ALIVE, &self.keep_alive_ms.to_le_bytes());
-        field(&mut fields, TAG_MAX_MESSAGE, &self.max_message.to_le_bytes());
+        field(
+            &mut fields,
+            TAG_KEEP_ALIVE,
+            &self.keep_alive_ms.to_le_bytes(),
+        );
+        field(
+            &mut fields,
+            TAG_MAX_MESSAGE,
+            &self.max_message.to_le_bytes(),
+        );
         preamble(self.versions, &fields)
     }
 }
@@ -99,7 +107,11 @@ fn preamble(versions: (u8, u8), fields: &[u8]) -> Vec<u8> {
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&[versions.0, versions.1]);
     // Every field is bounded, and so is their sum: see MAX_HELLO_BYTES.
-    out.extend_from_slice(&u16::try_from(fields.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend_from_slice(
+        &u16::try_from(fields.len())
+            .unwrap_or(u16::MAX)
+            .to_le_bytes(),
+    );
     out.extend_from_slice(fields);
     out
 }
@@ -118,7 +130,9 @@ fn field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
 /// preamble is complete. A length over [`MAX_HELLO_BYTES`], a missing or malformed field, or no version in common is refused too.
 pub fn parse_hello(bytes: &[u8]) -> Result<HelloParse, Error> {
     if bytes.iter().zip(MAGIC).any(|(a, b)| a != b) {
-        return Err(Error::protocol("the peer does not speak chaski's net-queue protocol"));
+        return Err(Error::protocol(
+            "the peer does not speak chaski's net-queue protocol",
+        ));
     }
     let Some((head, rest)) = bytes.split_first_chunk::<PREAMBLE_BYTES>() else {
         return Ok(HelloParse::Need);
@@ -126,12 +140,16 @@ pub fn parse_hello(bytes: &[u8]) -> Result<HelloParse, Error> {
     let [.., low, high, a, b] = *head;
     let len = usize::from(u16::from_le_bytes([a, b]));
     if len > MAX_HELLO_BYTES {
-        return Err(Error::protocol(format!("a hello of {len} bytes is over {MAX_HELLO_BYTES}")));
+        return Err(Error::protocol(format!(
+            "a hello of {len} bytes is over {MAX_HELLO_BYTES}"
+        )));
     }
     if low > high || low > VERSION || high < VERSION {
         return Err(Error::new(
             Code::Unsupported,
-            format!("the peer speaks versions {low} to {high} of the protocol, this side version {VERSION}; upgrade the older one"),
+            format!(
+                "the peer speaks versions {low} to {high} of the protocol, this side version {VERSION}; upgrade the older one"
+            ),
         ));
     }
     let Some(fields) = rest.get(..len) else {
@@ -141,8 +159,15 @@ pub fn parse_hello(bytes: &[u8]) -> Result<HelloParse, Error> {
 }
 
 fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<HelloParse, Error> {
-    let mut hello =
-        Hello { versions, id: [0; 16], cluster: String::new(), features: 0, ack: AckPoint::Received, keep_alive_ms: 0, max_message: 0 };
+    let mut hello = Hello {
+        versions,
+        id: [0; 16],
+        cluster: String::new(),
+        features: 0,
+        ack: AckPoint::Received,
+        keep_alive_ms: 0,
+        max_message: 0,
+    };
     let mut has_id = false;
     while let Some((&[tag, a, b], rest)) = fields.split_first_chunk::<3>() {
         let len = usize::from(u16::from_le_bytes([a, b]));
@@ -158,7 +183,9 @@ fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<H
             TAG_CLUSTER if len <= MAX_CLUSTER_BYTES => {
                 hello.cluster = String::from_utf8(value.to_vec()).map_err(|_| malformed(tag))?;
             }
-            TAG_FEATURES => hello.features = u64::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?),
+            TAG_FEATURES => {
+                hello.features = u64::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?)
+            }
             TAG_ACK => {
                 hello.ack = match value {
                     [0] => AckPoint::Received,
@@ -166,12 +193,21 @@ fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<H
                     _ => return Err(malformed(tag)),
                 }
             }
-            TAG_KEEP_ALIVE => hello.keep_alive_ms = u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?),
-            TAG_MAX_MESSAGE => hello.max_message = u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?),
+            TAG_KEEP_ALIVE => {
+                hello.keep_alive_ms =
+                    u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?)
+            }
+            TAG_MAX_MESSAGE => {
+                hello.max_message =
+                    u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?)
+            }
             TAG_REFUSAL => {
                 let (&code, text) = value.split_first().ok_or_else(|| malformed(tag))?;
                 let reason = String::from_utf8_lossy(text).into_owned();
-                return Ok(HelloParse::Refused(Refusal(Error::new(Code::from_number(code), reason))));
+                return Ok(HelloParse::Refused(Refusal(Error::new(
+                    Code::from_number(code),
+                    reason,
+                ))));
             }
             TAG_CLUSTER => return Err(malformed(tag)),
             // Fields of later versions are skipped.
@@ -213,7 +249,10 @@ mod tests {
         }
         let mut longer = bytes.clone();
         longer.push(9);
-        assert_eq!(parse_hello(&longer), Ok(HelloParse::Hello(hello(), bytes.len())));
+        assert_eq!(
+            parse_hello(&longer),
+            Ok(HelloParse::Hello(hello(), bytes.len()))
+        );
     }
 
     #[test]
@@ -233,7 +272,10 @@ mod tests {
     #[test]
     fn a_refusal_survives_the_wire() {
         let refusal = Refusal(Error::new(Code::Auth, "wrong cluster"));
-        assert_eq!(parse_hello(&refusal.encode()), Ok(HelloParse::Refused(refusal)));
+        assert_eq!(
+            parse_hello(&refusal.encode()),
+            Ok(HelloParse::Refused(refusal))
+        );
     }
 
     proptest! {

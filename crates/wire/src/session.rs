@@ -48,6 +48,9 @@ pub trait Dialer: Send {
     /// An attempt failed. `Some`: try again at that time.
     fn on_failed(&mut self, error: Error, now: Instant) -> Option<Instant>;
 
+    /// When to give up, whatever is under way. Asked once.
+    fn deadline(&self) -> Option<Instant>;
+
     /// Given up, after `on_failed` said `None` or by the owner; the last call.
     fn on_closed(&mut self, error: Error);
 }
