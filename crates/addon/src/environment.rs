@@ -365,9 +365,8 @@ fn on_readable(env: sys::napi_env) {
     let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| host.service()));
     let mut scope = ptr::null_mut();
     // SAFETY: on the environment's thread, outside of any scope.
-    if served.is_err()
-        || unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok
-    {
+    let opened = unsafe { sys::napi_open_handle_scope(env, &raw mut scope) };
+    if served.is_err() || opened != sys::Status::napi_ok {
         return;
     }
     let woken = ENVIRONMENT.with_borrow(|environment| {

@@ -164,10 +164,6 @@ pub fn queue_drop_oldest(handle: u32, peer: u32, messages: f64, bytes: f64) -> f
 
 /// See the table in docs/design/core.md.
 #[napi(catch_unwind)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "an options object would cost more than the rest of the call"
-)]
 pub fn queue_drain(
     handle: u32,
     peer: i32,

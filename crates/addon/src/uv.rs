@@ -14,17 +14,24 @@ const UV_READABLE: c_int = 1;
 
 type PollCallback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
 type CloseCallback = unsafe extern "C" fn(*mut c_void);
+type HandleSize = unsafe extern "C" fn(c_int) -> usize;
+type PollInit = unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int;
+type PollStart = unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int;
+type PollStop = unsafe extern "C" fn(*mut c_void) -> c_int;
+type Close = unsafe extern "C" fn(*mut c_void, CloseCallback);
+type OnHandle = unsafe extern "C" fn(*mut c_void);
+type SetData = unsafe extern "C" fn(*mut c_void, *mut c_void);
 
 #[derive(Clone, Copy)]
 struct Symbols {
-    handle_size: unsafe extern "C" fn(c_int) -> usize,
-    poll_init: unsafe extern "C" fn(*mut c_void, *mut c_void, c_int) -> c_int,
-    poll_start: unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int,
-    poll_stop: unsafe extern "C" fn(*mut c_void) -> c_int,
-    close: unsafe extern "C" fn(*mut c_void, CloseCallback),
-    reference: unsafe extern "C" fn(*mut c_void),
-    unreference: unsafe extern "C" fn(*mut c_void),
-    set_data: unsafe extern "C" fn(*mut c_void, *mut c_void),
+    handle_size: HandleSize,
+    poll_init: PollInit,
+    poll_start: PollStart,
+    poll_stop: PollStop,
+    close: Close,
+    reference: OnHandle,
+    unreference: OnHandle,
+    set_data: SetData,
 }
 
 fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
@@ -33,23 +40,23 @@ fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
 }
 
 macro_rules! look_up {
-    ($name:literal) => {
-        // SAFETY: the symbol is libuv's function of that name, whose signature is the field's type.
-        unsafe { std::mem::transmute(symbol($name)?.as_ptr()) }
+    ($name:literal, $function:ty) => {
+        // SAFETY: the symbol is libuv's function of that name, and the type is its signature.
+        unsafe { std::mem::transmute::<*mut c_void, $function>(symbol($name)?.as_ptr()) }
     };
 }
 
 impl Symbols {
     fn find() -> Option<Self> {
         Some(Self {
-            handle_size: look_up!(c"uv_handle_size"),
-            poll_init: look_up!(c"uv_poll_init"),
-            poll_start: look_up!(c"uv_poll_start"),
-            poll_stop: look_up!(c"uv_poll_stop"),
-            close: look_up!(c"uv_close"),
-            reference: look_up!(c"uv_ref"),
-            unreference: look_up!(c"uv_unref"),
-            set_data: look_up!(c"uv_handle_set_data"),
+            handle_size: look_up!(c"uv_handle_size", HandleSize),
+            poll_init: look_up!(c"uv_poll_init", PollInit),
+            poll_start: look_up!(c"uv_poll_start", PollStart),
+            poll_stop: look_up!(c"uv_poll_stop", PollStop),
+            close: look_up!(c"uv_close", Close),
+            reference: look_up!(c"uv_ref", OnHandle),
+            unreference: look_up!(c"uv_unref", OnHandle),
+            set_data: look_up!(c"uv_handle_set_data", SetData),
         })
     }
 }
