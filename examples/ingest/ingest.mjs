@@ -18,90 +18,171 @@ const CAUSE_MS = 1000;
 /**
  * @typedef {object} Ingested
  * @property {import('./verify.mjs').Expected[]} put by share
- * @property {{ records: number, bytes: number, commits: number, peakMemory: number }} stored
+ * @property {import('./consumer.mjs').Stored} stored
  * @property {import('./records.mjs').Source} source as it turned out to be
  */
 
 /**
- * @param {object} run
- * @param {import('./records.mjs').Source} run.source
- * @param {import('./options.mjs').Options} run.options
- * @param {import('./workspace.mjs').Workspace} run.workspace
- * @param {import('./meter.mjs').Meter} run.meter
- * @param {AbortSignal} run.signal
- * @param {(address: string) => void} run.onStart all are ready; the consumer listens there
+ * @typedef {object} Run
+ * @property {import('./records.mjs').Source} source
+ * @property {import('./options.mjs').Options} options
+ * @property {import('./workspace.mjs').Workspace} workspace
+ * @property {import('./meter.mjs').Meter} meter
+ * @property {AbortSignal} signal
+ * @property {(address: string) => void} onStart all are ready; the consumer listens there
+ */
+
+/**
+ * @param {Run} run
  * @returns {Promise<Ingested>}
  */
-export async function ingest({ source, options, workspace, meter, signal, onStart }) {
-  const protocol = options.unix ? Protocol.UNIX : Protocol.TCP;
-  const cluster = randomUUID(); // nobody else's client can take part
-  const ids = Array.from({ length: options.producers }, () => randomUUID());
-  const place = options.unix
-    ? { path: join(workspace.temporary, 'queue.sock') }
-    : { host: '127.0.0.1', port: 0 };
-
-  const consumer = new Child('consumer', './consumer.mjs', {
-    folder: workspace.folder,
-    producers: ids,
-    protocol,
-    queue: { ...place, cluster },
-  });
-  /** @type {Child[]} */
-  const producers = [];
-  const tellProducers = (/** @type {import('./child.mjs').ChildMessage} */ message) => {
-    for (const producer of producers) producer.send(message);
-  };
-  const killAll = () => Promise.all([consumer, ...producers].map((child) => child.kill()));
-  const interrupt = () => {
-    tellProducers({ type: 'stop' });
-    setTimeout(() => void killAll(), STOP_MS).unref();
-  };
+export async function ingest(run) {
+  const { source, options, meter, signal, onStart } = run;
+  const crew = new Crew(run);
+  const interrupt = () => crew.stop();
   signal.addEventListener('abort', interrupt);
-
   /** @type {Spool | undefined} */
   let spool;
   /** @type {NodeJS.Timeout | undefined} */
   let deadline;
   try {
-    consumer.on('progress', (report) => meter.consumed(report));
-    const { address } = await consumer.next('listening');
+    const address = await crew.listening();
     const [file] = source.files;
     if (source.kind === 'stdin' && file) {
-      spool = await Spool.create(file.path, ({ size, ended }) =>
-        tellProducers({ type: 'grown', size, ended }),
-      );
+      spool = await Spool.create(file.path, (progress) => crew.tellGrowth(progress));
     }
-    for (const [share, id] of ids.entries()) {
-      const queue = { ...address, id, cluster };
-      const config = { source, share, producers: ids.length, protocol, queue };
-      const producer = new Child(`producer ${share}`, './producer.mjs', config);
-      producer.on('progress', (report) => meter.produced(share, report));
-      producers.push(producer);
-    }
-    const all = (/** @type {(producer: Child) => Promise<any>} */ what) =>
-      Promise.race([Promise.all(producers.map(what)), onlyFailure(consumer.result)]);
-    await all((producer) => producer.next('ready'));
+    await crew.ready(address);
+    signal.throwIfAborted();
 
     meter.start();
-    onStart(address.path ?? `${address.host}:${address.port}`);
-    tellProducers({ type: 'go' });
+    onStart('path' in address ? address.path : `${address.host}:${address.port}`);
+    crew.tellProducers({ type: 'go' });
     if (options.seconds < Infinity) {
-      deadline = setTimeout(() => tellProducers({ type: 'stop' }), options.seconds * 1000);
+      deadline = setTimeout(() => crew.tellProducers({ type: 'stop' }), options.seconds * 1000);
     }
     const copying = spool ? onlyFailure(spool.copy(process.stdin)) : never;
-    const put = await Promise.race([all((producer) => producer.result), copying]);
+    const put = await Promise.race([crew.allPut(), copying]);
     meter.stop();
-    consumer.send({ type: 'finish' });
-    const stored = await consumer.result;
+
+    const stored = await crew.finish();
     const read = spool && file ? { ...source, files: [{ ...file, size: spool.size }] } : source;
     return { put, stored, source: read };
   } catch (error) {
-    throw await rootOf(error, consumer);
+    throw await crew.rootOf(error);
   } finally {
     clearTimeout(deadline);
     signal.removeEventListener('abort', interrupt);
     spool?.stop();
-    await killAll();
+    await crew.kill();
+  }
+}
+
+/** The processes of a run. */
+class Crew {
+  #run;
+  #protocol;
+  #cluster = randomUUID(); // nobody else's client can take part
+  #ids;
+  #consumer;
+  /** @type {Child[]} */
+  #producers = [];
+
+  /**
+   * Starts the consumer.
+   * @param {Run} run
+   */
+  constructor(run) {
+    const { options, workspace, meter } = run;
+    this.#run = run;
+    this.#protocol = options.unix ? Protocol.UNIX : Protocol.TCP;
+    this.#ids = Array.from({ length: options.producers }, () => randomUUID());
+    const place = options.unix
+      ? { path: join(workspace.temporary, 'queue.sock') }
+      : { host: '127.0.0.1', port: 0 };
+    this.#consumer = new Child('consumer', './consumer.mjs', {
+      folder: workspace.folder,
+      producers: this.#ids,
+      protocol: this.#protocol,
+      queue: { ...place, cluster: this.#cluster },
+    });
+    this.#consumer.on('progress', (report) => meter.consumed(report));
+  }
+
+  /** @returns {Promise<import('chaski/net-queue').Address>} */
+  async listening() {
+    const { address } = await this.#consumer.next('listening');
+    return address;
+  }
+
+  /**
+   * Starts the producers; they are connected and have their source open when this fulfils.
+   * @param {import('chaski/net-queue').Address} address
+   */
+  async ready(address) {
+    const { source, meter } = this.#run;
+    this.#producers = this.#ids.map((id, share) => {
+      const queue = { ...address, id, cluster: this.#cluster };
+      const producers = this.#ids.length;
+      const config = { source, share, producers, protocol: this.#protocol, queue };
+      const producer = new Child(`producer ${share}`, './producer.mjs', config);
+      producer.on('progress', (report) => meter.produced(share, report));
+      return producer;
+    });
+    await this.#all((producer) => producer.next('ready'));
+  }
+
+  /**
+   * Everything is put and acknowledged.
+   * @returns {Promise<import('./verify.mjs').Expected[]>} by share
+   */
+  allPut() {
+    return this.#all((producer) => producer.result);
+  }
+
+  /** @returns {Promise<import('./consumer.mjs').Stored>} */
+  finish() {
+    this.#consumer.send({ type: 'finish' });
+    return this.#consumer.result;
+  }
+
+  /** @param {import('./child.mjs').ChildMessage} message */
+  tellProducers(message) {
+    for (const producer of this.#producers) producer.send(message);
+  }
+
+  /** @param {Spool} progress of standard input */
+  tellGrowth({ size, ended }) {
+    this.tellProducers({ type: 'grown', size, ended });
+  }
+
+  /** Ends in order what has begun, soon. */
+  stop() {
+    this.tellProducers({ type: 'stop' });
+    setTimeout(() => void this.kill(), STOP_MS).unref();
+  }
+
+  /** Ends all processes that still run, and waits until they are gone. */
+  async kill() {
+    await Promise.all([this.#consumer, ...this.#producers].map((child) => child.kill()));
+  }
+
+  /**
+   * A producer that lost the consumer says no more than that; the consumer's own error tells why.
+   * @param {unknown} first the error that came first
+   */
+  async rootOf(first) {
+    try {
+      await Promise.race([this.#consumer.result, sleep(CAUSE_MS, undefined, { ref: false })]);
+      return first;
+    } catch (cause) {
+      return cause;
+    }
+  }
+
+  /** @param {(producer: Child) => Promise<any>} what */
+  #all(what) {
+    const all = Promise.all(this.#producers.map(what));
+    return Promise.race([all, onlyFailure(this.#consumer.result)]);
   }
 }
 
@@ -113,17 +194,3 @@ const never = new Promise(() => {});
  * @param {Promise<unknown>} work
  */
 const onlyFailure = (work) => work.then(() => never);
-
-/**
- * A producer that lost the consumer says no more than that; the consumer's own error tells why.
- * @param {unknown} first the error that came first
- * @param {Child} consumer
- */
-async function rootOf(first, consumer) {
-  try {
-    await Promise.race([consumer.result, sleep(CAUSE_MS, undefined, { ref: false })]);
-    return first;
-  } catch (cause) {
-    return cause;
-  }
-}

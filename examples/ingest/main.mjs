@@ -56,7 +56,7 @@ async function main(args) {
         : error instanceof Error
           ? error.stack
           : String(error);
-    process.stderr.write(`${screen.paint('red', 'Failed:')} ${text}\n`);
+    process.stderr.write(`Failed: ${text}\n`);
     return 1;
   }
 }
@@ -104,7 +104,7 @@ async function run(options, screen, signal) {
     checkCounts(verdict, ingested);
 
     const { commits, peakMemory } = ingested.stored;
-    const folder = workspace.kept ? printable(join(workspace.folder)) : undefined;
+    const folder = workspace.kept ? printable(workspace.folder) : undefined;
     const verifyMs = performance.now() - start;
     screen.print(
       ...summary({ last, commits, peakMemory, verdict, verifyMs, folder }, screen.paint),
