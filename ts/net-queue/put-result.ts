@@ -4,9 +4,12 @@ import type { Peer } from './peer.ts';
 import type { PutResult } from './types.ts';
 import { Waiter } from './waiters.ts';
 
-/** How a result makes sure that an acknowledgement wakes it. */
+/** Where a result learns of acknowledgements. */
 export interface Watch {
+  /** Makes sure that an acknowledgement wakes those who wait. */
   watch(peer: Peer): void;
+  /** Asks what has been acknowledged by now. */
+  refresh(peer: Peer): void;
 }
 
 /** A message, or some in a row, put to one peer. */
@@ -28,7 +31,13 @@ export class SentResult implements PutResult {
   }
 
   get acked(): boolean {
-    return this.#peer.outcome(this.#first, this.#last) === undefined;
+    let outcome = this.#peer.outcome(this.#first, this.#last);
+    if (outcome === 'pending') {
+      // Nobody may be watching, and then acknowledgements are counted by native alone.
+      this.#watch.refresh(this.#peer);
+      outcome = this.#peer.outcome(this.#first, this.#last);
+    }
+    return outcome === undefined;
   }
 
   get futures(): ReadonlyMap<string, Promise<void>> {

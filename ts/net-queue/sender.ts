@@ -189,7 +189,7 @@ export class Sender implements Watch {
   hasRoom(peer: Peer): boolean {
     if (peer.gone !== undefined) return false;
     if (!peer.full && this.#underMark(peer)) return true;
-    this.#refresh(peer);
+    this.refresh(peer);
     if (this.#underMark(peer)) return true;
     this.#markFull(peer);
     return false;
@@ -199,7 +199,7 @@ export class Sender implements Watch {
   onAcked(): void {
     for (const peer of this.#watching) {
       peer.watched = 0;
-      this.#refresh(peer);
+      this.refresh(peer);
       peer.settle();
     }
     this.#arm();
@@ -213,7 +213,7 @@ export class Sender implements Watch {
   /** `peer` is lost: whatever it has not acknowledged never will be. */
   lose(peer: Peer, error: ChaskiError): void {
     if (this.#slab.target?.peers.includes(peer)) this.flush();
-    this.#refresh(peer);
+    this.refresh(peer);
     this.#watching.delete(peer);
     this.#unmarkFull(peer);
     peer.fail(error);
@@ -324,7 +324,7 @@ export class Sender implements Watch {
 
   /** Decides about a message that met a mark. */
   #admit(peer: Peer, length: number, count: number): boolean {
-    this.#refresh(peer);
+    this.refresh(peer);
     if (this.#underMark(peer)) return true;
     this.#markFull(peer);
     switch (this.#onFull) {
@@ -343,7 +343,7 @@ export class Sender implements Watch {
         const gone = this.#native.queueDropOldest(this.#handle, peer.number, count, length);
         if (gone > 0) {
           this.#host.readEvents();
-          this.#refresh(peer);
+          this.refresh(peer);
         }
         return this.#underMark(peer);
       }
@@ -370,7 +370,8 @@ export class Sender implements Watch {
     peer.byteMark = peer.doneBytes + times * this.#settings.highWaterBytes;
   }
 
-  #refresh(peer: Peer): void {
+  /** Learns from native what `peer` has acknowledged. */
+  refresh(peer: Peer): void {
     const out = this.#status;
     out[status.writtenSeq] = Infinity;
     if (this.#native.queueStatus(this.#handle, peer.number, out) < 0) return;
@@ -427,7 +428,7 @@ export class Sender implements Watch {
   #arm(): void {
     for (const peer of this.#watching) {
       while (!this.#armed(peer)) {
-        this.#refresh(peer);
+        this.refresh(peer);
         peer.settle();
         this.#serveRoom(peer);
       }
