@@ -1,0 +1,183 @@
+import { ChaskiError } from 'chaski/net-queue';
+import type { Communicator } from 'chaski/net-queue';
+import { describe, expect, it } from 'vitest';
+
+import { useNet } from './support/net.ts';
+import { event, rejection, soon, turn, until, values } from './support/waiting.ts';
+import { worlds } from './support/worlds.ts';
+
+describe.each(worlds)('closing, $name', (world) => {
+  const net = useNet(world);
+
+  it('sends everything that was put before it is over', async () => {
+    const { server, client } = await net.pair<number | Uint8Array>();
+    const large = new Uint8Array(3 << 20).fill(5);
+    const puts = [client.putMany(Array.from({ length: 20_000 }, (_, i) => i)), client.put(large)];
+    const closing = client.close();
+    const got = await values(server, 20_001);
+    await soon(closing, 'the close');
+    expect(puts.map(({ acked }) => acked)).toEqual([true, true]);
+    await Promise.all(puts);
+    expect(got.slice(0, 20_000)).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
+    expect(got[20_000]).toEqual(large);
+    expect(client.closed).toBe(true);
+  });
+
+  it('waits until the peers have taken and acknowledged what was sent', async () => {
+    const { server, client } = await net.pair<number>({ server: { ack: 'processed' } });
+    const put = client.put(1);
+    let over = false;
+    const closing = client.close().then(() => (over = true));
+    const message = await server.get();
+    await turn(20);
+    expect(over).toBe(false);
+    message.ack();
+    await soon(closing, 'the close');
+    expect(put.acked).toBe(true);
+  });
+
+  it('of a server takes leave of all its clients, whose iterations end without an error', async () => {
+    const server = await net.server<string>();
+    const clients = await Promise.all([1, 2, 3].map(() => net.client(server)));
+    await until(() => server.peers.size === 3, 'three peers');
+    void server.put('good bye');
+    const reading = clients.map(async (client) => {
+      const texts: string[] = [];
+      for await (const { data } of client) texts.push(data);
+      return texts;
+    });
+    await soon(server.close(), 'the close');
+    expect(await soon(Promise.all(reading), 'the iterations end')).toEqual([
+      ['good bye'],
+      ['good bye'],
+      ['good bye'],
+    ]);
+    await until(() => clients.every(({ closed }) => closed), 'the clients are closed as well');
+    expect(server.peers.size).toBe(0);
+  });
+
+  it('lets both sides close at the same time, with messages under way in both directions', async () => {
+    const { server, client } = await net.pair<number>();
+    const up = client.putMany(Array.from({ length: 1000 }, (_, i) => i));
+    const down = server.putMany(Array.from({ length: 1000 }, (_, i) => -i));
+    await soon(Promise.all([client.close(), server.close()]), 'both closes');
+    await Promise.all([up, down]);
+    expect(await values(server, 1000)).toHaveLength(1000);
+    expect(await values(client, 1000)).toHaveLength(1000);
+  });
+
+  it('can be asked for any number of times, and every call waits for the same end', async () => {
+    const { server, client } = await net.pair();
+    let closes = 0;
+    client.on('close', () => (closes += 1));
+    await Promise.all([client.close(), client.close(), client[Symbol.asyncDispose]()]);
+    await client.close();
+    await client.close({ force: true });
+    expect(closes).toBe(1);
+    await server.close();
+    await server.close();
+  });
+
+  it('ends after timeoutMs when a peer does not go; what it kept is rejected', async () => {
+    const child = net.child('server.mjs', { options: net.serverOptions() });
+    const { address } = await child.report('open');
+    const client = net.early({
+      ...net.serverOptions(),
+      purpose: 'client',
+      ...(address as object),
+    });
+    await client.ready();
+    child.process.kill('SIGSTOP');
+    // A stopped process takes nothing more than what its socket holds.
+    const puts = Array.from({ length: 100 }, () => client.put(new Uint8Array(64 * 1024)));
+    const last = rejection(puts.at(-1)!);
+    const start = performance.now();
+    await client.close({ timeoutMs: 300 });
+    const took = performance.now() - start;
+    expect(took).toBeGreaterThan(250);
+    expect(took).toBeLessThan(2000);
+    const error = await last;
+    expect(error).toBeInstanceOf(ChaskiError);
+    expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'no']);
+  });
+
+  it('of a server is bounded by closeTimeoutMs too', async () => {
+    const server = await net.server({ closeTimeoutMs: 300 });
+    const child = net.child('client.mjs', { options: net.clientOptions(server) });
+    await child.report('open');
+    await until(() => server.peers.size === 1, 'the client');
+    child.process.kill('SIGSTOP');
+    const puts = Array.from({ length: 100 }, () => server.put(new Uint8Array(64 * 1024)));
+    const last = rejection(puts.at(-1)!);
+    const start = performance.now();
+    await server.close();
+    expect(performance.now() - start).toBeLessThan(2000);
+    expect((await last).code).toBe('ERR_CHASKI_CLOSED');
+  });
+
+  it('by force waits for nothing, also when a patient close is under way', async () => {
+    const { server, client } = await net.pair({ server: { ack: 'processed' } });
+    const lost = event(server, 'lost');
+    const put = rejection(client.put('never acknowledged'));
+    const patient = client.close({ timeoutMs: 60_000 });
+    await turn(5);
+    const start = performance.now();
+    await client.close({ force: true });
+    await soon(patient, 'the patient close');
+    expect(performance.now() - start).toBeLessThan(1000);
+    const error = await put;
+    expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'unknown']);
+    const [, reason] = await lost;
+    expect(reason?.code).toBe('ERR_CHASKI_CLOSED');
+  });
+
+  it('of a client that a server broke off makes its iteration throw', async () => {
+    const { server, client } = await net.pair();
+    await server.put('one');
+    const reading = (async () => {
+      let count = 0;
+      try {
+        for await (const message of client) count += String(message.data).length;
+      } catch (error) {
+        return [count, (error as ChaskiError).code];
+      }
+      return 'ended';
+    })();
+    await turn(20);
+    await server.close({ force: true });
+    expect(await soon(reading, 'the iteration ends')).toEqual([3, 'ERR_CHASKI_CLOSED']);
+    await until(() => client.closed, 'the client is closed');
+    expect((await rejection(client.get())).code).toBe('ERR_CHASKI_CLOSED');
+  });
+
+  it('refuses a wrong timeout, and then is not closed', async () => {
+    const { server, client } = await net.pair();
+    const error = await rejection(client.close({ timeoutMs: -1 }));
+    expect(error.code).toBe('ERR_CHASKI_INVALID_ARGUMENT');
+    await client.put('still open');
+    expect(await values(server, 1)).toEqual(['still open']);
+  });
+
+  it('is done by `await using`', async () => {
+    const server = await net.server();
+    let inside: Communicator;
+    {
+      await using client = await net.client(server);
+      inside = client;
+      void client.put('in scope');
+    }
+    expect(inside.closed).toBe(true);
+    expect(await values(server, 1)).toEqual(['in scope']);
+  });
+
+  it('keeps the last stats', async () => {
+    const { server, client } = await net.pair();
+    await client.put('x');
+    await server.get();
+    const before = server.stats();
+    expect(Object.values(before).every((value) => typeof value === 'number')).toBe(true);
+    await client.close();
+    await server.close();
+    expect(Object.keys(server.stats())).toEqual(Object.keys(before));
+  });
+});
