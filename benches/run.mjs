@@ -39,7 +39,7 @@ async function main() {
     tables.push(caseTable(one, results));
     process.stdout.write(`\n${tables.at(-1)}\n`);
   }
-  tables.push(targetTable(results));
+  tables.push(targetTable(results, !options.only && !options.with));
   process.stdout.write(`\n${tables.at(-1)}\n`);
   save(results, tables);
   complain(results);
@@ -67,11 +67,12 @@ async function measure(one, field, results) {
     else say(`${one.id} ${contender.name}: does not take part: ${reason}`);
   }
   const addresses = await services.start([...new Set(able.flatMap(({ peer }) => peer.services ?? []))]);
-  for (let round = 0; round < options.runs; round++) {
+  const rounds = options.quick && one.kind === 'growth' ? 1 : options.runs; // those take their time
+  for (let round = 0; round < rounds; round++) {
     for (const contender of able) {
       const run = await oneRun(contender.peer, specOf(one, contender, addresses), contender.env);
       results.add(one.id, contender.name, round, { ...run, size: one.size });
-      say(`${one.id} ${round + 1}/${options.runs} ${contender.name}: ${brief(run)}`);
+      say(`${one.id} ${round + 1}/${rounds} ${contender.name}: ${brief(run)}${(run.others ?? 0) > 0.1 ? ` (others: ${run.others?.toFixed(2)} of a core)` : ''}`);
     }
   }
   services.stop();
@@ -80,7 +81,9 @@ async function measure(one, field, results) {
 /** @param {Case} one @param {Contender} contender @param {Record<string, any>} addresses @returns {import('./lib/types.mjs').Spec} */
 function specOf(one, contender, addresses) {
   const { warmup, seconds } = options;
-  return { peer: contender.file, role: 'receive', mode: one.mode, size: one.size, rate: one.rate ?? 0, warmup, seconds, services: addresses };
+  const { mode, size, rate = 0 } = one;
+  const ordered = one.kind !== 'growth' && !contender.peer.unordered; // what was taken of a flood is not known in advance
+  return { peer: contender.file, role: 'receive', mode, size, rate, ordered, warmup, seconds, services: addresses };
 }
 
 /** @param {Contender} contender @returns {Promise<string | undefined>} */
@@ -105,7 +108,7 @@ function save(results, tables) {
   const { runs, seconds, warmup, quick } = options;
   const versions = { ...results.versions(), ...services.versions };
   const missing = Object.fromEntries([...absent].filter(([, reason]) => reason !== undefined));
-  const data = { date: started.toISOString(), machine: facts, options: { runs, seconds, warmup, quick }, versions, missing, targets: targetData(results), cases: results };
+  const data = { date: started.toISOString(), machine: facts, options: { runs, seconds, warmup, quick }, versions, missing, ...results.disturbed(), targets: targetData(results), cases: results };
   const about = `${started.toISOString().slice(0, 10)}, ${facts.cpu}, ${facts.cores} cores, ${facts.system}, Node ${facts.node}; ${runs} runs of ${seconds} s.`;
   writeFileSync(new URL('latest.json', folder), `${JSON.stringify(data, undefined, 1)}\n`);
   writeFileSync(new URL('latest.md', folder), `# Benchmark\n\n${about}\n\n${tables.toReversed().join('\n')}`);
@@ -114,6 +117,8 @@ function save(results, tables) {
 
 /** Timings decide nothing; a contender of which no run was valid is a fault. @param {Results} results */
 function complain(results) {
+  const { runs, disturbed } = results.disturbed();
+  if (disturbed > 0) process.stdout.write(`In ${disturbed} of ${runs} runs other processes used more than a tenth of a core: take those figures with care.\n`);
   for (const { id, contender, errors, valid } of results.failures()) {
     process.stdout.write(`${id} ${contender}: ${errors.length} failed, ${valid} valid: ${errors[0]}\n`);
     if (valid === 0) process.exitCode = 1;

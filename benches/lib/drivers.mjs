@@ -5,13 +5,25 @@ import { now, stamp } from './latency.mjs';
 const WINDOW = 4_096;
 const FLOOD_BYTES = 10e9;
 const FLOOD_TURN = 4_096;
-/** A sender that never says "wait" still gives the loop a turn after so many messages. */
-const LONGEST_BURST = 65_536;
+/** A sender that never says "wait" lets the loop turn after so many bytes. */
+const LONGEST_BURST = 4 * 1024 * 1024;
+/** What settles without a turn of the loop, over and over, would hold up the clock. */
+const LONGEST_MS = 5;
 
 /** @typedef {import('./run.mjs').SendRun} SendRun */
 /** @typedef {import('./types.mjs').Sender} Sender */
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+let turned = performance.now();
+
+/** Waits for room if there is none, and lets the loop turn now and then. @param {Sender} sender @param {boolean} room */
+async function breathe(sender, room) {
+  if (!room) await sender.room?.();
+  if (!room && performance.now() - turned < LONGEST_MS) return;
+  await turn();
+  turned = performance.now();
+}
 
 /** @type {Record<import('./types.mjs').Mode, (run: SendRun, sender: Sender) => Promise<unknown>>} */
 export const drivers = {
@@ -30,13 +42,14 @@ export const drivers = {
 /** @param {SendRun} run @param {Sender} sender */
 async function puts(run, sender) {
   const { messages } = run;
+  const burst = LONGEST_BURST / run.size;
   let sent = 0;
   run.start();
   while (run.running) {
     let room = true;
-    for (let i = 0; i < LONGEST_BURST && room; i++) room = /** @type {any} */ (sender).put(messages[sent++ & 3]);
+    for (let i = 0; i < burst && room; i++) room = /** @type {any} */ (sender).put(messages[sent++ & 3]);
     run.sent = sent;
-    await (room ? turn() : sender.room?.());
+    await breathe(sender, room);
   }
 }
 
@@ -44,16 +57,17 @@ async function puts(run, sender) {
 async function batch(run, sender) {
   const packed = /** @type {import('./types.mjs').Packed} */ (run.packed);
   const count = packed.lengths.length;
+  const burst = LONGEST_BURST / run.size;
   let sent = 0;
   run.start();
   while (run.running) {
     let room = true;
-    for (let i = 0; i < LONGEST_BURST && room; i += count) {
+    for (let i = 0; i < burst && room; i += count) {
       room = /** @type {any} */ (sender).putBatch(packed);
       sent += count;
     }
     run.sent = sent;
-    await (room ? turn() : sender.room?.());
+    await breathe(sender, room);
   }
 }
 
@@ -117,7 +131,7 @@ async function paced(run, sender) {
     }
     sender.flush?.();
     run.sent = sent;
-    await (room ? turn() : sender.room?.());
+    await breathe(sender, room);
     const spare = due - now();
     if (spare > 0.2) Atomics.wait(idle, 0, 0, Math.min(spare - 0.1, 1));
   }

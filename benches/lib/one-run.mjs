@@ -1,5 +1,6 @@
 // @ts-check
 // One run of one contender in one case: starts both halves, leads them through it, gives back what they measured.
+import { Disturbance } from './disturbance.mjs';
 import { launch } from './launch.mjs';
 
 const GRACE_MS = 20_000;
@@ -9,6 +10,7 @@ const FLOOD_MS = 120_000;
  * @typedef {object} RunResult
  * @property {string} [error]
  * @property {number} [size] payload bytes
+ * @property {number} [others] what other processes used meanwhile, as a share of one core
  * @property {number} [rate] messages a second, at the receiver
  * @property {any} [receive] @property {any} [send] @property {any} [latencies]
  * @property {{ receive: number, send: number }} [rssMax] @property {{ receive: number, send: number }} [rssGrowth]
@@ -27,7 +29,7 @@ export async function oneRun(peer, spec, env) {
   try {
     return await Promise.race([
       lead(peer, spec, pair, shared),
-      new Promise((_, reject) => (timer = setTimeout(() => reject(new Error('no end in sight: killed')), limit))),
+      new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`killed after ${limit / 1e3} s, waiting for ${shared.stage}`)), limit))),
     ]);
   } catch (error) {
     return { error: String(/** @type {any} */ (error)?.message ?? error) };
@@ -42,22 +44,26 @@ export async function oneRun(peer, spec, env) {
  * @param {Record<string, any>} shared @returns {Promise<RunResult>}
  */
 async function lead(peer, spec, pair, shared) {
-  const first = new Talk(pair.first);
+  const stage = (/** @type {string} */ name) => (shared.stage = name);
+  const first = new Talk(pair.first, stage);
   shared.address = (await first.heard('listening')).address;
-  const second = new Talk(pair.second());
+  const second = new Talk(pair.second(), stage);
   const [receiver, sender] = (peer.listens ?? 'receive') === 'receive' ? [first, second] : [second, first];
   await Promise.all([receiver.heard('ready'), sender.heard('ready')]);
+  const disturbance = new Disturbance();
   receiver.say({ type: 'begin' });
   sender.say({ type: 'begin' });
   const rssGrowth = spec.mode.startsWith('flood') ? await flood(receiver, sender) : undefined;
   const { sent, result: send } = await sender.heard('sent');
+  const others = disturbance.share();
   const known = spec.mode !== 'flood-put';
   receiver.say({ type: 'expect', count: known ? sent : null });
   const receive = await receiver.heard('result');
   const bad = validity(receive, known ? sent : undefined);
-  if (bad) return { error: bad };
+  if (bad) return { error: bad, others };
   return {
     rate: receive.count / receive.seconds,
+    others,
     receive,
     send,
     latencies: receive.latencies ?? send.latencies,
@@ -99,8 +105,9 @@ class Talk {
   /** @type {Map<string, { resolve: (message: any) => void, reject: (error: Error) => void }>} */ #waiting = new Map();
   /** @type {Error | undefined} */ #failure;
 
-  /** @param {import('./launch.mjs').Half} half */
-  constructor(half) {
+  /** @param {import('./launch.mjs').Half} half @param {(name: string) => void} stage is told what is awaited */
+  constructor(half, stage) {
+    this.stage = stage;
     this.child = half.child;
     this.say = half.say;
     half.listen((message) => this.#take(message));
@@ -108,6 +115,7 @@ class Talk {
 
   /** @param {string} type @returns {Promise<any>} */
   heard(type) {
+    this.stage(type);
     if (this.#seen.has(type)) return Promise.resolve(this.#seen.get(type));
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => this.#waiting.set(type, { resolve, reject }));

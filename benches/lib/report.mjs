@@ -51,10 +51,11 @@ export function caseTable(one, results) {
   return `### ${one.title}\n\n\`${one.id}\`. ${note}Median (least–most).\n\n${table(['', ...columns.map(([heading]) => heading), 'failed runs'], rows)}`;
 }
 
-/** @param {Results} results */
-export function targetTable(results) {
-  const rows = targets.map((target) => {
-    const { measured, reached } = judge(target, results);
+/** @param {Results} results @param {boolean} whole shows those that were not measured, too */
+export function targetTable(results, whole) {
+  const judged = targets.map((target) => judge(target, results)).filter(({ measured }) => measured !== undefined || whole);
+  if (judged.length === 0) return '';
+  const rows = judged.map(({ target, measured, reached }) => {
     const shown = (/** @type {number} */ value) => (target.unit === '×' ? value.toFixed(2) : value.toFixed(1));
     return [
       target.what,

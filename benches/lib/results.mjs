@@ -5,6 +5,9 @@ import { quotients, spread } from './stats.mjs';
 /** @typedef {import('./one-run.mjs').RunResult} RunResult */
 /** @typedef {import('../plan.mjs').Case} Case */
 
+/** More than this of a core used by others spoils a run. */
+const DISTURBED = 0.1;
+
 /** What can be read off one run. Times in ns a message, loop delay in ms, round trips in µs, memory in MiB. */
 const MIB = 1024 ** 2;
 /** @type {Record<string, (run: RunResult) => number | undefined>} */
@@ -75,6 +78,12 @@ export class Results {
         valid: runs.filter((run) => !run.error).length,
       })),
     ).filter(({ errors }) => errors.length > 0);
+  }
+
+  /** How many runs others disturbed, of how many. */
+  disturbed() {
+    const runs = [...this.#cases.values()].flatMap((contenders) => [...contenders.values()].flat());
+    return { runs: runs.length, disturbed: runs.filter((run) => (run.others ?? 0) > DISTURBED).length };
   }
 
   /** @returns {Record<string, string>} of the contenders, as they said it themselves */

@@ -8,8 +8,8 @@ import { Latencies } from './latency.mjs';
 const LARGE = 65_536;
 const HELD = 4;
 
-/** What was taken of a flood is not known in advance, so its messages are all of one kind. @param {string} mode */
-const kindMask = (mode) => (mode.startsWith('flood') ? 0 : 3);
+/** @param {import('./types.mjs').Spec} spec */
+const kindMask = (spec) => (spec.ordered ? 3 : 0);
 
 /** @typedef {{ listening: (address: any) => void, flooding: (sent: number) => Promise<void> }} Control */
 
@@ -65,7 +65,7 @@ export class ReceiveRun {
     this.address = spec.address;
     this.services = spec.services;
     this.echo = spec.mode === 'echo';
-    const check = new Check(spec.size, spec.size >= LARGE ? HELD : 0, kindMask(spec.mode));
+    const check = new Check(spec.size, spec.size >= LARGE ? HELD : 0, kindMask(spec));
     const latencies = new Latencies();
     const clock = new Clock(spec, () => check.count);
     this.check = check;
@@ -94,7 +94,7 @@ export class SendRun {
     this.size = spec.size;
     this.address = spec.address;
     this.services = spec.services;
-    this.messages = makeMessages(spec.size, kindMask(spec.mode));
+    this.messages = makeMessages(spec.size, kindMask(spec));
     this.packed = spec.mode === 'batch' ? makePacked(spec.size) : undefined;
     /** Messages sent so far. */
     this.sent = 0;

@@ -19,6 +19,7 @@
  * @property {number} warmup seconds before the clock starts
  * @property {number} seconds length of the timed window
  * @property {number} rate messages a second, for `paced`
+ * @property {boolean} ordered whether messages go round in different payloads, so that their order is checked
  * @property {any} [address] where the listening half is
  * @property {Record<string, any>} services addresses of the services that the peer needs, by name
  */
@@ -65,6 +66,7 @@
  * @property {'receive' | 'send'} [listens] which half listens; default `receive`
  * @property {'processes' | 'threads'} [topology] default `processes`
  * @property {string[]} [services] names in services/
+ * @property {boolean} [unordered] does not keep the order of messages
  * @property {Record<string, Variant>} [variants] contenders that this file stands for; default: one, named as the file
  * @property {(size: number) => boolean} [fits] sizes that it can carry
  * @property {() => Promise<string | undefined>} [missing] why it cannot run here

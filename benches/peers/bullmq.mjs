@@ -14,6 +14,7 @@ export default {
   title: 'BullMQ over Redis, jobs added in bulk',
   modes: ['acked-each', 'acked-all'],
   services: ['redis-server'],
+  unordered: true, // jobs of one worker run side by side
   version: () => packageVersion('bullmq'),
   receive,
   send,

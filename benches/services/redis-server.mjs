@@ -12,7 +12,7 @@ export function missing() {
     execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
     return undefined;
   } catch {
-    return 'redis-server is not installed';
+    return 'redis-server is not installed (Debian: apt-get install redis-server)';
   }
 }
 
