@@ -33,6 +33,11 @@ export class Waiter<R = void> implements Promise<R> {
     return 'Promise';
   }
 
+  /** It is fulfilled or has failed. */
+  get over(): boolean {
+    return this.#state !== 'pending';
+  }
+
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
   then<A = R, B = never>(
     onFulfilled?: ((value: R) => A | PromiseLike<A>) | null,
@@ -107,13 +112,16 @@ export class Waiter<R = void> implements Promise<R> {
   }
 }
 
-/** The waiters of one peer, by sequence number. */
+/** The waiters of one peer, by sequence number. What they speak for never overlaps, unless it ends with the same message. */
 export class Waiters {
+  /** In order; those that were removed stay until they are many. */
   #ring: Waiter[] = [];
   #head = 0;
+  #removed = 0;
 
   /** What the first of them waits for; Infinity when there is none. */
   get first(): number {
+    while (this.#ring[this.#head]?.over === true) this.#head += 1;
     return this.#ring[this.#head]?.seq ?? Infinity;
   }
 
@@ -131,28 +139,48 @@ export class Waiters {
       const waiter = this.#ring[this.#head];
       if (waiter === undefined || waiter.seq > seq) break;
       this.#head += 1;
-      settle(waiter);
+      if (!waiter.over) settle(waiter);
     }
     if (this.#head === this.#ring.length) {
       this.#ring = [];
       this.#head = 0;
+      this.#removed = 0;
     } else if (this.#head > 1024 && this.#head * 2 > this.#ring.length) {
-      this.#ring = this.#ring.slice(this.#head);
-      this.#head = 0;
+      this.#compact();
     }
   }
 
-  /** Takes those that speak for any message of first to last. */
+  /** Takes those that speak for any message of first to last; what it costs does not depend on how many others there are. */
   remove(first: number, last: number, settle: (waiter: Waiter) => void): void {
+    const ring = this.#ring;
     const hit: Waiter[] = [];
-    const rest: Waiter[] = [];
-    for (let i = this.#head; i < this.#ring.length; i += 1) {
-      const waiter = this.#ring[i] as Waiter;
-      (waiter.first <= last && waiter.seq >= first ? hit : rest).push(waiter);
+    let beyond = Infinity;
+    for (let i = this.#from(first); i < ring.length; i += 1) {
+      const waiter = ring[i] as Waiter;
+      if (waiter.seq > beyond) break;
+      if (waiter.first > last) beyond = waiter.seq;
+      else if (!waiter.over) hit.push(waiter);
     }
-    if (hit.length === 0) return;
-    this.#ring = rest;
-    this.#head = 0;
     for (const waiter of hit) settle(waiter);
+    this.#removed += hit.length;
+    if (this.#removed > 1024 && this.#removed * 2 > this.#ring.length) this.#compact();
+  }
+
+  /** Where those begin that wait for `seq` or later. */
+  #from(seq: number): number {
+    let low = this.#head;
+    let high = this.#ring.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ring[middle] as Waiter).seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #compact(): void {
+    this.#ring = this.#ring.slice(this.#head).filter((waiter) => !waiter.over);
+    this.#head = 0;
+    this.#removed = 0;
   }
 }
