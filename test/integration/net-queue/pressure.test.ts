@@ -1,0 +1,342 @@
+import type { ChaskiError, Communicator, OpenOptions, PutResult } from 'chaski/net-queue';
+import { describe, expect, it } from 'vitest';
+
+import { useNet } from './support/net.ts';
+import { numbered, numberIn } from './support/payloads.ts';
+import { event, rejection, settled, soon, take, turn, until, values } from './support/waiting.ts';
+import { worlds } from './support/worlds.ts';
+
+/** Messages of this size leave the sockets room for few, so that the bounds are met soon. */
+const length = 16 * 1024;
+const mark = { messages: 64 };
+
+describe.each(worlds)('back-pressure, $name', (world) => {
+  const net = useNet(world);
+
+  it('reaches the sender when the consumer rests: trySend() says no, and yes again when it goes on', async () => {
+    const { server, client } = await net.pair<Uint8Array>({
+      server: { highWaterMark: mark },
+      client: { highWaterMark: mark },
+    });
+    const sent = await fill(client);
+    // Both bounds, what the sockets hold, and one read on top.
+    expect(sent).toBeLessThan(2 * mark.messages + (8 << 20) / length);
+    expect(client.needDrain).toBe(true);
+    const drained = event(client, 'drain');
+    await expectNumbers(server, 0, sent);
+    await drained;
+    expect(client.needDrain).toBe(false);
+    expect(client.trySend(numbered(sent, length))).toBe(true);
+    await expectNumbers(server, sent, 1);
+  });
+
+  it('holds no more for a consumer that rests than its high-water mark, in messages and in bytes', async () => {
+    for (const highWaterMark of [{ messages: 64 }, { bytes: 1 << 20 }]) {
+      const { server, client } = await net.pair<Uint8Array>({
+        server: { highWaterMark },
+        client: { highWaterMark: { bytes: 64 << 20 } },
+      });
+      const puts = Array.from({ length: 1500 }, (_, i) => client.put(numbered(i, length)));
+      const most = highWaterMark.messages ?? (1 << 20) / length;
+      await until(() => (server.stats()['heldMessages'] ?? 0) >= most, 'the mark is reached');
+      await turn(50);
+      const held = server.stats();
+      // What one read brings may be more than what was missing.
+      expect(held['heldMessages']).toBeLessThanOrEqual(most + (128 * 1024) / length);
+      await expectNumbers(server, 0, 1500);
+      await soon(Promise.all(puts), 'all puts');
+    }
+  });
+
+  it('lets put() wait up to four marks, then rejects it as not delivered; what was taken arrives', async () => {
+    const { server, client } = await net.pair<Uint8Array>({
+      server: { highWaterMark: mark },
+      client: { highWaterMark: mark },
+    });
+    let sent = await fill(client);
+    const puts: PutResult[] = [];
+    const refused: ChaskiError[] = [];
+    for (let i = 0; i < 8 * mark.messages; i += 1) {
+      const put = client.put(numbered(sent, length));
+      if ((await settled(put)) === 'rejected') {
+        refused.push(await rejection(put));
+      } else {
+        puts.push(put);
+        sent += 1;
+      }
+    }
+    expect(puts.length).toBeGreaterThanOrEqual(3 * mark.messages - 1);
+    expect(puts.length).toBeLessThanOrEqual(3 * mark.messages + (1 << 20) / length);
+    expect(refused.length).toBe(8 * mark.messages - puts.length);
+    for (const { code, delivered, retryable, message } of refused) {
+      expect([code, delivered, retryable]).toEqual(['ERR_CHASKI_QUEUE_FULL', 'no', true]);
+      expect(message).toContain(String(4 * mark.messages));
+    }
+    await expectNumbers(server, 0, sent);
+    await soon(Promise.all(puts), 'all that was taken');
+    await soon(client.put(numbered(sent, length)), 'a put after that');
+    await expectNumbers(server, sent, 1);
+  });
+
+  it('counts bytes as well as messages', async () => {
+    const { server, client } = await net.pair<Uint8Array>({
+      server: { ack: 'processed' },
+      client: { highWaterMark: { bytes: 10_000 } },
+    });
+    const first = client.put(new Uint8Array(9999));
+    expect(client.trySend(new Uint8Array(20_000))).toBe(true);
+    expect(client.trySend(new Uint8Array(1))).toBe(false);
+    const message = await server.get();
+    message.ack();
+    await soon(first, 'the first put');
+    // 20,000 bytes are not acknowledged, which is over the mark still.
+    expect(client.trySend(new Uint8Array(1))).toBe(false);
+    (await server.get()).ack();
+    await soon(client.writable(), 'room');
+    expect(client.trySend(new Uint8Array(1))).toBe(true);
+  });
+
+  it('holds before there is a connection too', async () => {
+    const client = net.early<Uint8Array>({
+      ...net.serverOptions(),
+      purpose: 'client',
+      highWaterMark: { messages: 10 },
+      connectTimeoutMs: Infinity,
+      closeTimeoutMs: 0,
+    });
+    const puts = Array.from({ length: 50 }, (_, i) => client.put(numbered(i)));
+    const states = await Promise.all(puts.map((put) => settled(put)));
+    expect(states.filter((state) => state === 'pending')).toHaveLength(40);
+    expect(states.slice(40)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
+    expect(client.trySend(numbered(50))).toBe(false);
+    for (const put of puts) put.catch(() => {});
+  });
+
+  it('lets writable() wait for room, in bounds, and ends it with the peer', async () => {
+    const { server, client } = await net.pair<Uint8Array>({
+      server: { highWaterMark: mark },
+      client: { highWaterMark: mark },
+    });
+    await soon(client.writable(), 'room in an empty queue');
+    const sent = await fill(client);
+    expect((await rejection(client.writable({ timeoutMs: 20 }))).code).toBe('ERR_CHASKI_TIMEOUT');
+    const room = client.writable();
+    expect(await settled(room)).toBe('pending');
+    await expectNumbers(server, 0, sent);
+    await soon(room, 'room');
+
+    await fill(client);
+    const never = rejection(client.writable());
+    await server.close({ force: true });
+    expect((await never).code).toBe('ERR_CHASKI_CLOSED');
+  });
+
+  it('keeps a stream of sends going through a small window, in order', async () => {
+    const { server, client } = await net.pair<number>({
+      server: { highWaterMark: { messages: 8 } },
+      client: { highWaterMark: { messages: 8 } },
+    });
+    const count = 5000;
+    const reading = values(server, count);
+    const sends: Promise<void>[] = [];
+    for (let i = 0; i < count; i += 1) sends.push(client.send(i));
+    await soon(Promise.all(sends), 'all sends');
+    expect(await reading).toEqual(Array.from({ length: count }, (_, i) => i));
+  });
+
+  it('makes trySend() to all peers say no when one of them is full, and queues it for none', async () => {
+    const server = await net.server<Uint8Array>({ highWaterMark: mark });
+    const slow = await net.client(server, { highWaterMark: mark });
+    const quick = await net.client(server, { highWaterMark: mark });
+    await until(() => server.peers.size === 2, 'two peers');
+    const sent = await fill(server, slow.id);
+    expect(server.trySend(numbered(sent, length))).toBe(false);
+    expect(server.trySend(numbered(7), quick.id)).toBe(true);
+    await expectNumbers(quick, 7, 1);
+    await expectNumbers(slow, 0, sent);
+    await turn(20);
+    expect(quick.tryGet()).toBeUndefined();
+  });
+
+  it('of one slow peer does not stop another', async () => {
+    const server = await net.server<Uint8Array>({ highWaterMark: mark });
+    const slow = await net.client(server, { highWaterMark: mark });
+    const quick = await net.client(server, { highWaterMark: mark });
+    await until(() => server.peers.size === 2, 'two peers');
+    // Towards the peers: one does not take what it is sent.
+    const sent = await fill(server, slow.id);
+    for (let i = 0; i < 1000; i += 1) {
+      await soon(
+        server.send(numbered(i, length), { peers: [quick.id] }),
+        'a send to the quick one',
+      );
+      await expectNumbers(quick, i, 1);
+    }
+    await expectNumbers(slow, 0, sent);
+    // From the peers: what one of them sent is not taken.
+    const up = await fill(slow);
+    for (let i = 0; i < 1000; i += 1) {
+      await soon(quick.put(numbered(i, length)), 'a put of the quick one');
+      await expectNumbers(server, i, 1, quick.id);
+    }
+    await expectNumbers(server, 0, up, slow.id);
+    expect([server.tryGet(), slow.tryGet(), quick.tryGet()]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe.each(worlds)('a full queue, $name', (world) => {
+  const net = useNet(world);
+
+  /** A client with `onFull` whose server has not taken anything, filled to its mark. */
+  async function full(
+    onFull: OpenOptions['onFull'] & string,
+    more: OpenOptions<Uint8Array> = {},
+  ): Promise<{
+    server: Communicator<Uint8Array>;
+    client: Communicator<Uint8Array>;
+    sent: number;
+    dropped: number[];
+  }> {
+    const pair = await net.pair<Uint8Array>({
+      server: { highWaterMark: mark, ...more },
+      client: { highWaterMark: mark, onFull },
+    });
+    const dropped: number[] = [];
+    pair.client.on('dropped', (peer, count) => {
+      expect(peer).toBe(pair.server.id);
+      dropped.push(count);
+    });
+    return { ...pair, sent: await fill(pair.client), dropped };
+  }
+
+  it("with onFull 'error' rejects put() at once, at the mark", async () => {
+    const { server, client, sent, dropped } = await full('error');
+    const error = await rejection(client.put(numbered(-1, length)));
+    expect([error.code, error.delivered, error.retryable]).toEqual([
+      'ERR_CHASKI_QUEUE_FULL',
+      'no',
+      true,
+    ]);
+    expect(dropped).toEqual([]);
+    await expectNumbers(server, 0, sent);
+    await soon(client.writable(), 'room');
+    await soon(client.put(numbered(sent, length)), 'the next put');
+    await expectNumbers(server, sent, 1);
+  });
+
+  it("with onFull 'drop-newest' keeps what was there, and tells how many it did not take", async () => {
+    const { server, client, sent, dropped } = await full('drop-newest');
+    const puts = Array.from({ length: 30 }, (_, i) => client.put(numbered(-i, length)));
+    const many = client.putMany([numbered(-1, length), numbered(-2, length)]);
+    for (const put of [...puts, many]) {
+      const error = await rejection(put);
+      expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_QUEUE_FULL', 'no']);
+    }
+    await until(() => sum(dropped) >= 31, 'the events');
+    // Of putMany the first is refused, and then the rest is not tried.
+    expect(sum(dropped)).toBe(31);
+    await expectNumbers(server, 0, sent);
+    await turn(20);
+    expect(server.tryGet()).toBeUndefined();
+  });
+
+  it("with onFull 'drop-oldest' keeps the newest, and tells which puts were dropped", async () => {
+    const { server, client, sent, dropped } = await full('drop-oldest');
+    const extra = 500;
+    const puts: PutResult[] = [];
+    for (let i = sent; i < sent + extra; i += 1) puts.push(client.put(numbered(i, length)));
+    const outcomes = Promise.allSettled(puts);
+    const arrived: number[] = [];
+    while (arrived.at(-1) !== sent + extra - 1) {
+      arrived.push(numberIn((await server.get({ timeoutMs: 10_000 })).bytes));
+    }
+    // In order, without repeats, and of the last ones none is missing.
+    expect(arrived).toEqual([...new Set(arrived)].sort((a, b) => a - b));
+    expect(arrived.slice(-mark.messages / 2)).toEqual(
+      Array.from({ length: mark.messages / 2 }, (_, i) => sent + extra - mark.messages / 2 + i),
+    );
+    const missing = sent + extra - arrived.length;
+    expect(missing).toBeGreaterThan(0);
+    expect(sum(dropped)).toBe(missing);
+    const here = new Set(arrived);
+    for (const [i, outcome] of (await soon(outcomes, 'all puts settle')).entries()) {
+      expect(outcome).toMatchObject(
+        here.has(sent + i)
+          ? { status: 'fulfilled' }
+          : { reason: { code: 'ERR_CHASKI_QUEUE_FULL', delivered: 'no' } },
+      );
+    }
+    await soon(client.put(numbered(1_000_000, length)), 'a put after all that');
+  });
+
+  it("with onFull 'drop-oldest' is acknowledged across the gaps by a consumer that processes", async () => {
+    const { server, client, sent, dropped } = await full('drop-oldest', { ack: 'processed' });
+    const puts = Array.from({ length: 300 }, (_, i) => client.put(numbered(sent + i, length)));
+    const last = puts.at(-1)!;
+    for (const put of puts) put.catch(() => {});
+    const seqs: number[] = [];
+    for await (const { bytes, seq } of server) {
+      seqs.push(seq);
+      if (numberIn(bytes) === sent + 299) break;
+    }
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    expect(sum(dropped)).toBe(sent + 300 - seqs.length);
+    expect(await settled(last)).toBe('pending');
+    await client.close({ timeoutMs: 300 });
+    expect((await rejection(last)).delivered).toBe('unknown');
+  });
+
+  it("with onFull 'drop-oldest' never refuses the newest put, however small the mark", async () => {
+    for (const messages of [1, 2, 3]) {
+      const { server, client } = await net.pair<Uint8Array>({
+        server: { ack: 'processed' },
+        client: { onFull: 'drop-oldest', highWaterMark: { messages } },
+      });
+      const puts = Array.from({ length: 10 }, (_, i) => client.put(numbered(i)));
+      const outcomes = Promise.allSettled(puts);
+      const arrived: number[] = [];
+      for await (const message of server) {
+        arrived.push(numberIn(message.bytes));
+        message.ack();
+        if (arrived.at(-1) === 9) break;
+      }
+      const fulfilled = (await soon(outcomes, 'all puts settle')).flatMap(({ status }, i) =>
+        status === 'fulfilled' ? [i] : [],
+      );
+      expect(fulfilled).toEqual(arrived);
+    }
+  });
+});
+
+/** Puts numbered messages until nothing more is taken and nothing moves; returns how many. */
+async function fill(communicator: Communicator<Uint8Array>, ...peers: string[]): Promise<number> {
+  let sent = 0;
+  for (let still = 0; still < 20; still += 1) {
+    while (communicator.trySend(numbered(sent, length), ...peers)) {
+      sent += 1;
+      still = 0;
+    }
+    await turn(2);
+  }
+  return sent;
+}
+
+async function expectNumbers(
+  communicator: Communicator<Uint8Array>,
+  from: number,
+  count: number,
+  peer?: string,
+): Promise<void> {
+  const messages = await take(communicator, count, peer);
+  expect(messages.map(({ bytes }) => numberIn(bytes))).toEqual(
+    Array.from({ length: count }, (_, i) => from + i),
+  );
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
