@@ -128,22 +128,24 @@ impl Peer {
         self.acked_messages.store(messages, Ordering::Release);
         // SeqCst, with the store and load in `watch`: either this sees the watch or the watcher sees this number.
         self.acked_seq.store(seq, Ordering::SeqCst);
-        let watched = self.watch.load(Ordering::SeqCst);
-        watched <= seq
-            && self
-                .watch
-                .compare_exchange(watched, NOT_WATCHED, Ordering::SeqCst, Ordering::SeqCst)
-                .is_ok()
+        // The watcher only lowers the number, so what the swap takes away is reached too.
+        let reached = self.watch.load(Ordering::SeqCst) <= seq;
+        reached && {
+            self.watch.swap(NOT_WATCHED, Ordering::SeqCst);
+            true
+        }
     }
 
     /// Asks to be woken when `seq` is acknowledged; true if it is already.
+    ///
+    /// A watch for a later number that is there already stays.
     pub(crate) fn watch(&self, seq: u64) -> bool {
-        self.watch.fetch_min(seq, Ordering::SeqCst);
-        if self.acked_seq.load(Ordering::SeqCst) < seq {
-            return false;
+        if self.acked_seq.load(Ordering::SeqCst) >= seq {
+            return true;
         }
-        self.watch.store(NOT_WATCHED, Ordering::SeqCst);
-        true
+        self.watch.fetch_min(seq, Ordering::SeqCst);
+        // Reached in between: the watch stays, and the next acknowledgement wakes once for nothing.
+        self.acked_seq.load(Ordering::SeqCst) >= seq
     }
 
     pub(crate) fn hold(&self, bytes: u64, messages: u64) {
