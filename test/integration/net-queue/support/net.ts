@@ -39,13 +39,14 @@ export class Net {
   serverOptions<T>(options: OpenOptions<T> = {}): OpenOptions<T> {
     const { host, protocol } = this.world;
     const place = protocol === Protocol.UNIX ? { path: this.path() } : { port: 0 };
-    return { protocol, purpose: Purpose.SERVER, runOn: host, ...place, ...options };
+    return { protocol, purpose: Purpose.SERVER, runOn: host, ...quiet, ...place, ...options };
   }
 
   /** Options of a client that finds `server`. */
   clientOptions<T>(server: Communicator<T>, options: OpenOptions<T> = {}): OpenOptions<T> {
     const { host, protocol } = this.world;
-    return { protocol, purpose: Purpose.CLIENT, runOn: host, ...server.address(), ...options };
+    const place = server.address();
+    return { protocol, purpose: Purpose.CLIENT, runOn: host, ...quiet, ...place, ...options };
   }
 
   async server<T = unknown>(options: OpenOptions<T> = {}): Promise<Communicator<T>> {
@@ -99,3 +100,6 @@ export function useNet(world: World): Net {
   });
   return net;
 }
+
+/** No signs of life: they would wake what sleeps although it has work to do, and hide that. */
+const quiet = { keepAliveMs: 0 };
