@@ -40,6 +40,8 @@ export interface NativeEvent {
   id?: string;
   /** peer: the longest message that the other side takes. */
   maxMessageBytes?: number;
+  /** peer: it acknowledges what its program is done with, not what arrived. */
+  ackProcessed?: boolean;
   /** open. */
   host?: string;
   port?: number;

@@ -555,6 +555,7 @@ export class Communicator<T = unknown>
     const peer = this.#peers.byNumber(number) ?? this.#addPeer(number);
     this.#peers.greet(peer, event.id ?? '');
     if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
+    peer.sharing = event.ackProcessed === false && this.#settings.onFull !== 'drop-oldest';
     this.#chooseOnly();
   }
 

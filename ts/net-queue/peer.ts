@@ -4,7 +4,6 @@ import { AckTracker } from './acks.ts';
 import { longestCopied } from './send-slab.ts';
 import { dropped, forgotten, peerClosed } from './failures.ts';
 import { Rejections } from './rejections.ts';
-import type { Waiter } from './waiters.ts';
 import { Waiters } from './waiters.ts';
 
 /** Where a slab of messages goes. */
@@ -43,6 +42,8 @@ export class Peer {
   maxMessageBytes: number;
   /** Longest message that a slab takes for it. */
   longestGathered: number;
+  /** What one slab brings to it settles together, so the puts of a slab can share a promise. */
+  sharing: boolean = false;
   /** The high-water mark was reached, and nothing has told yet that the backlog is under it again. */
   full: boolean = false;
   /** Sequence number that native watches; 0 for none. */
@@ -83,12 +84,12 @@ export class Peer {
     if (last <= this.ackedSeq || this.rejections.among(first, last) !== 'none') {
       return this.#rejection(first, last);
     }
-    return this.gone === undefined && last < this.goneFrom ? 'pending' : this.loss(last);
+    return this.gone === undefined && last < this.goneFrom ? 'pending' : this.loss(first);
   }
 
-  /** Why message `last` will never be acknowledged. */
-  loss(last: number): ChaskiError {
-    const unsent = last > this.writtenSeq || last >= this.goneFrom;
+  /** Why what begins with message `first` will never be acknowledged. */
+  loss(first: number): ChaskiError {
+    const unsent = first > this.writtenSeq || first >= this.goneFrom;
     return peerClosed(this.id, unsent ? 'no' : 'unknown', this.gone);
   }
 
@@ -114,8 +115,8 @@ export class Peer {
     if (this.gone === undefined) this.gone = error;
     this.bar();
     this.settle();
-    this.waiters.take(Infinity, (waiter: Waiter) => {
-      waiter.fail(this.loss(waiter.seq));
+    this.waiters.take(Infinity, (waiter) => {
+      waiter.fail(this.loss(waiter.first));
     });
     const waiting = this.roomWaiters;
     this.roomWaiters = [];

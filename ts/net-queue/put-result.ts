@@ -52,7 +52,7 @@ export class SentResult implements PutResult {
     const outcome = this.#peer.outcome(this.#first, this.#last);
     if (outcome === 'pending') {
       const waiter = new Waiter<A | B>(this.#first, this.#last, onFulfilled, onRejected);
-      this.#peer.waiters.add(waiter as Waiter);
+      this.#peer.waiters.add(waiter);
       this.#watch.watch(this.#peer);
       return waiter;
     }

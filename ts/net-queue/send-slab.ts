@@ -1,18 +1,23 @@
 // Where the small messages of a turn are gathered, so that one call hands them to native.
 import { kindShift } from '../binding/index.ts';
 import type { Target } from './peer.ts';
+import type { SharedPut } from './shared-put.ts';
 
-/** Payloads one after the other, a word for each. All of them go to the same target. */
+/** Payloads one after the other, a word for each. All of them go to the same target, and make up one frame at most. */
 export class SendSlab {
-  readonly bytes: Uint8Array = new Uint8Array(Buffer.allocUnsafeSlow(slabBytes).buffer);
-  readonly words: Uint32Array = new Uint32Array(slabWords);
+  readonly bytes: Uint8Array = new Uint8Array(Buffer.allocUnsafeSlow(frameBytes).buffer);
+  readonly words: Uint32Array = new Uint32Array(frameBytes / wordBytes);
   used: number = 0;
   count: number = 0;
+  /** Bytes that the frame still takes, words included. */
+  room: number = frameBytes;
   target: Target | undefined = undefined;
+  /** What the puts of this slab return, if they share it. */
+  shared: SharedPut | undefined = undefined;
 
   /** Whether a payload of so many bytes fits beside what is there. */
   fits(length: number): boolean {
-    return this.used + length <= slabBytes && this.count < slabWords;
+    return length + wordBytes <= this.room;
   }
 
   /** Copies a payload that fits. */
@@ -27,17 +32,21 @@ export class SendSlab {
     this.words[this.count] = (kind << kindShift) | length;
     this.used = at + length;
     this.count += 1;
+    this.room -= length + wordBytes;
   }
 
   clear(): void {
     this.used = 0;
     this.count = 0;
+    this.room = frameBytes;
     this.target = undefined;
+    this.shared = undefined;
   }
 }
 
 /** A longer payload goes to native directly, from the user's memory. */
 export const longestCopied: number = 32 * 1024;
 
-const slabBytes = 64 * 1024;
-const slabWords = 8192;
+/** The longest body of a frame with more than one message. */
+const frameBytes = 65_520;
+const wordBytes = 4;

@@ -17,6 +17,7 @@ import type { Peer, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { Watch } from './put-result.ts';
 import { longestCopied, SendSlab } from './send-slab.ts';
+import { SharedPut } from './shared-put.ts';
 import type { OnFull, Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
@@ -69,7 +70,7 @@ export class Sender implements Watch {
 
   /** Puts to one peer. The hot path: nothing here is made but the result. */
   put(peer: Peer, data: unknown): PutResult {
-    if (this.#gather(peer, data)) return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
+    if (this.#gather(peer, data)) return this.#slab.shared?.result ?? this.#result(peer);
     return this.#putTo(peer, this.#encode(data));
   }
 
@@ -163,8 +164,9 @@ export class Sender implements Watch {
   /** Hands over what was gathered. */
   flush(): void {
     const slab = this.#slab;
-    const { target, count } = slab;
+    const { target, count, shared } = slab;
     if (target === undefined || count === 0) return;
+    if (shared !== undefined) this.#await(shared, target.peers[0] as Peer);
     for (const peer of target.peers) {
       const code = this.#native.queuePut(
         this.#handle,
@@ -177,6 +179,13 @@ export class Sender implements Watch {
       if (code < 0) this.#broken(peer, peer.sentSeq - count + 1, code);
     }
     slab.clear();
+  }
+
+  /** The slab of `shared` is complete: from the end of this turn on, native watches its last message. */
+  #await(shared: SharedPut, peer: Peer): void {
+    shared.seq = peer.sentSeq;
+    peer.waiters.add(shared);
+    this.#watching.add(peer);
   }
 
   /** Has native wake us when the first message that somebody looks at is acknowledged. */
@@ -264,7 +273,17 @@ export class Sender implements Watch {
     if (refused !== undefined) return refused;
     const failed = this.#hand(peer.target, encoded);
     if (failed !== undefined) return failed.get(peer) as PutResult;
-    return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
+    return this.#slab.shared?.result ?? this.#result(peer);
+  }
+
+  /** The result of the latest put, to `peer` alone. The first of a slab is on its own: often it is the only one. */
+  #result(peer: Peer): PutResult {
+    const slab = this.#slab;
+    if (!peer.sharing || slab.count < 2 || slab.target !== peer.target) {
+      return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
+    }
+    slab.shared = new SharedPut(peer.id, peer.sentSeq);
+    return slab.shared.result;
   }
 
   /** Takes a message that was let in. Tells those peers to which it could not be handed over. */

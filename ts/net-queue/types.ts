@@ -117,7 +117,13 @@ export interface Packed {
   lengths: Uint32Array | number;
 }
 
-/** What `put()` returns: a promise that costs nothing until somebody looks at it. */
+/**
+ * What `put()` returns: a promise that costs next to nothing until somebody looks at it.
+ *
+ * Messages that travel in one frame are acknowledged at the same instant, so several puts of a turn may return the same
+ * object. It fulfils when the last of them is acknowledged, and its rejection says `delivered: 'no'` only when that is
+ * true of them all. What refuses a single put (see `onFull`) is told by a result of its own.
+ */
 export interface PutResult extends Promise<void> {
   /** True once every peer has acknowledged. */
   readonly acked: boolean;

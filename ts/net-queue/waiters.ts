@@ -5,11 +5,25 @@ import type { ChaskiError } from '../errors.ts';
 type OnFulfilled = ((value: void) => unknown) | null | undefined;
 type OnRejected = ((reason: unknown) => unknown) | null | undefined;
 
+/** Somebody who waits until messages first to seq of a peer are acknowledged. */
+export interface Waiting {
+  /** The first message it speaks for. */
+  readonly first: number;
+  /** Settles when every message up to this one is acknowledged. */
+  readonly seq: number;
+  /** It has settled. */
+  readonly over: boolean;
+  /** They are acknowledged. Never throws. */
+  fulfil(): void;
+  /** They never will be. Never throws. */
+  fail(error: ChaskiError): void;
+}
+
 /**
  * What `then()` of a put returns: a promise that becomes a real one when somebody chains on it. `await` and
  * `Promise.all` pass their own callbacks and drop it, so for them it never does.
  */
-export class Waiter<R = void> implements Promise<R> {
+export class Waiter<R = void> implements Promise<R>, Waiting {
   /** Settles when every message up to this one is acknowledged. */
   readonly seq: number;
   /** The first message it speaks for. */
@@ -115,7 +129,7 @@ export class Waiter<R = void> implements Promise<R> {
 /** The waiters of one peer, by sequence number. What they speak for never overlaps, unless it ends with the same message. */
 export class Waiters {
   /** In order; those that were removed stay until they are many. */
-  #ring: Waiter[] = [];
+  #ring: Waiting[] = [];
   #head = 0;
   #removed = 0;
 
@@ -125,16 +139,16 @@ export class Waiters {
     return this.#ring[this.#head]?.seq ?? Infinity;
   }
 
-  add(waiter: Waiter): void {
+  add(waiter: Waiting): void {
     const ring = this.#ring;
     let at = ring.length;
-    while (at > this.#head && (ring[at - 1] as Waiter).seq > waiter.seq) at -= 1;
+    while (at > this.#head && (ring[at - 1] as Waiting).seq > waiter.seq) at -= 1;
     if (at === ring.length) ring.push(waiter);
     else ring.splice(at, 0, waiter);
   }
 
   /** Takes those whose messages are all acknowledged up to `seq` and calls `settle` with each, in order. */
-  take(seq: number, settle: (waiter: Waiter) => void): void {
+  take(seq: number, settle: (waiter: Waiting) => void): void {
     for (;;) {
       const waiter = this.#ring[this.#head];
       if (waiter === undefined || waiter.seq > seq) break;
@@ -151,12 +165,12 @@ export class Waiters {
   }
 
   /** Takes those that speak for any message of first to last; what it costs does not depend on how many others there are. */
-  remove(first: number, last: number, settle: (waiter: Waiter) => void): void {
+  remove(first: number, last: number, settle: (waiter: Waiting) => void): void {
     const ring = this.#ring;
-    const hit: Waiter[] = [];
+    const hit: Waiting[] = [];
     let beyond = Infinity;
     for (let i = this.#from(first); i < ring.length; i += 1) {
-      const waiter = ring[i] as Waiter;
+      const waiter = ring[i] as Waiting;
       if (waiter.seq > beyond) break;
       if (waiter.first > last) beyond = waiter.seq;
       else if (!waiter.over) hit.push(waiter);
@@ -172,7 +186,7 @@ export class Waiters {
     let high = this.#ring.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#ring[middle] as Waiter).seq < seq) low = middle + 1;
+      if ((this.#ring[middle] as Waiting).seq < seq) low = middle + 1;
       else high = middle;
     }
     return low;
