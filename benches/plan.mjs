@@ -1,7 +1,14 @@
 // @ts-check
 // What is measured: cases, each with the contenders that can take part in it.
 
-const SIZES = { '16b': 16, '64b': 64, '1kib': 1_024, '64kib': 65_536, '1mib': 1_048_576, '8mib': 8_388_608 };
+const SIZES = {
+  '16b': 16,
+  '64b': 64,
+  '1kib': 1_024,
+  '64kib': 65_536,
+  '1mib': 1_048_576,
+  '8mib': 8_388_608,
+};
 const RATES = { '1k': 1_000, '10k': 10_000, '100k': 100_000 };
 const FLOOD_SIZE = 1_024;
 const HOSTS = ['chaski-thread', 'chaski-loop'];
@@ -10,7 +17,7 @@ const HOSTS = ['chaski-thread', 'chaski-loop'];
  * @typedef {object} Case
  * @property {string} id
  * @property {string} title
- * @property {import('./lib/types.mjs').Mode} mode
+ * @property {import('./lib/peer.mjs').Mode} mode
  * @property {number} size
  * @property {number} [rate]
  * @property {'rate' | 'latency' | 'growth' | 'idle'} kind which table it makes
@@ -33,28 +40,55 @@ const QUICK = {
 
 /** @type {Case[]} */
 export const cases = [
-  { id: 'idle', title: 'Idle processes', mode: /** @type {const} */ ('idle'), size: 64, kind: /** @type {const} */ ('idle') },
+  {
+    id: 'idle',
+    title: 'Idle processes',
+    mode: /** @type {const} */ ('idle'),
+    size: 64,
+    kind: /** @type {const} */ ('idle'),
+  },
   ...oneWay('callback', 'one put and one callback with a view a message', Object.keys(SIZES)),
   ...oneWay('batch', 'batches, no views', ['16b', '64b', '1kib', '64kib']),
-  ...oneWay('iterate', 'one put and one step of `for await` a message', ['64b', '1kib']),
-  ...oneWay('acked-each', 'a promise for each message, windows of 4,096 awaited one by one', ['64b', '1kib']),
-  ...oneWay('acked-all', 'a promise for each message, windows of 4,096 awaited with Promise.all', ['64b', '1kib']),
+  ...oneWay('iterate', 'one put and one step of `for await` a message (slab: callback)', [
+    '64b',
+    '1kib',
+  ]),
+  ...oneWay('acked-each', 'a promise for each message, windows of 4,096 awaited one by one', [
+    '64b',
+    '1kib',
+  ]),
+  ...oneWay('acked-all', 'a promise for each message, windows of 4,096 awaited with Promise.all', [
+    '64b',
+    '1kib',
+  ]),
   ...Object.keys(SIZES)
     .slice(1, 3)
     .map((name) => timed(`${name}-echo`, `${label(name)} round trips, closed loop`, 'echo', name)),
   ...Object.entries(RATES).map(([name, rate]) =>
-    timed(`64b-paced-${name}`, `64 B one way, open loop, ${name} messages/s, from the intended time`, 'paced', '64b', rate),
+    timed(
+      `64b-paced-${name}`,
+      `64 B one way, open loop, ${name} messages/s, from the intended time`,
+      'paced',
+      '64b',
+      rate,
+    ),
   ),
   flood('flood-put', '10 GB offered to a paused consumer by un-awaited put()'),
   flood('flood-try', '10 GB offered to a paused consumer by trySend()'),
 ].map((one) => ({ ...one, quick: QUICK[one.id] }));
 
-/** @param {import('./lib/types.mjs').Mode} mode @param {string} what @param {string[]} names @returns {Case[]} */
+/** @param {import('./lib/peer.mjs').Mode} mode @param {string} what @param {string[]} names @returns {Case[]} */
 function oneWay(mode, what, names) {
-  return names.map((name) => ({ id: `${name}-${mode}`, title: `${label(name)} one way, ${what}`, mode, size: size(name), kind: 'rate' }));
+  return names.map((name) => ({
+    id: `${name}-${mode}`,
+    title: `${label(name)} one way, ${what}`,
+    mode,
+    size: size(name),
+    kind: 'rate',
+  }));
 }
 
-/** @param {string} id @param {string} title @param {import('./lib/types.mjs').Mode} mode @param {string} name @param {number} [rate] @returns {Case} */
+/** @param {string} id @param {string} title @param {import('./lib/peer.mjs').Mode} mode @param {string} name @param {number} [rate] @returns {Case} */
 function timed(id, title, mode, name, rate) {
   return { id, title, mode, size: size(name), kind: 'latency', rate };
 }
@@ -71,5 +105,8 @@ function size(name) {
 
 /** @param {string} name */
 function label(name) {
-  return name.replace(/^(\d+)b$/, '$1 B').replace(/^(\d+)kib$/, '$1 KiB').replace(/^(\d+)mib$/, '$1 MiB');
+  return name
+    .replace(/^(\d+)b$/, '$1 B')
+    .replace(/^(\d+)kib$/, '$1 KiB')
+    .replace(/^(\d+)mib$/, '$1 MiB');
 }

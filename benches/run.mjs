@@ -26,9 +26,12 @@ process.exit();
 
 async function main() {
   const contenders = await loadContenders();
-  const chosen = cases.filter(isWanted).map((one) => ({ one, field: contenders.filter((contender) => takesPart(contender, one)) }));
+  const chosen = cases
+    .filter(isWanted)
+    .map((one) => ({ one, field: contenders.filter((contender) => takesPart(contender, one)) }));
   if (options.list) {
-    for (const { one, field } of chosen) process.stdout.write(`${one.id}: ${field.map(({ name }) => name).join(' ')}\n`);
+    for (const { one, field } of chosen)
+      process.stdout.write(`${one.id}: ${field.map(({ name }) => name).join(' ')}\n`);
     return;
   }
   const results = new Results();
@@ -66,37 +69,54 @@ async function measure(one, field, results) {
     if (reason === undefined) able.push(contender);
     else say(`${one.id} ${contender.name}: does not take part: ${reason}`);
   }
-  const addresses = await services.start([...new Set(able.flatMap(({ peer }) => peer.services ?? []))]);
+  const addresses = await services.start([
+    ...new Set(able.flatMap(({ peer }) => peer.services ?? [])),
+  ]);
   const rounds = options.quick && one.kind === 'growth' ? 1 : options.runs; // those take their time
   for (let round = 0; round < rounds; round++) {
     for (const contender of able) {
       const run = await oneRun(contender.peer, specOf(one, contender, addresses), contender.env);
       results.add(one.id, contender.name, round, { ...run, size: one.size });
-      say(`${one.id} ${round + 1}/${rounds} ${contender.name}: ${brief(run)}${(run.others ?? 0) > 0.1 ? ` (others: ${run.others?.toFixed(2)} of a core)` : ''}`);
+      say(
+        `${one.id} ${round + 1}/${rounds} ${contender.name}: ${brief(run)}${(run.others ?? 0) > 0.1 ? ` (others: ${run.others?.toFixed(2)} of a core)` : ''}`,
+      );
     }
   }
-  services.stop();
+  await services.stop();
 }
 
-/** @param {Case} one @param {Contender} contender @param {Record<string, any>} addresses @returns {import('./lib/types.mjs').Spec} */
+/** @param {Case} one @param {Contender} contender @param {Record<string, any>} addresses @returns {import('./lib/peer.mjs').Spec} */
 function specOf(one, contender, addresses) {
   const { warmup, seconds } = options;
   const { mode, size, rate = 0 } = one;
   const ordered = one.kind !== 'growth' && !contender.peer.unordered; // what was taken of a flood is not known in advance
-  return { peer: contender.file, role: 'receive', mode, size, rate, ordered, warmup, seconds, services: addresses };
+  return {
+    peer: contender.file,
+    role: 'receive',
+    mode,
+    size,
+    rate,
+    ordered,
+    warmup,
+    seconds,
+    services: addresses,
+  };
 }
 
 /** @param {Contender} contender @returns {Promise<string | undefined>} */
 async function reasonOfAbsence({ name, peer }) {
-  if (!absent.has(name)) absent.set(name, (await peer.missing?.()) ?? (await services.missing(peer.services ?? [])));
+  if (!absent.has(name))
+    absent.set(name, (await peer.missing?.()) ?? (await services.missing(peer.services ?? [])));
   return absent.get(name);
 }
 
 /** @param {import('./lib/one-run.mjs').RunResult} run */
 function brief(run) {
   if (run.error) return `FAILED: ${run.error}`;
-  if (run.rssGrowth) return `RSS +${(run.rssGrowth.receive / 2 ** 20).toFixed(0)} and +${(run.rssGrowth.send / 2 ** 20).toFixed(0)} MiB`;
-  if (run.latencies) return `p50 ${run.latencies.p50} µs, p99 ${run.latencies.p99} µs`;
+  if (run.rssGrowth)
+    return `RSS +${(run.rssGrowth.receive / 2 ** 20).toFixed(0)} and +${(run.rssGrowth.send / 2 ** 20).toFixed(0)} MiB`;
+  if (run.latencies)
+    return `p50 ${run.latencies.p50.toFixed(1)} µs, p99 ${run.latencies.p99.toFixed(1)} µs`;
   return `${Math.round(run.rate ?? 0).toLocaleString('en')} messages/s`;
 }
 
@@ -108,22 +128,42 @@ function save(results, tables) {
   const { runs, seconds, warmup, quick } = options;
   const versions = { ...results.versions(), ...services.versions };
   const missing = Object.fromEntries([...absent].filter(([, reason]) => reason !== undefined));
-  const data = { date: started.toISOString(), machine: facts, options: { runs, seconds, warmup, quick }, versions, missing, ...results.disturbed(), targets: targetData(results), cases: results };
+  const data = {
+    date: started.toISOString(),
+    machine: facts,
+    options: { runs, seconds, warmup, quick },
+    versions,
+    missing,
+    ...results.disturbed(),
+    targets: targetData(results),
+    cases: results,
+  };
   const about = `${started.toISOString().slice(0, 10)}, ${facts.cpu}, ${facts.cores} cores, ${facts.system}, Node ${facts.node}; ${runs} runs of ${seconds} s.`;
   writeFileSync(new URL('latest.json', folder), `${JSON.stringify(data, undefined, 1)}\n`);
-  writeFileSync(new URL('latest.md', folder), `# Benchmark\n\n${about}\n\n${tables.toReversed().join('\n')}`);
-  say(`written: benches/results/${whole ? '' : 'local/'}latest.json and latest.md`);
+  writeFileSync(
+    new URL('latest.md', folder),
+    `# Benchmark\n\n${about}\n\n${tables.toReversed().join('\n')}`,
+  );
+  say(
+    `written: benches/results/${whole ? '' : 'local/'}latest.json and latest.md, after ${Math.round((Date.now() - started.getTime()) / 1e3)} s`,
+  );
 }
 
 /** Timings decide nothing; a contender of which no run was valid is a fault. @param {Results} results */
 function complain(results) {
   const { runs, disturbed } = results.disturbed();
-  if (disturbed > 0) process.stdout.write(`In ${disturbed} of ${runs} runs other processes used more than a tenth of a core: take those figures with care.\n`);
+  if (disturbed > 0)
+    process.stdout.write(
+      `In ${disturbed} of ${runs} runs other processes used more than a tenth of a core: take those figures with care.\n`,
+    );
   for (const { id, contender, errors, valid } of results.failures()) {
-    process.stdout.write(`${id} ${contender}: ${errors.length} failed, ${valid} valid: ${errors[0]}\n`);
+    process.stdout.write(
+      `${id} ${contender}: ${errors.length} failed, ${valid} valid: ${errors[0]}\n`,
+    );
     if (valid === 0) process.exitCode = 1;
   }
-  for (const [name, reason] of absent) if (reason !== undefined) process.stdout.write(`${name} did not take part: ${reason}\n`);
+  for (const [name, reason] of absent)
+    if (reason !== undefined) process.stdout.write(`${name} did not take part: ${reason}\n`);
 }
 
 /** @param {string} line */

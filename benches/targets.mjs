@@ -17,27 +17,53 @@ const HOSTS = ['chaski-thread', 'chaski-loop'];
 export const targets = [
   ...rates('64b-batch', '64 B batches', [['slab', 1.3]]),
   cpu('64b-batch', '64 B batches', 'slab', 'chaski-thread'),
-  ...rates('64b-callback', '64 B put and callback', [['slab', 1], ['ws', 5], ['zeromq', 20], ['nats', 10]]),
+  ...rates('64b-callback', '64 B put and callback', [
+    ['slab', 1],
+    ['ws', 5],
+    ['zeromq', 20],
+    ['nats', 10],
+  ]),
   ...rates('64b-iterate', '64 B put and for await', [['slab', 0.7]]),
   ...rates('64b-acked-each', '64 B acked, awaited one by one', [['slab', 0.8]]),
-  ...rates('64b-acked-all', '64 B acked, Promise.all', [['slab', 0.8], ['jetstream', 50], ['bullmq', 50], ['grpc', 100]]),
-  ...rates('1mib-callback', '1 MiB', [['slab', 1.2], ['slab-joined', 1.2], ['zeromq', 1.2], ['ws', 6]]),
+  ...rates('64b-acked-all', '64 B acked, Promise.all', [
+    ['slab', 0.8],
+    ['jetstream', 50],
+    ['bullmq', 50],
+    ['grpc', 100],
+  ]),
+  ...rates('1mib-callback', '1 MiB', [
+    ['slab', 1.2],
+    ['slab-joined', 1.2],
+    ['zeromq', 1.2],
+    ['ws', 6],
+  ]),
   cpu('1mib-callback', '1 MiB', 'slab', 'chaski-thread'),
   cpu('1mib-callback', '1 MiB', 'slab-joined', 'chaski-thread'),
   ratioOfRoundTrips('chaski-loop', 1.2),
   ratioOfRoundTrips('chaski-thread', 2.5),
   ...HOSTS.map(loopDelay),
-  ...HOSTS.flatMap((host) => [growth('flood-put', 'put()', host), growth('flood-try', 'trySend()', host)]),
+  ...HOSTS.flatMap((host) => [
+    growth('flood-put', 'put()', host),
+    growth('flood-try', 'trySend()', host),
+  ]),
 ];
 
 /** @param {string} id @param {string} what @param {[peer: string, floor: number][]} floors @returns {Target[]} */
 function rates(id, what, floors) {
-  return floors.flatMap(([peer, floor]) => HOSTS.map((host) => rate(`${what}, ${host} / ${peer}`, [id, host], [id, peer], floor)));
+  return floors.flatMap(([peer, floor]) =>
+    HOSTS.map((host) => rate(`${what}, ${host} / ${peer}`, [id, host], [id, peer], floor)),
+  );
 }
 
 /** @param {string} what @param {[string, string]} above @param {[string, string]} below @param {number} floor @returns {Target} */
 function rate(what, above, below, floor) {
-  return { what, sense: 'at least', floor, unit: '×', measure: (results) => results.quotient('rate', above, below) };
+  return {
+    what,
+    sense: 'at least',
+    floor,
+    unit: '×',
+    measure: (results) => results.quotient('rate', above, below),
+  };
 }
 
 /** @param {string} id @param {string} what @param {string} peer @param {string} host @returns {Target} */
@@ -73,7 +99,12 @@ function loopDelay(host) {
       const idle = results.spread('idle', 'idle', 'loopDelay')?.median;
       const loaded = results.spread('64b-callback', host, 'loopDelay');
       if (idle === undefined || loaded === undefined) return undefined;
-      return { median: loaded.median - idle, min: loaded.min - idle, max: loaded.max - idle, runs: loaded.runs };
+      return {
+        median: loaded.median - idle,
+        min: loaded.min - idle,
+        max: loaded.max - idle,
+        runs: loaded.runs,
+      };
     },
   };
 }
@@ -96,5 +127,9 @@ export function judge(target, results) {
   if (measured === undefined) return { target, measured, reached: undefined };
   const atLeast = target.sense === 'at least';
   const decisive = target.worst ? (atLeast ? measured.min : measured.max) : measured.median;
-  return { target, measured, reached: atLeast ? decisive >= target.floor : decisive <= target.floor };
+  return {
+    target,
+    measured,
+    reached: atLeast ? decisive >= target.floor : decisive <= target.floor,
+  };
 }

@@ -11,7 +11,8 @@ const RSS_LIMIT = 2 * 1024 ** 3;
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const alive = new Set();
 process.on('exit', killAll);
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => process.exit(130));
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+  process.on(signal, () => process.exit(130));
 
 export function killAll() {
   for (const child of alive) child.kill('SIGKILL');
@@ -27,7 +28,10 @@ export class Child {
 
   /** @param {string} file @param {string[]} args @param {Record<string, string>} env */
   constructor(file, args, env) {
-    this.process = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.process = spawn(file, args, {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     alive.add(this.process);
     this.process.stdin.on('error', () => {});
     this.process.stderr.on('data', (text) => (this.#errors = (this.#errors + text).slice(-4_000)));
@@ -60,7 +64,10 @@ export class Child {
     }
     this.rssMax = Math.max(this.rssMax, this.rss);
     if (this.rss > RSS_LIMIT) {
-      this.#listener({ type: 'failed', message: `more than ${RSS_LIMIT / 1024 ** 3} GiB of memory` });
+      this.#listener({
+        type: 'failed',
+        message: `more than ${RSS_LIMIT / 1024 ** 3} GiB of memory`,
+      });
       this.kill();
     }
   }

@@ -5,7 +5,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 
 /**
  * @typedef {object} ControlLine
- * @property {import('./types.mjs').Spec} spec
+ * @property {import('./peer.mjs').Spec} spec
  * @property {any} channel
  * @property {(message: object) => void} say
  * @property {(type: string, listener: (message: any) => void) => void} on

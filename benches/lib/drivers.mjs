@@ -11,7 +11,7 @@ const LONGEST_BURST = 4 * 1024 * 1024;
 const LONGEST_MS = 5;
 
 /** @typedef {import('./run.mjs').SendRun} SendRun */
-/** @typedef {import('./types.mjs').Sender} Sender */
+/** @typedef {import('./peer.mjs').Sender} Sender */
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -25,7 +25,7 @@ async function breathe(sender, room) {
   turned = performance.now();
 }
 
-/** @type {Record<import('./types.mjs').Mode, (run: SendRun, sender: Sender) => Promise<unknown>>} */
+/** @type {Record<import('./peer.mjs').Mode, (run: SendRun, sender: Sender) => Promise<unknown>>} */
 export const drivers = {
   callback: puts,
   iterate: puts,
@@ -35,7 +35,8 @@ export const drivers = {
   echo,
   paced,
   'flood-put': (run, sender) => flood(run, sender, (message) => (sender.offer?.(message), 1)),
-  'flood-try': (run, sender) => flood(run, sender, (message) => (sender.tryOffer?.(message) ? 1 : 0)),
+  'flood-try': (run, sender) =>
+    flood(run, sender, (message) => (sender.tryOffer?.(message) ? 1 : 0)),
   idle: (run) => until(run),
 };
 
@@ -47,7 +48,8 @@ async function puts(run, sender) {
   run.start();
   while (run.running) {
     let room = true;
-    for (let i = 0; i < burst && room; i++) room = /** @type {any} */ (sender).put(messages[sent++ & 3]);
+    for (let i = 0; i < burst && room; i++)
+      room = /** @type {any} */ (sender).put(messages[sent++ & 3]);
     run.sent = sent;
     await breathe(sender, room);
   }
@@ -55,7 +57,7 @@ async function puts(run, sender) {
 
 /** @param {SendRun} run @param {Sender} sender */
 async function batch(run, sender) {
-  const packed = /** @type {import('./types.mjs').Packed} */ (run.packed);
+  const packed = /** @type {import('./peer.mjs').Packed} */ (run.packed);
   const count = packed.lengths.length;
   const burst = LONGEST_BURST / run.size;
   let sent = 0;
@@ -78,7 +80,8 @@ async function acked(run, sender, settle) {
   let sent = 0;
   run.start();
   while (run.running) {
-    for (let i = 0; i < WINDOW; i++) window[i] = /** @type {any} */ (sender).putAcked(messages[sent++ & 3]);
+    for (let i = 0; i < WINDOW; i++)
+      window[i] = /** @type {any} */ (sender).putAcked(messages[sent++ & 3]);
     sender.flush?.();
     await settle(window);
     run.sent = sent;
@@ -124,8 +127,9 @@ async function paced(run, sender) {
   while (run.running) {
     let due = start + sent * step;
     let room = true;
-    for (let t = now(); due <= t && room; due = start + sent * step) {
-      const message = messages[sent++ & 3];
+    const reached = now();
+    for (; due <= reached && room; due = start + sent * step) {
+      const message = messages[sent++ & 3].slice(); // a library may still hold the one before
       stamp(message, due);
       room = /** @type {any} */ (sender).put(message);
     }

@@ -19,12 +19,12 @@ process.on('unhandledRejection', fail);
 main().catch(fail);
 
 async function main() {
-  /** @type {import('./types.mjs').Peer} */
+  /** @type {import('./peer.mjs').Peer} */
   const peer = (await import(`../peers/${spec.peer}.mjs`)).default;
   await (spec.role === 'receive' ? receive(peer) : send(peer));
 }
 
-/** @param {import('./types.mjs').Peer} peer */
+/** @param {import('./peer.mjs').Peer} peer */
 async function receive(peer) {
   const run = new ReceiveRun(spec, control.channel, { listening, flooding });
   const receiver = await peer.receive?.(run);
@@ -34,19 +34,25 @@ async function receive(peer) {
   });
   control.on('resume', () => receiver?.resume?.());
   control.on('begin', () => run.clock.start());
-  control.on('expect', async ({ count }) => {
-    await arrived(run, count);
-    control.say({
-      type: 'result',
-      ...run.clock.result(),
-      received: run.check.count,
-      wrong: run.check.wrong,
-      latencies: run.latencies.summary(),
-      version: peer.version?.(),
-    });
-    await receiver?.close();
+  control.on('expect', ({ count }) => {
+    tell(peer, run, count)
+      .then(() => receiver?.close())
+      .catch(fail);
   });
   control.say({ type: 'ready' });
+}
+
+/** @param {import('./peer.mjs').Peer} peer @param {ReceiveRun} run @param {number | null} count */
+async function tell(peer, run, count) {
+  await arrived(run, count);
+  control.say({
+    type: 'result',
+    ...run.clock.result(),
+    received: run.check.count,
+    wrong: run.check.wrong,
+    latencies: run.latencies.summary(),
+    version: peer.version?.(),
+  });
 }
 
 /** Waits for `count` messages, or, where nobody knows it, until no more come. @param {ReceiveRun} run @param {number | null} count */
@@ -61,20 +67,25 @@ async function arrived(run, count) {
     seen = now;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  while (run.clock.started && !run.clock.result() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  while (run.clock.started && !run.clock.result() && Date.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }
 
-/** @param {import('./types.mjs').Peer} peer */
+/** @param {import('./peer.mjs').Peer} peer */
 async function send(peer) {
   const run = new SendRun(spec, control.channel, { listening, flooding });
-  const sender = /** @type {import('./types.mjs').Sender} */ (await peer.send?.(run));
+  const sender = /** @type {import('./peer.mjs').Sender} */ (await peer.send?.(run));
   const begin = new Promise((resolve) => control.on('begin', resolve));
   control.say({ type: 'ready' });
   await begin;
   await drivers[spec.mode](run, sender);
   control.say({ type: 'offered' });
   await sender?.finish();
-  control.say({ type: 'sent', sent: run.sent, result: { ...run.clock.result(), latencies: run.latencies.summary() } });
+  control.say({
+    type: 'sent',
+    sent: run.sent,
+    result: { ...run.clock.result(), latencies: run.latencies.summary() },
+  });
   // Stays until the runner ends it: what a library still holds gets through.
 }
 

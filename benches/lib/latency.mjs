@@ -5,7 +5,9 @@ import { createHistogram } from 'node:perf_hooks';
 /** Where the stamp lies in a message. */
 const STAMP = 1;
 /** `performance.now()` counts from another origin in every process; the monotonic clock below it is one for the machine. */
-const ORIGIN = Math.min(...Array.from({ length: 50 }, () => -(performance.now() - Number(process.hrtime.bigint()) / 1e6)));
+const ORIGIN = Math.min(
+  ...Array.from({ length: 50 }, () => -(performance.now() - Number(process.hrtime.bigint()) / 1e6)),
+);
 
 /** Milliseconds of the machine's monotonic clock. */
 export function now() {
@@ -28,13 +30,22 @@ export class Latencies {
   /** @param {Uint8Array} view @param {boolean} timed */
   arrived(view, timed) {
     if (!timed) return;
-    this.record(now() - new DataView(view.buffer, view.byteOffset, view.byteLength).getFloat64(STAMP, true));
+    this.record(
+      now() - new DataView(view.buffer, view.byteOffset, view.byteLength).getFloat64(STAMP, true),
+    );
   }
 
   /** In microseconds. */
   summary() {
     if (this.#histogram.count === 0) return undefined;
     const us = (/** @type {number} */ q) => Math.round(this.#histogram.percentile(q) / 100) / 10;
-    return { count: this.#histogram.count, p50: us(50), p90: us(90), p99: us(99), p999: us(99.9), max: Math.round(this.#histogram.max / 100) / 10 };
+    return {
+      count: this.#histogram.count,
+      p50: us(50),
+      p90: us(90),
+      p99: us(99),
+      p999: us(99.9),
+      max: Math.round(this.#histogram.max / 100) / 10,
+    };
   }
 }

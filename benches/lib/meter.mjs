@@ -20,12 +20,22 @@ export function mark(count) {
   const { user, system } = process.cpuUsage();
   const jsCpu = threadCpu();
   // Two halves in one process: each counts its own thread.
-  return { at: performance.now() / 1e3, count, cpu: isMainThread ? (user + system) / 1e6 : jsCpu, jsCpu };
+  return {
+    at: performance.now() / 1e3,
+    count,
+    cpu: isMainThread ? (user + system) / 1e6 : jsCpu,
+    jsCpu,
+  };
 }
 
 /** @param {Mark} from @param {Mark} to */
 export function difference(from, to) {
-  return { seconds: to.at - from.at, count: to.count - from.count, cpu: to.cpu - from.cpu, jsCpu: to.jsCpu - from.jsCpu };
+  return {
+    seconds: to.at - from.at,
+    count: to.count - from.count,
+    cpu: to.cpu - from.cpu,
+    jsCpu: to.jsCpu - from.jsCpu,
+  };
 }
 
 /** Event-loop delay at a resolution of 1 ms, in milliseconds. An idle process shows about 1: the timer itself. */
@@ -40,6 +50,10 @@ export class LoopDelay {
   stop() {
     this.#histogram.disable();
     const ms = (/** @type {number} */ ns) => Math.round(ns / 1e4) / 100;
-    return { p50: ms(this.#histogram.percentile(50)), p99: ms(this.#histogram.percentile(99)), max: ms(this.#histogram.max) };
+    return {
+      p50: ms(this.#histogram.percentile(50)),
+      p99: ms(this.#histogram.percentile(99)),
+      max: ms(this.#histogram.max),
+    };
   }
 }

@@ -2,6 +2,7 @@
 // One run of one contender in one case: starts both halves, leads them through it, gives back what they measured.
 import { Disturbance } from './disturbance.mjs';
 import { launch } from './launch.mjs';
+import { listeningHalf } from './peer.mjs';
 
 const GRACE_MS = 20_000;
 const FLOOD_MS = 120_000;
@@ -17,19 +18,26 @@ const FLOOD_MS = 120_000;
  */
 
 /**
- * @param {import('./types.mjs').Peer} peer @param {import('./types.mjs').Spec} spec @param {Record<string, string>} env
+ * @param {import('./peer.mjs').Peer} peer @param {import('./peer.mjs').Spec} spec @param {Record<string, string>} env
  * @returns {Promise<RunResult>}
  */
 export async function oneRun(peer, spec, env) {
   /** @type {Record<string, any>} */
   const shared = {};
   const pair = launch(peer, spec, env, shared);
-  const limit = (spec.warmup + spec.seconds) * 1e3 + (spec.mode.startsWith('flood') ? FLOOD_MS : GRACE_MS);
+  const limit =
+    (spec.warmup + spec.seconds) * 1e3 + (spec.mode.startsWith('flood') ? FLOOD_MS : GRACE_MS);
   let timer;
   try {
     return await Promise.race([
       lead(peer, spec, pair, shared),
-      new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`killed after ${limit / 1e3} s, waiting for ${shared.stage}`)), limit))),
+      new Promise(
+        (_, reject) =>
+          (timer = setTimeout(
+            () => reject(new Error(`killed after ${limit / 1e3} s, waiting for ${shared.stage}`)),
+            limit,
+          )),
+      ),
     ]);
   } catch (error) {
     return { error: String(/** @type {any} */ (error)?.message ?? error) };
@@ -40,7 +48,7 @@ export async function oneRun(peer, spec, env) {
 }
 
 /**
- * @param {import('./types.mjs').Peer} peer @param {import('./types.mjs').Spec} spec @param {import('./launch.mjs').Pair} pair
+ * @param {import('./peer.mjs').Peer} peer @param {import('./peer.mjs').Spec} spec @param {import('./launch.mjs').Pair} pair
  * @param {Record<string, any>} shared @returns {Promise<RunResult>}
  */
 async function lead(peer, spec, pair, shared) {
@@ -48,7 +56,7 @@ async function lead(peer, spec, pair, shared) {
   const first = new Talk(pair.first, stage);
   shared.address = (await first.heard('listening')).address;
   const second = new Talk(pair.second(), stage);
-  const [receiver, sender] = (peer.listens ?? 'receive') === 'receive' ? [first, second] : [second, first];
+  const [receiver, sender] = listeningHalf(peer) === 'receive' ? [first, second] : [second, first];
   await Promise.all([receiver.heard('ready'), sender.heard('ready')]);
   const disturbance = new Disturbance();
   receiver.say({ type: 'begin' });
@@ -86,15 +94,20 @@ async function flood(receiver, sender) {
   sender.say({ type: 'flood' });
   await sender.heard('offered');
   for (const child of Object.values(children)) child.sample();
-  const growth = { receive: receiver.child.rssMax - before.receive, send: sender.child.rssMax - before.send };
+  const growth = {
+    receive: receiver.child.rssMax - before.receive,
+    send: sender.child.rssMax - before.send,
+  };
   receiver.say({ type: 'resume' });
   return growth;
 }
 
 /** @param {any} receive @param {number | undefined} sent @returns {string | undefined} */
 function validity(receive, sent) {
-  if (receive.wrong > 0) return `${receive.wrong} of ${receive.received} messages were wrong or out of order`;
-  if (sent !== undefined && receive.received !== sent) return `${sent} messages were sent, ${receive.received} arrived`;
+  if (receive.wrong > 0)
+    return `${receive.wrong} of ${receive.received} messages were wrong or out of order`;
+  if (sent !== undefined && receive.received !== sent)
+    return `${sent} messages were sent, ${receive.received} arrived`;
   if (!(receive.seconds > 0)) return 'the timed window was not reached';
   return undefined;
 }
@@ -102,7 +115,8 @@ function validity(receive, sent) {
 /** Messages of one half, by type; its failure rejects whatever is awaited. */
 class Talk {
   /** @type {Map<string, any>} */ #seen = new Map();
-  /** @type {Map<string, { resolve: (message: any) => void, reject: (error: Error) => void }>} */ #waiting = new Map();
+  /** @type {Map<string, { resolve: (message: any) => void, reject: (error: Error) => void }>} */ #waiting =
+    new Map();
   /** @type {Error | undefined} */ #failure;
 
   /** @param {import('./launch.mjs').Half} half @param {(name: string) => void} stage is told what is awaited */
@@ -124,7 +138,9 @@ class Talk {
   /** @param {any} message */
   #take(message) {
     if (message.type === 'failed' || message.type === 'exit') {
-      this.#failure ??= new Error(String(message.message || `exit ${message.code ?? message.signal}`).trim());
+      this.#failure ??= new Error(
+        String(message.message || `exit ${message.code ?? message.signal}`).trim(),
+      );
       for (const { reject } of this.#waiting.values()) reject(this.#failure);
       this.#waiting.clear();
       return;

@@ -7,8 +7,8 @@ export const HELP = `npm run bench -- [options]
   --only a,b            cases whose id contains one of these
   --with a,b            contenders whose name starts with one of these
   --runs N              runs of each contender, in turn (default 5; quick: 3)
-  --seconds S           timed window of a run (default 1.5; quick: 0.35)
-  --warmup S            before it (default 0.8; quick: 0.3)
+  --seconds S           timed window of a run (default 1; quick: 0.35)
+  --warmup S            before it (default 0.6; quick: 0.3)
   --list                shows cases and contenders, measures nothing
 `;
 
@@ -35,8 +35,8 @@ export function readOptions(args) {
     only: values.only?.split(','),
     with: values.with?.split(','),
     runs: positive(values.runs, quick ? 3 : 5),
-    seconds: positive(values.seconds, quick ? 0.35 : 1.5),
-    warmup: positive(values.warmup, quick ? 0.3 : 0.8),
+    seconds: positive(values.seconds, quick ? 0.35 : 1),
+    warmup: positive(values.warmup, quick ? 0.3 : 0.6),
   };
 }
 

@@ -24,7 +24,7 @@ export function makeMessages(size, mask = MASK) {
 
 /**
  * A batch of about 64 KiB, or of one message of each kind.
- * @param {number} size @returns {import('./types.mjs').Packed}
+ * @param {number} size @returns {import('./peer.mjs').Packed}
  */
 export function makePacked(size) {
   const count = size > 16_384 ? KINDS : Math.floor(65_536 / size) & ~MASK;
@@ -54,14 +54,20 @@ export class Check {
   take(view) {
     const last = view.length - 1;
     const kind = this.count++ & this.mask;
-    if (last !== this.size - 1 || view[0] !== FIRST[kind] || view[last] !== LAST[kind]) this.wrong++;
+    if (last !== this.size - 1 || view[0] !== FIRST[kind] || view[last] !== LAST[kind])
+      this.wrong++;
     if (this.keep !== 0) this.#hold(view);
   }
 
   /** A message in place. @param {Uint8Array} memory @param {number} offset @param {number} length */
   takeAt(memory, offset, length) {
     const kind = this.count++ & this.mask;
-    if (length !== this.size || memory[offset] !== FIRST[kind] || memory[offset + length - 1] !== LAST[kind]) this.wrong++;
+    if (
+      length !== this.size ||
+      memory[offset] !== FIRST[kind] ||
+      memory[offset + length - 1] !== LAST[kind]
+    )
+      this.wrong++;
   }
 
   /** @param {Uint8Array} view */

@@ -46,21 +46,32 @@ const COLUMNS = {
 export function caseTable(one, results) {
   const base = baseOf(one.id, results);
   const columns = COLUMNS[one.kind];
-  const rows = results.contenders(one.id).map((name) => [name, ...columns.map(([, cell]) => cell(results, one.id, name)), faults(results, one.id, name)]);
+  const rows = results
+    .contenders(one.id)
+    .map((name) => [
+      name,
+      ...columns.map(([, cell]) => cell(results, one.id, name)),
+      faults(results, one.id, name),
+    ]);
   const note = base ? `Base: ${base}. ` : '';
   return `### ${one.title}\n\n\`${one.id}\`. ${note}Median (least–most).\n\n${table(['', ...columns.map(([heading]) => heading), 'failed runs'], rows)}`;
 }
 
 /** @param {Results} results @param {boolean} whole shows those that were not measured, too */
 export function targetTable(results, whole) {
-  const judged = targets.map((target) => judge(target, results)).filter(({ measured }) => measured !== undefined || whole);
+  const judged = targets
+    .map((target) => judge(target, results))
+    .filter(({ measured }) => measured !== undefined || whole);
   if (judged.length === 0) return '';
   const rows = judged.map(({ target, measured, reached }) => {
-    const shown = (/** @type {number} */ value) => (target.unit === '×' ? value.toFixed(2) : value.toFixed(1));
+    const shown = (/** @type {number} */ value) =>
+      target.unit === '×' ? value.toFixed(2) : value.toFixed(1);
     return [
       target.what,
       `${target.sense} ${target.unit === '×' ? `${shown(target.floor)} ×` : `${target.floor} ${target.unit}`}`,
-      measured ? `${shown(measured.median)} (${shown(measured.min)}–${shown(measured.max)})` : 'not measured',
+      measured
+        ? `${shown(measured.median)} (${shown(measured.min)}–${shown(measured.max)})`
+        : 'not measured',
       reached === undefined ? '' : reached ? 'reached' : 'NOT reached',
     ];
   });
@@ -71,7 +82,14 @@ export function targetTable(results, whole) {
 export function targetData(results) {
   return targets.map((target) => {
     const { measured, reached } = judge(target, results);
-    return { what: target.what, sense: target.sense, floor: target.floor, unit: target.unit, measured, reached };
+    return {
+      what: target.what,
+      sense: target.sense,
+      floor: target.floor,
+      unit: target.unit,
+      measured,
+      reached,
+    };
   });
 }
 
@@ -87,7 +105,9 @@ function reading(name, format) {
   return (results, id, contender) => {
     const found = results.spread(id, contender, name);
     if (!found) return '–';
-    return found.runs === 1 ? format(found.median) : `${format(found.median)} (${bare(format(found.min))}–${bare(format(found.max))})`;
+    return found.runs === 1
+      ? format(found.median)
+      : `${format(found.median)} (${bare(format(found.min))}–${bare(format(found.max))})`;
   };
 }
 
@@ -96,7 +116,9 @@ function versus(name) {
   return (results, id, contender) => {
     const base = baseOf(id, results);
     const found = base ? results.quotient(name, [id, contender], [id, base]) : undefined;
-    return found ? `${found.median.toPrecision(3)} (${found.min.toPrecision(3)}–${found.max.toPrecision(3)})` : '–';
+    return found
+      ? `${found.median.toPrecision(3)} (${found.min.toPrecision(3)}–${found.max.toPrecision(3)})`
+      : '–';
   };
 }
 
@@ -125,7 +147,11 @@ function bare(text) {
 
 /** @param {number} value */
 function count(value) {
-  return value >= 1e6 ? `${(value / 1e6).toFixed(2)} M` : value >= 1e3 ? `${(value / 1e3).toFixed(1)} k` : value.toFixed(0);
+  return value >= 1e6
+    ? `${(value / 1e6).toFixed(2)} M`
+    : value >= 1e3
+      ? `${(value / 1e3).toFixed(1)} k`
+      : value.toFixed(0);
 }
 
 /** @param {number} value */

@@ -23,7 +23,8 @@ export const readings = {
   sendRss: (run) => (run.rssMax ? run.rssMax.send / MIB : undefined),
   receiveGrowth: (run) => (run.rssGrowth ? run.rssGrowth.receive / MIB : undefined),
   sendGrowth: (run) => (run.rssGrowth ? run.rssGrowth.send / MIB : undefined),
-  growth: (run) => (run.rssGrowth ? Math.max(run.rssGrowth.receive, run.rssGrowth.send) / MIB : undefined),
+  growth: (run) =>
+    run.rssGrowth ? Math.max(run.rssGrowth.receive, run.rssGrowth.send) / MIB : undefined,
   p50: (run) => run.latencies?.p50,
   p90: (run) => run.latencies?.p90,
   p99: (run) => run.latencies?.p99,
@@ -55,7 +56,9 @@ export class Results {
 
   /** @param {string} id @param {string} contender @param {string} reading @returns {(number | undefined)[]} by round */
   values(id, contender, reading) {
-    return this.runs(id, contender).map((run) => (run === undefined || run.error ? undefined : readings[reading](run)));
+    return this.runs(id, contender).map((run) =>
+      run === undefined || run.error ? undefined : readings[reading](run),
+    );
   }
 
   /** @param {string} id @param {string} contender @param {string} reading */
@@ -70,39 +73,55 @@ export class Results {
 
   /** @returns {{ id: string, contender: string, errors: string[], valid: number }[]} where a run went wrong */
   failures() {
-    return [...this.#cases].flatMap(([id, contenders]) =>
-      [...contenders].map(([contender, runs]) => ({
-        id,
-        contender,
-        errors: runs.flatMap((run) => (run.error ? [run.error] : [])),
-        valid: runs.filter((run) => !run.error).length,
-      })),
-    ).filter(({ errors }) => errors.length > 0);
+    return [...this.#cases]
+      .flatMap(([id, contenders]) =>
+        [...contenders].map(([contender, runs]) => ({
+          id,
+          contender,
+          errors: runs.flatMap((run) => (run.error ? [run.error] : [])),
+          valid: runs.filter((run) => !run.error).length,
+        })),
+      )
+      .filter(({ errors }) => errors.length > 0);
   }
 
   /** How many runs others disturbed, of how many. */
   disturbed() {
     const runs = [...this.#cases.values()].flatMap((contenders) => [...contenders.values()].flat());
-    return { runs: runs.length, disturbed: runs.filter((run) => (run.others ?? 0) > DISTURBED).length };
+    return {
+      runs: runs.length,
+      disturbed: runs.filter((run) => (run.others ?? 0) > DISTURBED).length,
+    };
   }
 
   /** @returns {Record<string, string>} of the contenders, as they said it themselves */
   versions() {
     const runs = [...this.#cases.values()].flatMap((contenders) => [...contenders]);
-    return Object.fromEntries(runs.flatMap(([name, all]) => all.flatMap((run) => (run.receive?.version ? [[name, run.receive.version]] : []))));
+    return Object.fromEntries(
+      runs.flatMap(([name, all]) =>
+        all.flatMap((run) => (run.receive?.version ? [[name, run.receive.version]] : [])),
+      ),
+    );
   }
 
   toJSON() {
     return Object.fromEntries(
       [...this.#cases].map(([id, contenders]) => [
         id,
-        Object.fromEntries([...contenders].map(([contender, runs]) => [contender, { summary: this.#summary(id, contender), runs }])),
+        Object.fromEntries(
+          [...contenders].map(([contender, runs]) => [
+            contender,
+            { summary: this.#summary(id, contender), runs },
+          ]),
+        ),
       ]),
     );
   }
 
   /** @param {string} id @param {string} contender */
   #summary(id, contender) {
-    return Object.fromEntries(Object.keys(readings).map((reading) => [reading, this.spread(id, contender, reading)]));
+    return Object.fromEntries(
+      Object.keys(readings).map((reading) => [reading, this.spread(id, contender, reading)]),
+    );
   }
 }

@@ -8,7 +8,7 @@ import { Latencies } from './latency.mjs';
 const LARGE = 65_536;
 const HELD = 4;
 
-/** @param {import('./types.mjs').Spec} spec */
+/** @param {import('./peer.mjs').Spec} spec */
 const kindMask = (spec) => (spec.ordered ? 3 : 0);
 
 /** @typedef {{ listening: (address: any) => void, flooding: (sent: number) => Promise<void> }} Control */
@@ -20,7 +20,7 @@ class Clock {
   #delay = new LoopDelay();
   /** @type {{ p50: number, p99: number, max: number } | undefined} */ #delays;
 
-  /** @param {import('./types.mjs').Spec} spec @param {() => number} count */
+  /** @param {import('./peer.mjs').Spec} spec @param {() => number} count */
   constructor(spec, count) {
     this.spec = spec;
     this.count = count;
@@ -55,7 +55,7 @@ class Clock {
 }
 
 export class ReceiveRun {
-  /** @param {import('./types.mjs').Spec} spec @param {any} channel a MessagePort, for topology `threads` @param {Control} control */
+  /** @param {import('./peer.mjs').Spec} spec @param {any} channel a MessagePort, for topology `threads` @param {Control} control */
   constructor(spec, channel, control) {
     this.spec = spec;
     this.listening = control.listening;
@@ -71,7 +71,7 @@ export class ReceiveRun {
     this.check = check;
     this.latencies = latencies;
     this.clock = clock;
-    /** @type {import('./types.mjs').Deliver} */
+    /** @type {import('./peer.mjs').Deliver} */
     this.deliver = (view) => check.take(view);
     if (spec.mode === 'paced') {
       this.deliver = (view) => {
@@ -83,7 +83,7 @@ export class ReceiveRun {
 }
 
 export class SendRun {
-  /** @param {import('./types.mjs').Spec} spec @param {any} channel @param {Control} control */
+  /** @param {import('./peer.mjs').Spec} spec @param {any} channel @param {Control} control */
   constructor(spec, channel, control) {
     this.spec = spec;
     this.listening = control.listening;

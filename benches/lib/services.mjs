@@ -30,8 +30,8 @@ export class Services {
     return addresses;
   }
 
-  stop() {
-    for (const service of this.#running.splice(0)) service.stop();
+  async stop() {
+    await Promise.all(this.#running.splice(0).map((service) => service.stop()));
   }
 }
 

@@ -31,7 +31,15 @@ export class FrameReader {
 
   /** @param {number} port */
   connect(port) {
-    return net.connect(/** @type {any} */ ({ port, host: '127.0.0.1', noDelay: true, writableHighWaterMark: 262_144, onread: this.#onread() }));
+    return net.connect(
+      /** @type {any} */ ({
+        port,
+        host: '127.0.0.1',
+        noDelay: true,
+        writableHighWaterMark: 262_144,
+        onread: this.#onread(),
+      }),
+    );
   }
 
   /** A server's sockets cannot be told where to read to, so the accepted handle is put into one that can. @param {any} accepted */
@@ -81,7 +89,11 @@ export class FrameReader {
     let offset = this.#headerBytes > 0 ? this.#complete(chunk, 0, end) : 0;
     const first = offset;
     while (offset + HEADER <= end) {
-      const length = chunk[offset] | (chunk[offset + 1] << 8) | (chunk[offset + 2] << 16) | (chunk[offset + 3] << 24);
+      const length =
+        chunk[offset] |
+        (chunk[offset + 1] << 8) |
+        (chunk[offset + 2] << 16) |
+        (chunk[offset + 3] << 24);
       if (offset + HEADER + length > end) break;
       take(chunk, offset + HEADER, length);
       offset += HEADER + length;

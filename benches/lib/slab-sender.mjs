@@ -43,7 +43,7 @@ export class SlabSender {
     return this.#room;
   }
 
-  /** @param {import('./types.mjs').Packed} packed */
+  /** @param {import('./peer.mjs').Packed} packed */
   putBatch({ data, lengths }) {
     let from = 0;
     for (let i = 0; i < lengths.length; i++) {
@@ -71,7 +71,9 @@ export class SlabSender {
   flush() {
     if (this.#offset === 0) return;
     const slab = this.#slab;
-    this.#room = this.socket.write(new Uint8Array(slab.buffer, 0, this.#offset), () => this.#free.push(slab));
+    this.#room = this.socket.write(new Uint8Array(slab.buffer, 0, this.#offset), () =>
+      this.#free.push(slab),
+    );
     this.#slab = this.#free.pop() ?? new Uint8Array(new ArrayBuffer(SLAB));
     this.#view = new DataView(this.#slab.buffer);
     this.#offset = 0;

@@ -4,11 +4,18 @@
 
 /** @param {(number | undefined)[]} values @returns {Spread | undefined} undefined without a single number */
 export function spread(values) {
-  const sorted = values.filter((value) => value !== undefined && Number.isFinite(value)).toSorted((a, b) => Number(a) - Number(b));
+  const sorted = values
+    .filter((value) => value !== undefined && Number.isFinite(value))
+    .toSorted((a, b) => Number(a) - Number(b));
   if (sorted.length === 0) return undefined;
   const middle = sorted.length >> 1;
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[middle]].map(Number);
-  return { median: (low + high) / 2, min: Number(sorted[0]), max: Number(sorted.at(-1)), runs: sorted.length };
+  return {
+    median: (low + high) / 2,
+    min: Number(sorted[0]),
+    max: Number(sorted.at(-1)),
+    runs: sorted.length,
+  };
 }
 
 /**
@@ -16,5 +23,10 @@ export function spread(values) {
  * @param {(number | undefined)[]} above @param {(number | undefined)[]} below @returns {Spread | undefined}
  */
 export function quotients(above, below) {
-  return spread(above.map((value, round) => (value === undefined || below[round] === undefined ? undefined : value / Number(below[round]))));
+  return spread(
+    above.map((value, round) => {
+      const divisor = below[round];
+      return value === undefined || divisor === undefined ? undefined : value / divisor;
+    }),
+  );
 }

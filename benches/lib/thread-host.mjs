@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline';
 import { MessageChannel, Worker } from 'node:worker_threads';
 
-/** @type {import('./types.mjs').Spec[]} */
+/** @type {import('./peer.mjs').Spec[]} */
 const specs = JSON.parse(process.argv[2]);
 const { port1, port2 } = new MessageChannel();
 const channels = { receive: port1, send: port2 };
@@ -12,7 +12,10 @@ const workers = new Map();
 
 for (const spec of specs) {
   const channel = channels[spec.role];
-  const worker = new Worker(new URL('endpoint.mjs', import.meta.url), { workerData: { spec, channel }, transferList: [channel] });
+  const worker = new Worker(new URL('endpoint.mjs', import.meta.url), {
+    workerData: { spec, channel },
+    transferList: [channel],
+  });
   worker.on('message', (message) => say(spec.role, message));
   worker.on('error', (error) => say(spec.role, { type: 'failed', message: String(error.stack) }));
   workers.set(spec.role, worker);

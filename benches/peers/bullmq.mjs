@@ -9,7 +9,7 @@ const CONCURRENCY = 256;
 /** Jobs that may wait: Redis would take any number, and the worker is slower. */
 const BACKLOG = 8_192;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'BullMQ over Redis, jobs added in bulk',
   modes: ['acked-each', 'acked-all'],
@@ -57,7 +57,10 @@ class BulkSender {
 
   /** @param {Uint8Array} message */
   putAcked(message) {
-    this.#jobs.push({ name: 'm', data: Buffer.from(message.buffer, message.byteOffset, message.length).toString('base64') });
+    this.#jobs.push({
+      name: 'm',
+      data: Buffer.from(message.buffer, message.byteOffset, message.length).toString('base64'),
+    });
     this.#added ??= new Promise((resolve) => (this.#settle = resolve));
     return this.#added;
   }
@@ -71,7 +74,8 @@ class BulkSender {
 
   /** @param {{ name: string, data: string }[]} jobs */
   async #add(jobs) {
-    while ((await this.queue.getWaitingCount()) > BACKLOG) await new Promise((resolve) => setTimeout(resolve, 5));
+    while ((await this.queue.getWaitingCount()) > BACKLOG)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     await this.queue.addBulk(jobs);
   }
 

@@ -6,13 +6,27 @@ const ENTRY = new URL('../../dist/net-queue/index.js', import.meta.url);
 const HOST = '127.0.0.1';
 const CLOSE_MS = 10_000;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'chaski/net-queue',
-  modes: ['callback', 'iterate', 'batch', 'acked-each', 'acked-all', 'echo', 'paced', 'flood-put', 'flood-try'],
-  variants: { 'chaski-thread': { env: { CHASKI_HOST: 'thread' } }, 'chaski-loop': { env: { CHASKI_HOST: 'loop' } } },
+  modes: [
+    'callback',
+    'iterate',
+    'batch',
+    'acked-each',
+    'acked-all',
+    'echo',
+    'paced',
+    'flood-put',
+    'flood-try',
+  ],
+  variants: {
+    'chaski-thread': { env: { CHASKI_HOST: 'thread' } },
+    'chaski-loop': { env: { CHASKI_HOST: 'loop' } },
+  },
   missing: async () => (existsSync(ENTRY) ? undefined : 'dist/ is not built (npm run build)'),
-  version: () => JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version,
+  version: () =>
+    JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version,
   receive,
   send,
 };
@@ -30,11 +44,12 @@ async function receive(run) {
   const { deliver } = run;
   if (run.mode === 'iterate') void iterate(queue, deliver);
   else if (run.mode === 'batch') void iterateBatches(queue, run.check);
-  else return subscribed(queue, run.echo ? (view) => (deliver(view), void queue.put(view)) : deliver);
+  else
+    return subscribed(queue, run.echo ? (view) => (deliver(view), void queue.put(view)) : deliver);
   return { close: () => queue.close({ force: true }) };
 }
 
-/** @param {any} queue @param {import('../lib/types.mjs').Deliver} take */
+/** @param {any} queue @param {import('../lib/peer.mjs').Deliver} take */
 function subscribed(queue, take) {
   let subscription = queue.subscribe(take);
   return {
@@ -44,7 +59,7 @@ function subscribed(queue, take) {
   };
 }
 
-/** @param {any} queue @param {import('../lib/types.mjs').Deliver} deliver */
+/** @param {any} queue @param {import('../lib/peer.mjs').Deliver} deliver */
 async function iterate(queue, deliver) {
   for await (const message of queue) deliver(message.data);
 }
@@ -57,7 +72,7 @@ async function iterateBatches(queue, check) {
   }
 }
 
-/** @param {import('../lib/run.mjs').SendRun} run @returns {Promise<import('../lib/types.mjs').Sender>} */
+/** @param {import('../lib/run.mjs').SendRun} run @returns {Promise<import('../lib/peer.mjs').Sender>} */
 async function send(run) {
   const queue = await open('client', run.address);
   if (run.mode === 'echo') queue.subscribe((/** @type {Uint8Array} */ data) => run.replied(data));

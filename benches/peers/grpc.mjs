@@ -5,6 +5,8 @@ import { packageVersion } from '../lib/versions.mjs';
 
 const PATH = '/bench.Bench/Stream';
 const RING = 8_192;
+/** The stream takes any number of messages without a word: it is asked after so many. */
+const BURST = 256;
 const OPTIONS = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
 
 /** @param {any} bytes */
@@ -13,13 +15,14 @@ const METHOD = {
   path: PATH,
   requestStream: true,
   responseStream: true,
-  requestSerialize: (/** @type {Uint8Array} */ message) => Buffer.from(message.buffer, message.byteOffset, message.length),
+  requestSerialize: (/** @type {Uint8Array} */ message) =>
+    Buffer.from(message.buffer, message.byteOffset, message.length),
   requestDeserialize: same,
   responseSerialize: same,
   responseDeserialize: same,
 };
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'grpc-js, one stream, no protobuf',
   modes: ['callback', 'acked-each', 'acked-all', 'echo', 'paced'],
@@ -31,9 +34,14 @@ export default {
 /** @param {import('../lib/run.mjs').ReceiveRun} run */
 async function receive(run) {
   const server = new grpc.Server(OPTIONS);
-  server.addService({ stream: /** @type {any} */ (METHOD) }, { stream: (/** @type {any} */ call) => serve(run, call) });
+  server.addService(
+    { stream: /** @type {any} */ (METHOD) },
+    { stream: (/** @type {any} */ call) => serve(run, call) },
+  );
   const port = await new Promise((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
   );
   run.listening(port);
   return { close: () => server.forceShutdown() };
@@ -62,11 +70,22 @@ function serve(run, call) {
 
 /** @param {import('../lib/run.mjs').SendRun} run */
 async function send(run) {
-  const Client = grpc.makeGenericClientConstructor({ stream: /** @type {any} */ (METHOD) }, 'Bench');
-  const client = /** @type {any} */ (new Client(`127.0.0.1:${run.address}`, grpc.credentials.createInsecure(), OPTIONS));
-  await new Promise((resolve, reject) => client.waitForReady(Date.now() + 5_000, (/** @type {any} */ error) => (error ? reject(error) : resolve(undefined))));
+  const Client = grpc.makeGenericClientConstructor(
+    { stream: /** @type {any} */ (METHOD) },
+    'Bench',
+  );
+  const client = /** @type {any} */ (
+    new Client(`127.0.0.1:${run.address}`, grpc.credentials.createInsecure(), OPTIONS)
+  );
+  await new Promise((resolve, reject) =>
+    client.waitForReady(Date.now() + 5_000, (/** @type {any} */ error) =>
+      error ? reject(error) : resolve(undefined),
+    ),
+  );
   const sender = new StreamSender(client.stream());
-  sender.stream.on('data', (/** @type {Buffer} */ reply) => (run.mode === 'echo' ? run.replied(reply) : sender.acknowledge(reply.readDoubleLE())));
+  sender.stream.on('data', (/** @type {Buffer} */ reply) =>
+    run.mode === 'echo' ? run.replied(reply) : sender.acknowledge(reply.readDoubleLE()),
+  );
   return sender;
 }
 
@@ -74,6 +93,7 @@ class StreamSender {
   /** @type {((value?: unknown) => void)[]} */ #resolvers = new Array(RING).fill(undefined);
   #put = 0;
   #acked = 0;
+  #burst = 0;
 
   /** @param {any} stream */
   constructor(stream) {
@@ -82,7 +102,8 @@ class StreamSender {
 
   /** @param {Uint8Array} message @returns {boolean} */
   put(message) {
-    return this.stream.write(message);
+    this.#burst = (this.#burst + 1) % BURST;
+    return this.stream.write(message) && this.#burst !== 0;
   }
 
   /** @param {Uint8Array} message */
@@ -99,7 +120,9 @@ class StreamSender {
   }
 
   room() {
-    return new Promise((resolve) => this.stream.once('drain', resolve));
+    return new Promise((resolve) =>
+      this.stream.writableNeedDrain ? this.stream.once('drain', resolve) : setImmediate(resolve),
+    );
   }
 
   finish() {

@@ -1,7 +1,7 @@
 // @ts-check
 // Two processes that do nothing: what the instruments themselves show, above all the event-loop delay.
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'nothing',
   modes: ['idle'],

@@ -1,7 +1,13 @@
 // @ts-check
 // NATS JetStream, stream in memory: a publish is acknowledged once the stream has it. The consumer is an ordered one (no acks of its
 // own), its fastest.
-import { DiscardPolicy, RetentionPolicy, StorageType, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import {
+  DiscardPolicy,
+  RetentionPolicy,
+  StorageType,
+  jetstream,
+  jetstreamManager,
+} from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { packageVersion } from '../lib/versions.mjs';
 
@@ -9,7 +15,7 @@ const STREAM = 'bench-acked';
 const SUBJECT = 'bench.acked';
 const LIMIT = 256 * 1024 * 1024;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'NATS JetStream, in memory',
   modes: ['acked-each', 'acked-all'],
@@ -34,7 +40,10 @@ async function receive(run) {
   });
   const consumer = await jetstream(connection).consumers.get(STREAM);
   const { deliver } = run;
-  const messages = await consumer.consume({ max_messages: 4_096, callback: (message) => deliver(message.data) });
+  const messages = await consumer.consume({
+    max_messages: 4_096,
+    callback: (message) => deliver(message.data),
+  });
   run.listening(STREAM);
   return {
     close: async () => {
@@ -50,7 +59,8 @@ async function send(run) {
   const connection = await connect({ servers: run.services['nats-server'] });
   const client = jetstream(connection);
   return {
-    putAcked: (/** @type {Uint8Array} */ message) => client.publish(SUBJECT, message, { timeout: 20_000 }),
+    putAcked: (/** @type {Uint8Array} */ message) =>
+      client.publish(SUBJECT, message, { timeout: 20_000 }),
     finish: () => connection.flush(),
   };
 }

@@ -4,7 +4,7 @@ const BURST = 1_024;
 const TRANSFER = 4_096;
 const CREDIT_BYTES = 8 * 1024 * 1024;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'MessagePort between worker threads (one process)',
   modes: ['callback', 'echo', 'paced'],
@@ -33,7 +33,9 @@ async function receive(run) {
 /** @param {import('../lib/run.mjs').SendRun} run */
 async function send(run) {
   const sender = new PortSender(run.channel, credit(run.size));
-  run.channel.on('message', (/** @type {any} */ message) => (typeof message === 'number' ? sender.refill(message) : run.replied(message)));
+  run.channel.on('message', (/** @type {any} */ message) =>
+    typeof message === 'number' ? sender.refill(message) : run.replied(message),
+  );
   return sender;
 }
 
@@ -65,7 +67,9 @@ class PortSender {
   }
 
   room() {
-    return this.left > 0 ? Promise.resolve() : new Promise((resolve) => (this.#wake = () => resolve(undefined)));
+    return this.left > 0
+      ? Promise.resolve()
+      : new Promise((resolve) => (this.#wake = () => resolve(undefined)));
   }
 
   finish() {

@@ -9,10 +9,10 @@ const BURST_BYTES = 65_536;
 const BACKLOG_BYTES = 262_144;
 const HEADER = 4;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'node:net with msgpackr, corked',
-  modes: ['callback', 'paced'],
+  modes: ['callback'],
   version: () => packageVersion('msgpackr'),
   receive,
   send,
@@ -24,7 +24,8 @@ async function receive(run) {
   const unpackr = new Unpackr({ useRecords: false });
   const server = net.createServer({ noDelay: true }, (socket) => {
     const reader = new FrameReader();
-    reader.take = (memory, offset, length) => deliver(unpackr.unpack(/** @type {Buffer} */ (memory).subarray(offset, offset + length)));
+    reader.take = (memory, offset, length) =>
+      deliver(unpackr.unpack(/** @type {Buffer} */ (memory).subarray(offset, offset + length)));
     reader.listen(socket);
     socket.on('end', () => socket.end());
   });
@@ -36,7 +37,9 @@ async function receive(run) {
 /** @param {import('../lib/run.mjs').SendRun} run */
 async function send(run) {
   const socket = net.connect({ port: run.address, host: '127.0.0.1', noDelay: true });
-  await new Promise((resolve, reject) => socket.once('connect', () => resolve(undefined)).once('error', reject));
+  await new Promise((resolve, reject) =>
+    socket.once('connect', () => resolve(undefined)).once('error', reject),
+  );
   socket.resume();
   return new PackedSender(socket);
 }
@@ -71,7 +74,9 @@ class PackedSender {
   }
 
   room() {
-    return new Promise((resolve) => (this.socket.writableNeedDrain ? this.socket.once('drain', resolve) : setImmediate(resolve)));
+    return new Promise((resolve) =>
+      this.socket.writableNeedDrain ? this.socket.once('drain', resolve) : setImmediate(resolve),
+    );
   }
 
   finish() {

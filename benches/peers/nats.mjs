@@ -8,7 +8,7 @@ const REPLY = 'bench.reply';
 /** A publisher has no back-pressure: it waits for the server after so many bytes. */
 const BURST_BYTES = 262_144;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'nats.js core through nats-server',
   modes: ['callback', 'echo', 'paced'],

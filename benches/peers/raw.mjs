@@ -5,11 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../raw/', import.meta.url));
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'blocking sockets from Rust, bytes without messages',
   modes: ['callback', 'echo'],
-  variants: { 'raw-64k': { env: { BENCH_RAW: '65536' } }, 'raw-1m': { env: { BENCH_RAW: '1048576' } } },
+  variants: {
+    'raw-64k': { env: { BENCH_RAW: '65536' } },
+    'raw-1m': { env: { BENCH_RAW: '1048576' }, modes: ['callback'] },
+  },
   missing,
   command: ({ role, mode, size, warmup, seconds, address }, env) => ({
     file: `${ROOT}target/release/raw`,
@@ -19,7 +22,10 @@ export default {
 
 async function missing() {
   try {
-    execFileSync('cargo', ['build', '--release', '--quiet', '--locked'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
+    execFileSync('cargo', ['build', '--release', '--quiet', '--locked'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     return undefined;
   } catch (error) {
     return `cargo build of benches/raw: ${String(/** @type {any} */ (error).message).split('\n', 1)[0]}`;

@@ -7,7 +7,7 @@ const HEADER = 8;
 const BUFFER = 524_288;
 const SLAB = 131_072;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'node:net, whole batches in columns',
   modes: ['batch'],
@@ -19,14 +19,17 @@ export default {
 
 /** @param {import('../lib/run.mjs').ReceiveRun} run */
 async function receive(run) {
-  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (/** @type {any} */ accepted) => {
-    const handle = accepted._handle;
-    accepted._handle = null;
-    const reader = new ColumnReader(run.check);
-    const socket = new net.Socket(/** @type {any} */ ({ handle, onread: reader }));
-    socket.on('end', () => socket.end());
-    socket.resume();
-  });
+  const server = net.createServer(
+    { noDelay: true, pauseOnConnect: true },
+    (/** @type {any} */ accepted) => {
+      const handle = accepted._handle;
+      accepted._handle = null;
+      const reader = new ColumnReader(run.check);
+      const socket = new net.Socket(/** @type {any} */ ({ handle, onread: reader }));
+      socket.on('end', () => socket.end());
+      socket.resume();
+    },
+  );
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   run.listening(/** @type {net.AddressInfo} */ (server.address()).port);
   return { close: () => server.close() };
@@ -83,8 +86,17 @@ class ColumnReader {
 
 /** @param {import('../lib/run.mjs').SendRun} run */
 async function send(run) {
-  const socket = net.connect(/** @type {any} */ ({ port: run.address, host: '127.0.0.1', noDelay: true, writableHighWaterMark: 262_144 }));
-  await new Promise((resolve, reject) => socket.once('connect', () => resolve(undefined)).once('error', reject));
+  const socket = net.connect(
+    /** @type {any} */ ({
+      port: run.address,
+      host: '127.0.0.1',
+      noDelay: true,
+      writableHighWaterMark: 262_144,
+    }),
+  );
+  await new Promise((resolve, reject) =>
+    socket.once('connect', () => resolve(undefined)).once('error', reject),
+  );
   socket.resume();
   return new ColumnSender(socket);
 }
@@ -97,7 +109,7 @@ class ColumnSender {
     this.socket = socket;
   }
 
-  /** @param {import('../lib/types.mjs').Packed} packed */
+  /** @param {import('../lib/peer.mjs').Packed} packed */
   putBatch({ data, lengths }) {
     const slab = this.#free.pop() ?? new Uint8Array(new ArrayBuffer(SLAB));
     const header = new DataView(slab.buffer);
@@ -105,11 +117,16 @@ class ColumnSender {
     header.setUint32(4, data.length, true);
     slab.set(new Uint8Array(lengths.buffer, lengths.byteOffset, lengths.byteLength), HEADER);
     slab.set(data, HEADER + lengths.byteLength);
-    return this.socket.write(new Uint8Array(slab.buffer, 0, HEADER + lengths.byteLength + data.length), () => this.#free.push(slab));
+    return this.socket.write(
+      new Uint8Array(slab.buffer, 0, HEADER + lengths.byteLength + data.length),
+      () => this.#free.push(slab),
+    );
   }
 
   room() {
-    return new Promise((resolve) => (this.socket.writableNeedDrain ? this.socket.once('drain', resolve) : resolve(undefined)));
+    return new Promise((resolve) =>
+      this.socket.writableNeedDrain ? this.socket.once('drain', resolve) : resolve(undefined),
+    );
   }
 
   finish() {

@@ -14,7 +14,7 @@ const JOINED = process.env.BENCH_SLAB === 'joined';
 /** @typedef {import('../lib/run.mjs').SendRun} SendRun */
 /** @typedef {import('../lib/slab-reader.mjs').Take} Take */
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'node:net, frames packed into slabs by hand',
   modes: ['callback', 'iterate', 'batch', 'acked-each', 'acked-all', 'echo', 'paced'],
@@ -44,8 +44,11 @@ async function receive(run) {
 function taking(run, socket) {
   const { deliver, check } = run;
   if (run.mode === 'batch') return (memory, offset, length) => check.takeAt(memory, offset, length);
-  if (run.mode === 'echo') return (memory, offset, length) => reply(socket, deliver, new Uint8Array(memory.buffer, memory.byteOffset + offset, length));
-  return (memory, offset, length) => deliver(new Uint8Array(memory.buffer, memory.byteOffset + offset, length));
+  if (run.mode === 'echo')
+    return (memory, offset, length) =>
+      reply(socket, deliver, new Uint8Array(memory.buffer, memory.byteOffset + offset, length));
+  return (memory, offset, length) =>
+    deliver(new Uint8Array(memory.buffer, memory.byteOffset + offset, length));
 }
 
 /** @param {net.Socket} socket @param {(view: Uint8Array) => void} deliver @param {Uint8Array} view */
@@ -68,9 +71,12 @@ function acknowledge(socket, count) {
 async function send(run) {
   const reader = new FrameReader();
   const socket = reader.connect(run.address);
-  await new Promise((resolve, reject) => socket.once('connect', () => resolve(undefined)).once('error', reject));
+  await new Promise((resolve, reject) =>
+    socket.once('connect', () => resolve(undefined)).once('error', reject),
+  );
   const sender = new SlabSender(socket);
-  reader.take = (memory, offset, length) => run.replied(new Uint8Array(memory.buffer, memory.byteOffset + offset, length));
+  reader.take = (memory, offset, length) =>
+    run.replied(new Uint8Array(memory.buffer, memory.byteOffset + offset, length));
   if (run.mode.startsWith('acked')) reader.raw = acks(sender);
   return sender;
 }

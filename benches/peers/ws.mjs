@@ -2,7 +2,7 @@
 // ws; sends of a burst are corked into one write. Two variants: `ws`, its best case, in which the server sends, so that no payload is
 // masked; and `ws-client`, in which the client sends, so that every payload is masked and unmasked.
 // @ts-ignore -- ws has no types of its own
-import WebSocket, { WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { packageVersion } from '../lib/versions.mjs';
 
 const BURST_BYTES = 65_536;
@@ -10,11 +10,11 @@ const BACKLOG_BYTES = 262_144;
 
 const OPTIONS = { perMessageDeflate: false, skipUTF8Validation: true, maxPayload: 0 };
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'ws, corked, no deflate, the server sends (ws-client: the client sends, masked)',
   modes: ['callback', 'echo', 'paced'],
-  variants: { ws: { listens: 'send' }, 'ws-client': { listens: 'receive' } },
+  variants: { ws: { listens: 'send' }, 'ws-client': { listens: 'receive', modes: ['callback'] } },
   version: () => packageVersion('ws'),
   receive,
   send,
@@ -24,7 +24,15 @@ export default {
 async function receive(run) {
   const { deliver } = run;
   const socket = await open(run);
-  socket.on('message', /** @type {any} */ (run.echo ? (/** @type {Buffer} */ data) => (deliver(data), socket.send(data)) : deliver));
+  socket.on(
+    'message',
+    /** @type {any} */ (
+      run.echo
+        ? (/** @type {Buffer} */ data) =>
+            (deliver(data), socket.send(data))
+        : deliver
+    ),
+  );
   return { close: () => socket.terminate() };
 }
 
@@ -47,7 +55,9 @@ function open(run) {
       return;
     }
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...OPTIONS });
-    server.once('listening', () => run.listening(/** @type {import('node:net').AddressInfo} */ (server.address()).port));
+    server.once('listening', () =>
+      run.listening(/** @type {import('node:net').AddressInfo} */ (server.address()).port),
+    );
     server.once('connection', resolve);
   });
 }
@@ -78,7 +88,9 @@ class WsSender {
   }
 
   room() {
-    return new Promise((resolve) => (this.tcp.writableNeedDrain ? this.tcp.once('drain', resolve) : setImmediate(resolve)));
+    return new Promise((resolve) =>
+      this.tcp.writableNeedDrain ? this.tcp.once('drain', resolve) : setImmediate(resolve),
+    );
   }
 
   finish() {

@@ -6,7 +6,7 @@ import { packageVersion } from '../lib/versions.mjs';
 const MARK_BYTES = 8 * 1024 * 1024;
 const MARK_MESSAGES = 65_536;
 
-/** @type {import('../lib/types.mjs').Peer} */
+/** @type {import('../lib/peer.mjs').Peer} */
 export default {
   title: 'zeromq.js push/pull',
   modes: ['callback', 'echo', 'paced'],
@@ -24,7 +24,12 @@ async function receive(run) {
   const socket = run.echo ? new Pair() : new Pull({ receiveHighWaterMark });
   await socket.bind('tcp://127.0.0.1:*');
   const { deliver } = run;
-  void consume(socket, run.echo ? async (message) => (deliver(message), await /** @type {Pair} */ (socket).send(message)) : deliver);
+  void consume(
+    socket,
+    run.echo
+      ? async (message) => (deliver(message), await /** @type {Pair} */ (socket).send(message))
+      : deliver,
+  );
   run.listening(socket.lastEndpoint);
   return { close: () => socket.close() };
 }
@@ -40,7 +45,8 @@ async function send(run) {
   const options = { sendHighWaterMark, linger: 5_000 };
   const socket = run.mode === 'echo' ? new Pair(options) : new Push(options);
   socket.connect(run.address);
-  if (run.mode === 'echo') void consume(/** @type {Pair} */ (socket), (message) => run.replied(message));
+  if (run.mode === 'echo')
+    void consume(/** @type {Pair} */ (socket), (message) => run.replied(message));
   return new ZeroSender(socket);
 }
 
@@ -54,7 +60,7 @@ class ZeroSender {
 
   /** A send may begin once the one before it is done: at the mark that is later, else at once. @param {Uint8Array} message */
   put(message) {
-    this.#last = this.socket.send(/** @type {any} */ (message));
+    this.#last = this.socket.send(message);
     return false;
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 // nats-server, built by Go's own tools into .cache; JetStream keeps its streams in memory.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,10 @@ const FILE = join(BIN, 'nats-server');
 export function missing() {
   if (existsSync(FILE)) return undefined;
   try {
-    execFileSync('go', ['install', `github.com/nats-io/nats-server/v2@${VERSION}`], { env: { ...process.env, GOBIN: BIN }, stdio: 'ignore' });
+    execFileSync('go', ['install', `github.com/nats-io/nats-server/v2@${VERSION}`], {
+      env: { ...process.env, GOBIN: BIN },
+      stdio: 'ignore',
+    });
     return undefined;
   } catch {
     return `nats-server ${VERSION} is not there, and could not be built with Go`;
@@ -31,13 +34,16 @@ export async function start() {
   const folder = mkdtempSync(join(tmpdir(), 'chaski-bench-nats-'));
   const port = await freePort();
   const config = join(folder, 'nats.conf');
-  writeFileSync(config, `listen: "127.0.0.1:${port}"
+  writeFileSync(
+    config,
+    `listen: "127.0.0.1:${port}"
 max_payload: 8MB
 max_pending: 512MB
 write_deadline: "30s"
 jetstream { store_dir: "${folder}", max_mem: 1GB, max_file: 0 }
-`);
-  const service = new Service(FILE, ['-c', config], () => rmSync(folder, { recursive: true, force: true }));
+`,
+  );
+  const service = new Service(FILE, ['-c', config], folder);
   await service.output(/Server is ready/);
   return { service, address: `127.0.0.1:${port}` };
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // redis-server, as the system has it (Debian: redis-server), on a UNIX socket, nothing on disk.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Service } from '../lib/service.mjs';
@@ -17,14 +17,29 @@ export function missing() {
 }
 
 export function version() {
-  return /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
+  return (
+    /v=(\S+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? ''
+  );
 }
 
 export async function start() {
   const folder = mkdtempSync(join(tmpdir(), 'chaski-bench-redis-'));
   const path = join(folder, 'redis.sock');
-  const options = ['--port', '0', '--unixsocket', path, '--save', '', '--appendonly', 'no', '--maxmemory', '1gb', '--maxmemory-policy', 'noeviction'];
-  const service = new Service('redis-server', options, () => rmSync(folder, { recursive: true, force: true }));
+  const options = [
+    '--port',
+    '0',
+    '--unixsocket',
+    path,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--maxmemory',
+    '1gb',
+    '--maxmemory-policy',
+    'noeviction',
+  ];
+  const service = new Service('redis-server', options, folder);
   await service.output(/ready to accept connections/i);
   return { service, address: path };
 }

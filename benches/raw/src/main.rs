@@ -37,12 +37,19 @@ fn main() -> Result<()> {
         seconds: Duration::from_secs_f64(seconds.parse()?),
         port: port.parse()?,
     };
-    if spec.role == "receive" { receive(&spec) } else { send(&spec) }
+    if spec.role == "receive" {
+        receive(&spec)
+    } else {
+        send(&spec)
+    }
 }
 
 fn receive(spec: &Spec) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    say(&format!(r#"{{"type":"listening","address":{}}}"#, listener.local_addr()?.port()));
+    say(&format!(
+        r#"{{"type":"listening","address":{}}}"#,
+        listener.local_addr()?.port()
+    ));
     let (mut stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
     say(r#"{"type":"ready"}"#);
@@ -61,7 +68,10 @@ fn receive(spec: &Spec) -> Result<()> {
         clock.tick(bytes / spec.size as u64);
     }
     let count = bytes / spec.size as u64;
-    say(&format!(r#"{{"type":"result",{},"received":{count},"wrong":0}}"#, clock.result()));
+    say(&format!(
+        r#"{{"type":"result",{},"received":{count},"wrong":0}}"#,
+        clock.result()
+    ));
     wait_for_end()
 }
 
@@ -71,10 +81,17 @@ fn send(spec: &Spec) -> Result<()> {
     say(r#"{"type":"ready"}"#);
     wait_for_line()?;
     let mut clock = Clock::new(spec);
-    let (sent, latencies) = if spec.mode == "echo" { ping(spec, &mut stream, &mut clock)? } else { pour(spec, &mut stream, &mut clock)? };
+    let (sent, latencies) = if spec.mode == "echo" {
+        ping(spec, &mut stream, &mut clock)?
+    } else {
+        pour(spec, &mut stream, &mut clock)?
+    };
     stream.shutdown(std::net::Shutdown::Write)?;
     say(r#"{"type":"offered"}"#);
-    say(&format!(r#"{{"type":"sent","sent":{sent},"result":{{{}{latencies}}}}}"#, clock.result()));
+    say(&format!(
+        r#"{{"type":"sent","sent":{sent},"result":{{{}{latencies}}}}}"#,
+        clock.result()
+    ));
     wait_for_end()
 }
 
@@ -107,10 +124,20 @@ fn ping(spec: &Spec, stream: &mut TcpStream, clock: &mut Clock) -> Result<(u64, 
         clock.tick(count);
     }
     nanos.sort_unstable();
-    let at = |q: f64| nanos.get((nanos.len() as f64 * q) as usize).or(nanos.last()).map_or(0.0, |&n| n as f64 / 1e3);
+    let at = |q: f64| {
+        nanos
+            .get((nanos.len() as f64 * q) as usize)
+            .or(nanos.last())
+            .map_or(0.0, |&n| n as f64 / 1e3)
+    };
     let latencies = format!(
         r#","latencies":{{"count":{},"p50":{},"p90":{},"p99":{},"p999":{},"max":{}}}"#,
-        nanos.len(), at(0.5), at(0.9), at(0.99), at(0.999), at(1.0)
+        nanos.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0)
     );
     Ok((count, latencies))
 }
@@ -133,15 +160,29 @@ struct Mark {
 
 impl Clock {
     fn new(spec: &Spec) -> Self {
-        Self { start: Instant::now(), open: spec.warmup, shut: spec.warmup + spec.seconds, from: None, to: None }
+        Self {
+            start: Instant::now(),
+            open: spec.warmup,
+            shut: spec.warmup + spec.seconds,
+            from: None,
+            to: None,
+        }
     }
 
     fn tick(&mut self, count: u64) {
         let at = self.start.elapsed();
         if self.from.is_none() && at >= self.open {
-            self.from = Some(Mark { at, count, cpu: cpu() });
+            self.from = Some(Mark {
+                at,
+                count,
+                cpu: cpu(),
+            });
         } else if self.to.is_none() && at >= self.shut {
-            self.to = Some(Mark { at, count, cpu: cpu() });
+            self.to = Some(Mark {
+                at,
+                count,
+                cpu: cpu(),
+            });
         }
     }
 
@@ -154,15 +195,25 @@ impl Clock {
     }
 
     fn result(&self) -> String {
-        let (Some(from), Some(to)) = (self.from, self.to) else { return r#""seconds":0,"count":0,"cpu":0"#.to_owned() };
-        format!(r#""seconds":{},"count":{},"cpu":{}"#, (to.at - from.at).as_secs_f64(), to.count - from.count, to.cpu - from.cpu)
+        let (Some(from), Some(to)) = (self.from, self.to) else {
+            return r#""seconds":0,"count":0,"cpu":0"#.to_owned();
+        };
+        format!(
+            r#""seconds":{},"count":{},"cpu":{}"#,
+            (to.at - from.at).as_secs_f64(),
+            to.count - from.count,
+            to.cpu - from.cpu
+        )
     }
 }
 
 /// CPU seconds of this process, which has one thread.
 fn cpu() -> f64 {
     let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).map_or(0.0, |ns| ns / 1e9)
+    text.split(' ')
+        .next()
+        .and_then(|ns| ns.parse::<f64>().ok())
+        .map_or(0.0, |ns| ns / 1e9)
 }
 
 fn say(line: &str) {

@@ -1,4 +1,5 @@
-// Types shared by the runner, the endpoints and the peers. No code.
+// @ts-check
+// What a peer is, and what the runner, the endpoints and the peers tell each other.
 
 /**
  * What is measured. `callback`: one `put` and one callback with a view a message. `iterate`: the same, one `for await` step a message.
@@ -76,4 +77,7 @@
  * @property {(spec: Spec, env: Record<string, string>) => { file: string, args: string[] }} [command] a program of its own that speaks the endpoint protocol
  */
 
-export {};
+/** @param {Peer} peer which half has to be started first */
+export function listeningHalf(peer) {
+  return peer.listens ?? 'receive';
+}
