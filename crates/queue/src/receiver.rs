@@ -8,6 +8,10 @@ use wire::{
 const CAUTIOUS_READ: usize = 4096;
 /// A slab with less room than this is left for a new one.
 const LEAST_READ: usize = 16 * 1024;
+/// Frames without messages may take so much of the slabs beyond what messages pay for; see [`Receiver::unpaid`].
+const FREE_CONTROL: usize = 4096;
+/// A byte of messages pays for so many of frames without.
+const PAID_BY_DATA: usize = 3;
 
 /// The reading half of a session: bytes become frames, small ones as slices of the slab that they were read into, large
 /// messages in a buffer of their own that the socket fills.
@@ -18,6 +22,9 @@ pub(crate) struct Receiver {
     writer: Option<Writer>,
     filling: Option<Filling>,
     cautious: bool,
+    /// Bytes of frames without messages that no message has paid for. A message that waits for the owner keeps its slab, so a
+    /// peer that sends little else than signs of life could hold many slabs with few messages: those are copied instead.
+    unpaid: usize,
     next_seq: u64,
 }
 
@@ -53,6 +60,7 @@ impl Receiver {
             writer: None,
             filling: None,
             cautious: false,
+            unpaid: 0,
             next_seq: 1,
         }
     }
@@ -156,10 +164,17 @@ impl Receiver {
         }
         let frame = writer.freeze(header.frame_len());
         if header.kind != FrameType::Data {
+            self.unpaid = self.unpaid.saturating_add(frame.len());
             return Ok(Some(Received::Control(header, frame.slice(HEADER_BYTES..))));
         }
         let bytes = check_words(&frame, header, self.max_message)?;
         self.cautious = false;
+        self.unpaid = self.unpaid.saturating_sub(frame.len() * PAID_BY_DATA);
+        let frame = if self.unpaid > FREE_CONTROL {
+            Slice::copy_from(&frame)
+        } else {
+            frame
+        };
         self.next_seq = header.seq + u64::from(header.count);
         Ok(Some(Received::Frame {
             frame,
