@@ -5,7 +5,7 @@ use chunk::ring::Consumer;
 use chunk::{LargeBuffer, Slice};
 use wire::{HEADER_BYTES, MAX_LENGTH, WORD_BYTES};
 
-use crate::hub::{Event, Hub, Incoming};
+use crate::hub::{Event, Hub, Incoming, WakeBits};
 use crate::peer::Peer;
 
 /// What one drain delivered, or why it did not.
@@ -183,7 +183,7 @@ impl Inbox {
                     .peer
                     .release(drained.bytes as u64, drained.count as u64, hub.budget());
             let token = waiting.peer.token;
-            self.end_turn(number);
+            self.end_turn(hub, number);
             if nudge {
                 hub.driver().nudge(token, false);
             }
@@ -209,7 +209,7 @@ impl Inbox {
         };
         let nudge = waiting.peer.release(payload.len() as u64, 1, hub.budget());
         let token = waiting.peer.token;
-        self.end_turn(number);
+        self.end_turn(hub, number);
         if nudge {
             hub.driver().nudge(token, false);
         }
@@ -217,7 +217,7 @@ impl Inbox {
     }
 
     /// The next peer's turn; a peer without messages has none.
-    fn end_turn(&mut self, number: u32) {
+    fn end_turn(&mut self, hub: &Hub, number: u32) {
         let Some(waiting) = self.queues.get(&number) else {
             return;
         };
@@ -231,6 +231,7 @@ impl Inbox {
             self.turn.push_back(number);
         } else if lost {
             self.forget(number);
+            hub.wake(WakeBits::EVENTS);
         }
     }
 }
