@@ -12,6 +12,8 @@ use crate::peer::Peer;
 
 /// Ring entries that messages leave free, so that events find room.
 const RESERVED_FOR_EVENTS: usize = 64;
+/// An owner that does not look has so many events waiting beside a full ring, and no connection is taken until it does.
+const MOST_LATE_EVENTS: usize = 1024;
 
 /// What the owner has to look at after a wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,7 @@ struct RingEnd {
     producer: Producer<Incoming>,
     /// What found the ring full; bounded, because sessions stop reading while it is not empty.
     late: VecDeque<Incoming>,
+    late_events: usize,
 }
 
 struct Members {
@@ -140,6 +143,7 @@ impl Hub {
             ring: Mutex::new(RingEnd {
                 producer,
                 late: VecDeque::new(),
+                late_events: 0,
             }),
             members: Mutex::new(Members {
                 peers: HashMap::new(),
@@ -174,7 +178,12 @@ impl Hub {
         if self.ring_has_room() {
             return true;
         }
-        lock(&self.stalled).push(token);
+        {
+            let mut stalled = lock(&self.stalled);
+            if !stalled.contains(&token) {
+                stalled.push(token);
+            }
+        }
         self.has_stalled.store(true, Ordering::SeqCst);
         // The owner may have emptied the ring between the two lines above.
         self.ring_has_room()
@@ -188,9 +197,13 @@ impl Hub {
     pub(crate) fn push(&self, incoming: Incoming) {
         {
             let mut ring = lock(&self.ring);
-            if !ring.late.is_empty() {
-                ring.late.push_back(incoming);
-            } else if let Err(incoming) = ring.producer.push(incoming) {
+            let late = if ring.late.is_empty() {
+                ring.producer.push(incoming).err()
+            } else {
+                Some(incoming)
+            };
+            if let Some(incoming) = late {
+                ring.late_events += usize::from(matches!(incoming, Incoming::Event(..)));
                 ring.late.push_back(incoming);
             }
         }
@@ -198,7 +211,14 @@ impl Hub {
     }
 
     pub(crate) fn event(&self, event: Event) {
-        self.push(Incoming::Event(event, None));
+        // Strangers make warnings; those that nobody reads must not pile up.
+        if !(matches!(event, Event::Warning(_)) && self.is_swamped()) {
+            self.push(Incoming::Event(event, None));
+        }
+    }
+
+    fn is_swamped(&self) -> bool {
+        lock(&self.ring).late_events >= MOST_LATE_EVENTS
     }
 
     /// Raises bits; the first one after `take_bits` wakes the owner.
@@ -218,6 +238,7 @@ impl Hub {
     pub(crate) fn take_late(&self) -> VecDeque<Incoming> {
         let mut ring = lock(&self.ring);
         if ring.producer.is_empty() {
+            ring.late_events = 0;
             std::mem::take(&mut ring.late)
         } else {
             VecDeque::new()
@@ -240,8 +261,11 @@ impl Hub {
         lock(&self.members).root = Some(token);
     }
 
-    /// A member for a new connection; `None` if there are too many, or the communicator is closing.
+    /// A member for a new connection; `None` if there are too many, the communicator is closing, or its owner does not look.
     pub(crate) fn join(&self, token: Token) -> Option<Arc<Peer>> {
+        if self.is_swamped() {
+            return None;
+        }
         let mut members = lock(&self.members);
         if members.closing || members.peers.len() >= self.config.max_peers {
             return None;
