@@ -30,6 +30,7 @@ pub(crate) struct Sender {
 struct Piece {
     bytes: Slice,
     ends_frame: bool,
+    is_ack: bool,
 }
 
 /// A frame, or what is left of it, that the peer has not acknowledged.
@@ -73,7 +74,11 @@ impl Sender {
             last.bytes = joined;
             return;
         }
-        self.ready.push_back(Piece { bytes, ends_frame });
+        self.ready.push_back(Piece {
+            bytes,
+            ends_frame,
+            is_ack: false,
+        });
     }
 
     /// Puts a frame without messages in front of everything that has not been started.
@@ -87,12 +92,23 @@ impl Sender {
                 .map_or(self.ready.len(), |i| i + 1);
         }
         let bytes = Slice::from_vec(header.encode().to_vec());
+        let is_ack = header.kind == FrameType::Ack;
+        // A later acknowledgement says all that an earlier one would: a peer that does not read keeps one waiting, not many.
+        if let Some(piece) = self
+            .ready
+            .get_mut(place)
+            .filter(|piece| is_ack && piece.is_ack)
+        {
+            piece.bytes = bytes;
+            return;
+        }
         self.ready_bytes += bytes.len();
         self.ready.insert(
             place,
             Piece {
                 bytes,
                 ends_frame: true,
+                is_ack,
             },
         );
     }
@@ -103,7 +119,14 @@ impl Sender {
         self.ready.push_back(Piece {
             bytes: Slice::from_vec(bytes),
             ends_frame: true,
+            is_ack: false,
         });
+    }
+
+    /// Puts the hello, the first bytes of all: it counts as begun, so that nothing urgent overtakes it.
+    pub(crate) fn hello(&mut self, bytes: Vec<u8>) {
+        self.last(bytes);
+        self.mid_frame = true;
     }
 
     /// Queues FIN once everything put has been taken.

@@ -69,7 +69,7 @@ impl Session {
         );
         let mut sender = Sender::default();
         if side == Side::Client {
-            sender.last(config.hello().encode());
+            sender.hello(config.hello().encode());
         }
         Self {
             side,
@@ -106,7 +106,7 @@ impl Session {
                     return self.refuse(Error::new(Code::Auth, id));
                 }
                 if self.side == Side::Server {
-                    self.sender.last(self.hub.config.hello().encode());
+                    self.sender.hello(self.hub.config.hello().encode());
                 }
                 self.state = State::Open;
                 self.patience = self.patience_with(hello.keep_alive_ms);
