@@ -337,11 +337,14 @@ impl Outbox {
         self.next_seq - 1
     }
 
-    /// No more puts; what is queued is still sent, until `deadline`.
+    /// No more puts; what is queued is still sent, until `deadline` or an earlier one that was given before.
     pub(crate) fn start_closing(&mut self, deadline: Option<Instant>) {
-        if self.phase == Phase::Open || (self.phase == Phase::Closing(None) && deadline.is_some()) {
-            self.phase = Phase::Closing(deadline);
-        }
+        let sooner = match self.phase {
+            Phase::Open => deadline,
+            Phase::Closing(before) => earliest(before, deadline),
+            Phase::Closed => return,
+        };
+        self.phase = Phase::Closing(sooner);
     }
 
     /// The connection is gone: nothing is taken or sent any more.
@@ -371,6 +374,14 @@ impl OutFrame {
             cut_bytes += u64::from(u32::from_le_bytes(*word) & MAX_LENGTH);
         }
         (cut, cut_bytes)
+    }
+}
+
+/// The earlier of two times, where either may be missing.
+pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -7,7 +7,7 @@ use wire::{AckPoint, Code, Error, FrameType, Header, Status};
 
 use crate::handshake::{Handshake, Progress};
 use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
-use crate::outbox::Phase;
+use crate::outbox::{Phase, earliest};
 use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
 use crate::sender::Sender;
@@ -71,6 +71,8 @@ impl Session {
         if side == Side::Client {
             sender.hello(config.hello().encode());
         }
+        // A close may have begun while the connection was being made.
+        let closing_deadline = closing_deadline(&peer);
         Self {
             side,
             peer,
@@ -87,7 +89,7 @@ impl Session {
             last_sent: now,
             patience: None,
             paused: false,
-            closing_deadline: None,
+            closing_deadline,
             hub,
         }
     }
@@ -282,7 +284,7 @@ impl Session {
         if sent_all && self.peer_fin.is_some() && self.ack_sent == self.receiver.last_seq() {
             self.state = State::Finished;
             // The peer has all it needs to hang up as well; it gets a moment to do so.
-            self.closing_deadline = Some(self.now + LINGER);
+            self.closing_deadline = earliest(self.closing_deadline, Some(self.now + LINGER));
         }
     }
 
@@ -370,12 +372,10 @@ impl wire::Session for Session {
                 }
                 self.advance();
             }
-            State::Handshake(_) => {
-                if let Phase::Closing(deadline) = self.peer.outbox().phase() {
-                    self.closing_deadline = deadline;
-                }
+            State::Handshake(_) | State::Finished | State::Refused(..) => {
+                self.closing_deadline =
+                    earliest(self.closing_deadline, closing_deadline(&self.peer));
             }
-            State::Finished | State::Refused(..) => {}
         }
     }
 
@@ -489,10 +489,11 @@ impl wire::Session for Session {
     }
 }
 
-fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
+/// Until when the owner waits for the end, if it closes.
+fn closing_deadline(peer: &Peer) -> Option<Instant> {
+    match peer.outbox().phase() {
+        Phase::Closing(deadline) => deadline,
+        Phase::Open | Phase::Closed => None,
     }
 }
 
