@@ -74,7 +74,7 @@ async function produce({ source, share, producers, protocol, queue: options }, p
   if (signal.reason instanceof Failure) throw signal.reason;
 
   await queue.drain({ timeoutMs: PATIENCE_MS });
-  if (last?.acked === false) throw new Failure('not all records were acknowledged');
+  await last; // rejects when it was not acknowledged
   await queue.close();
   clearInterval(timer);
   report(put);
