@@ -87,7 +87,7 @@ impl Driver for QueueDriver {
         if first {
             match &self.woken.threadsafe {
                 Some(threadsafe) => threadsafe.call(),
-                None => self.host.interrupt(),
+                None => self.host.wake_owner(),
             }
         }
     }

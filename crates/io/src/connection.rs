@@ -16,6 +16,10 @@ pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) session: Box<dyn Session>,
     readable: bool,
+    /// The peer closed its write side: what is left can be read, then comes the end.
+    read_closed: bool,
+    /// Bytes came since the session last heard that the socket is empty.
+    undrained: bool,
     writable: bool,
     half_closed: bool,
     /// The earliest entry of this connection among the timers.
@@ -38,14 +42,17 @@ impl Connection {
             stream,
             session,
             readable: true,
+            read_closed: false,
+            undrained: false,
             writable: true,
             half_closed: false,
             scheduled: None,
         }
     }
 
-    pub(crate) fn on_event(&mut self, readable: bool, writable: bool) {
+    pub(crate) fn on_event(&mut self, readable: bool, read_closed: bool, writable: bool) {
         self.readable |= readable;
+        self.read_closed |= read_closed;
         self.writable |= writable;
     }
 
@@ -111,16 +118,23 @@ impl Connection {
                 Ok(n) => {
                     end = ReadEnd::Some;
                     budget = budget.saturating_sub(n);
-                    // A short read emptied the socket: what comes later raises a new event.
-                    self.readable = n == room;
+                    self.undrained = true;
+                    // A short read emptied the socket, and what comes later raises a new event. The end of the stream
+                    // may have had its event already.
+                    self.readable = n == room || self.read_closed;
                     self.session.on_read(n, now)?;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    // Even if nothing came: the session keeps no memory ready for an empty socket.
+                    self.undrained = true;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(broken(&error)),
             }
         }
-        if end == ReadEnd::Some {
+        if std::mem::take(&mut self.undrained) {
+            end = ReadEnd::Some;
             self.session.on_drained(now);
         }
         Ok(end)

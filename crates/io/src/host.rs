@@ -9,6 +9,9 @@ use wire::{Acceptor, Dialer, Endpoint, Error, Token};
 
 use crate::reactor::Reactor;
 use crate::resolve;
+use crate::socket::Place;
+#[cfg(unix)]
+use crate::sys;
 
 /// Not a slot: the reactor's waker.
 const WAKER: mio::Token = mio::Token(usize::MAX);
@@ -50,12 +53,17 @@ pub(crate) struct Shared {
     /// The thread is, or is about to be, asleep in the poll (thread host).
     asleep: AtomicBool,
     stopped: AtomicBool,
+    /// The event loop is to run `service`, whoever takes the waker's event (loop host).
+    owner_due: AtomicBool,
     turns: AtomicU64,
     pub(crate) stalls: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
-    epoch: Instant,
-    /// When the event loop last ran the reactor, in milliseconds since `epoch` (loop host).
-    last_service: AtomicU64,
+    /// How often the event loop has run the reactor (loop host).
+    services: AtomicU64,
+    /// Wakes the watch thread (loop host). The reactor's descriptor would not do: whoever wakes later finds it unreadable
+    /// again if the event loop was quicker.
+    #[cfg(unix)]
+    pub(crate) alarm: sys::Alarm,
     #[cfg(unix)]
     poll_fd: std::os::fd::RawFd,
 }
@@ -81,11 +89,13 @@ impl Host {
                 has_dirty: AtomicBool::new(false),
                 asleep: AtomicBool::new(false),
                 stopped: AtomicBool::new(false),
+                owner_due: AtomicBool::new(false),
                 turns: AtomicU64::new(0),
                 stalls: AtomicU64::new(0),
                 thread: Mutex::new(None),
-                epoch: Instant::now(),
-                last_service: AtomicU64::new(0),
+                services: AtomicU64::new(0),
+                #[cfg(unix)]
+                alarm: sys::Alarm::new()?,
                 #[cfg(unix)]
                 poll_fd,
             }),
@@ -126,7 +136,11 @@ impl Host {
 
     /// Connects to `endpoint` under a reserved token; what comes of it the dialer hears.
     pub fn dial(&self, token: Token, endpoint: Endpoint, dialer: Box<dyn Dialer>) {
-        lock(&self.shared.reactor).dial_later(token, endpoint.clone(), dialer);
+        {
+            let mut reactor = lock(&self.shared.reactor);
+            reactor.dial_later(token, endpoint.clone(), dialer);
+            self.shared.tell_deadline(&mut reactor);
+        }
         self.shared.resolve(token, endpoint);
     }
 
@@ -139,9 +153,8 @@ impl Host {
 
     /// Runs one turn of the reactor on this thread (loop host).
     pub fn service(&self) {
-        self.shared
-            .last_service
-            .store(self.shared.millis(), Ordering::Relaxed);
+        self.shared.services.fetch_add(1, Ordering::Relaxed);
+        self.shared.owner_due.store(false, Ordering::SeqCst);
         self.shared.turn();
     }
 
@@ -152,12 +165,14 @@ impl Host {
 
     /// See [`wire::Driver::close`].
     pub fn close(&self, token: Token, at: Option<Instant>) {
-        lock(&self.shared.reactor).close(token, at);
-        self.shared.interrupt();
+        let mut reactor = lock(&self.shared.reactor);
+        reactor.close(token, at);
+        self.shared.tell_deadline(&mut reactor);
     }
 
-    /// Makes the descriptor readable, so that the event loop calls [`service`](Self::service) (loop host).
-    pub fn interrupt(&self) {
+    /// Makes the descriptor readable until the event loop has called [`service`](Self::service) (loop host).
+    pub fn wake_owner(&self) {
+        self.shared.owner_due.store(true, Ordering::SeqCst);
         self.shared.interrupt();
     }
 
@@ -174,6 +189,8 @@ impl Host {
     pub fn stop(&self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
         self.shared.interrupt();
+        #[cfg(unix)]
+        self.shared.alarm.ring();
         let thread = lock(&self.shared.thread).take();
         if let Some(thread) = thread {
             // A panic there has ended it, which is all that is wanted.
@@ -194,24 +211,39 @@ impl Shared {
         let _kernel_full = self.waker.wake();
     }
 
-    pub(crate) fn millis(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn resolve(self: &Arc<Self>, token: Token, endpoint: Endpoint) {
+        if let Some(places) = resolve::immediately(&endpoint) {
+            return self.resolved(token, Ok(places));
+        }
+        let shared = Arc::clone(self);
+        let started = resolve::in_background(endpoint, move |places: Result<_, Error>| {
+            if !shared.is_stopped() {
+                shared.resolved(token, places);
+            }
+        });
+        if let Err(error) = started {
+            self.resolved(token, Err(error));
+        }
     }
 
-    fn resolve(self: &Arc<Self>, token: Token, endpoint: Endpoint) {
-        match resolve::immediately(&endpoint) {
-            Some(places) => {
-                lock(&self.reactor).resolved(token, Ok(places), Instant::now());
-                self.interrupt();
-            }
-            None => {
-                let shared = Arc::clone(self);
-                resolve::in_background(endpoint, move |places: Result<_, Error>| {
-                    if !shared.is_stopped() {
-                        lock(&shared.reactor).resolved(token, places, Instant::now());
-                        shared.interrupt();
-                    }
-                });
+    fn resolved(&self, token: Token, places: Result<Vec<Place>, Error>) {
+        let mut reactor = lock(&self.reactor);
+        reactor.resolved(token, places, Instant::now());
+        self.tell_deadline(&mut reactor);
+    }
+
+    /// Tells the sleeper if it has to get up sooner than it thought, or at once.
+    fn tell_deadline(&self, reactor: &mut Reactor) {
+        if reactor.has_more() {
+            self.interrupt();
+        }
+        if reactor.is_sooner_than_watched() {
+            match self.kind {
+                Kind::Thread => self.interrupt(),
+                #[cfg(unix)]
+                Kind::Loop => self.alarm.ring(),
+                #[cfg(not(unix))]
+                Kind::Loop => {}
             }
         }
     }
@@ -240,13 +272,8 @@ impl Shared {
     }
 
     fn nudge_locked(&self, reactor: &mut Reactor, token: Token) {
-        let before = reactor.next_deadline();
         reactor.nudge(token, Instant::now());
-        let sooner = reactor.next_deadline() < before
-            || before.is_none() && reactor.next_deadline().is_some();
-        if sooner || reactor.has_more() {
-            self.interrupt();
-        }
+        self.tell_deadline(reactor);
     }
 
     /// The thread host's thread.
@@ -256,21 +283,34 @@ impl Shared {
             let rest = if self.has_dirty.load(Ordering::SeqCst) {
                 Some(Duration::ZERO)
             } else {
-                self.until_next()
+                let deadline = self.start_watching();
+                deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
             };
             self.poll_and_serve(rest, || self.asleep.store(false, Ordering::SeqCst));
         }
     }
 
-    /// How long the reactor can do without being run; `None`: until something happens.
-    pub(crate) fn until_next(&self) -> Option<Duration> {
+    /// When the reactor has to be run at the latest; `None`: when something happens. The calling thread sleeps until then,
+    /// and is told if that moves.
+    pub(crate) fn start_watching(&self) -> Option<Instant> {
+        lock(&self.reactor).start_watching()
+    }
+
+    /// Whether the reactor has something to do that no event will tell of.
+    #[cfg(unix)]
+    pub(crate) fn is_due(&self) -> bool {
         let reactor = lock(&self.reactor);
-        if reactor.has_more() {
-            return Some(Duration::ZERO);
+        let due = |deadline| deadline <= Instant::now();
+        reactor.has_more() || reactor.next_deadline().is_some_and(due)
+    }
+
+    /// A turn in the place of the event loop, which still finds the descriptor readable if it was to be woken.
+    #[cfg(unix)]
+    pub(crate) fn turn_for_loop(self: &Arc<Self>) {
+        self.turn();
+        if self.owner_due.load(Ordering::SeqCst) {
+            self.interrupt();
         }
-        reactor
-            .next_deadline()
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Serves whatever is there, without waiting.
@@ -292,9 +332,10 @@ impl Shared {
             let mut reactor = lock(&self.reactor);
             let now = Instant::now();
             for event in events.iter().filter(|event| event.token() != WAKER) {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                let read_closed = event.is_read_closed() || event.is_error();
+                let readable = event.is_readable() || read_closed;
                 let writable = event.is_writable() || event.is_write_closed() || event.is_error();
-                reactor.on_event(event.token().0, readable, writable, now);
+                reactor.on_event(event.token().0, readable, read_closed, writable, now);
             }
             if self.has_dirty.swap(false, Ordering::SeqCst) {
                 for token in std::mem::take(&mut *lock(&self.dirty)) {
@@ -302,8 +343,9 @@ impl Shared {
                 }
             }
             reactor.on_time(now);
-            if self.kind == Kind::Loop && reactor.has_more() {
-                self.interrupt();
+            // The thread host's thread asks before it sleeps again.
+            if self.kind == Kind::Loop {
+                self.tell_deadline(&mut reactor);
             }
             reactor.take_unresolved()
         };
@@ -317,8 +359,9 @@ impl Shared {
         self.poll_fd
     }
 
-    pub(crate) fn last_service(&self) -> u64 {
-        self.last_service.load(Ordering::Relaxed)
+    #[cfg(unix)]
+    pub(crate) fn services(&self) -> u64 {
+        self.services.load(Ordering::Relaxed)
     }
 }
 

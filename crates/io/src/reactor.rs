@@ -21,6 +21,8 @@ pub(crate) struct Reactor {
     again: VecDeque<Token>,
     /// Dials whose name has to be looked up again, by the host.
     unresolved: Vec<(Token, Endpoint)>,
+    /// A thread sleeps until then, or without a limit.
+    watched: Option<Option<Instant>>,
 }
 
 enum Slot {
@@ -39,6 +41,7 @@ impl Reactor {
             timers: Timers::default(),
             again: VecDeque::new(),
             unresolved: Vec::new(),
+            watched: None,
         }
     }
 
@@ -47,7 +50,30 @@ impl Reactor {
         self.slots.reserve()
     }
 
-    /// When `on_time` has something to do: `Some(now)` at once.
+    /// The caller sleeps until the next deadline, which is the answer; see [`is_sooner_than_watched`](Self::is_sooner_than_watched).
+    pub(crate) fn start_watching(&mut self) -> Option<Instant> {
+        let deadline = if self.has_more() {
+            Some(Instant::now())
+        } else {
+            self.next_deadline()
+        };
+        self.watched = Some(deadline);
+        deadline
+    }
+
+    /// True once if the next deadline is sooner than the one until which a thread sleeps.
+    pub(crate) fn is_sooner_than_watched(&mut self) -> bool {
+        let (Some(watched), Some(next)) = (self.watched, self.next_deadline()) else {
+            return false;
+        };
+        let sooner = watched.is_none_or(|watched| next < watched);
+        if sooner {
+            self.watched = None;
+        }
+        sooner
+    }
+
+    /// When `on_time` has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next()
     }
@@ -72,8 +98,12 @@ impl Reactor {
     }
 
     pub(crate) fn dial_later(&mut self, token: Token, endpoint: Endpoint, dialer: Box<dyn Dialer>) {
-        self.slots
-            .set(token, Slot::Dial(Dial::new(endpoint, dialer)));
+        let dial = Dial::new(endpoint, dialer);
+        // It holds while the name is being looked up too.
+        if let Some(deadline) = dial.deadline() {
+            self.timers.add(deadline, token);
+        }
+        self.slots.set(token, Slot::Dial(dial));
     }
 
     /// The places of a listener or a dial are known.
@@ -162,8 +192,13 @@ impl Reactor {
                 self.slots.free(token);
                 dial.dialer.on_closed(closed_by_owner());
             }
+            // A dial that has just succeeded: its session knows from its owner when to end.
+            Some(Slot::Connection(connection)) if at.is_some() => {
+                self.slots.set(token, Slot::Connection(connection));
+                self.nudge(token, Instant::now());
+            }
             Some(Slot::Connection(connection)) => {
-                self.end(token, connection, Err(closed_by_owner()))
+                self.end(token, connection, Err(closed_by_owner()));
             }
             None => {}
         }
@@ -178,9 +213,18 @@ impl Reactor {
 
     // --- what the system and the clock say -------------------------------------------------------------------------
 
-    pub(crate) fn on_event(&mut self, token: Token, readable: bool, writable: bool, now: Instant) {
+    pub(crate) fn on_event(
+        &mut self,
+        token: Token,
+        readable: bool,
+        read_closed: bool,
+        writable: bool,
+        now: Instant,
+    ) {
         match self.slots.get_mut(token) {
-            Some(Slot::Connection(connection)) => connection.on_event(readable, writable),
+            Some(Slot::Connection(connection)) => {
+                connection.on_event(readable, read_closed, writable)
+            }
             Some(Slot::Dial(_)) => return self.on_dial_event(token, now),
             _ => {}
         }
@@ -194,12 +238,12 @@ impl Reactor {
                 self.serve(token, now);
             }
         }
-        while let Some(token) = self.timers.pop_due(now) {
-            self.on_deadline(token, now);
+        while let Some((at, token)) = self.timers.pop_due(now) {
+            self.on_deadline(token, at, now);
         }
     }
 
-    fn on_deadline(&mut self, token: Token, now: Instant) {
+    fn on_deadline(&mut self, token: Token, at: Instant, now: Instant) {
         match self.slots.get_mut(token) {
             Some(Slot::Listener(_)) => self.serve(token, now),
             Some(Slot::Dial(dial)) => {
@@ -207,6 +251,8 @@ impl Reactor {
                     self.on_dial_deadline(token, now);
                 }
             }
+            // An entry from before the deadline moved: the one that counts is there too.
+            Some(Slot::Connection(connection)) if connection.scheduled != Some(at) => {}
             Some(Slot::Connection(connection)) => {
                 connection.scheduled = None;
                 let due = connection
@@ -235,7 +281,7 @@ impl Reactor {
             Some(Slot::Listener(accepting)) => {
                 let accepted = accepting.accept(now);
                 match accepted.again {
-                    Some(again) if again <= now => self.again.push_back(token),
+                    Some(again) if again <= now => self.serve_again(token),
                     Some(again) => self.timers.add(again, token),
                     None => {}
                 }
@@ -244,6 +290,13 @@ impl Reactor {
                 }
             }
             Some(Slot::Binding(..) | Slot::Dial(_)) | None => {}
+        }
+    }
+
+    /// Once, however often it is nudged meanwhile: each turn has one share for each.
+    fn serve_again(&mut self, token: Token) {
+        if !self.again.contains(&token) {
+            self.again.push_back(token);
         }
     }
 
@@ -280,7 +333,7 @@ impl Reactor {
             return;
         }
         if matches!(served, Served::More) {
-            self.again.push_back(token);
+            self.serve_again(token);
         }
         let Some(Slot::Connection(connection)) = self.slots.get_mut(token) else {
             return;
@@ -307,13 +360,17 @@ impl Reactor {
         let Some(Slot::Dial(mut dial)) = self.slots.take(token) else {
             return;
         };
-        let Stage::Connecting {
-            stream,
-            rest,
-            until,
-        } = std::mem::replace(&mut dial.stage, Stage::Resolving)
-        else {
-            return self.slots.set(token, Slot::Dial(dial));
+        let (stream, rest, until) = match std::mem::replace(&mut dial.stage, Stage::Resolving) {
+            Stage::Connecting {
+                stream,
+                rest,
+                until,
+            } => (stream, rest, until),
+            // Of a socket that is gone already.
+            stage => {
+                dial.stage = stage;
+                return self.slots.set(token, Slot::Dial(dial));
+            }
         };
         match stream.finish_connect() {
             Ok(true) => {

@@ -17,17 +17,19 @@ pub(crate) fn immediately(endpoint: &Endpoint) -> Option<Vec<Place>> {
 }
 
 /// Looks the name up on a short-lived thread (the system's resolver blocks, and a reactor may not).
+///
+/// # Errors
+/// If the system has no thread left; then `done` is not called.
 pub(crate) fn in_background(
     endpoint: Endpoint,
     done: impl FnOnce(Result<Vec<Place>, Error>) + Send + 'static,
-) {
-    let spawned = thread::Builder::new()
+) -> Result<(), Error> {
+    let failed = format!("'{endpoint}' cannot be resolved: no thread");
+    thread::Builder::new()
         .name("chaski-resolve".into())
-        .spawn(move || {
-            done(look_up(&endpoint));
-        });
-    // Without a thread there is no answer; the dial's own time limit reports it.
-    drop(spawned);
+        .spawn(move || done(look_up(&endpoint)))
+        .map(drop)
+        .map_err(|error| Error::new(Code::Address, format!("{failed}: {error}")))
 }
 
 fn look_up(endpoint: &Endpoint) -> Result<Vec<Place>, Error> {

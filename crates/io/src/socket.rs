@@ -188,9 +188,14 @@ impl Listener {
 fn bind_unix(path: &str) -> io::Result<mio::net::UnixListener> {
     match mio::net::UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let orphan = std::os::unix::net::UnixStream::connect(path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-            if !orphan {
+            // Connecting to a file of another kind is refused too. Non-blocking: a listener with a full backlog lives.
+            let is_socket = std::fs::symlink_metadata(path)
+                .is_ok_and(|file| std::os::unix::fs::FileTypeExt::is_socket(&file.file_type()));
+            let refuses = || {
+                mio::net::UnixStream::connect(path)
+                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+            };
+            if !is_socket || !refuses() {
                 return Err(error);
             }
             std::fs::remove_file(path)?;

@@ -19,10 +19,11 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Token> {
+    /// The next entry that is due, and the time it was entered with.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, Token)> {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, token))| token)
+        self.heap.pop().map(|Reverse(entry)| entry)
     }
 }

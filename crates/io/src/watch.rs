@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::host::Shared;
 use crate::sys;
@@ -16,34 +16,31 @@ const QUIET: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(shared: &Arc<Shared>) {
     while !shared.is_stopped() {
-        // Idle: nothing costs anything until bytes come, the owner interrupts, or a deadline is near.
-        let rest = shared.until_next();
-        let work = sys::wait_readable(shared.poll_fd(), rest.map(|rest| rest + PATIENCE));
-        if shared.is_stopped() {
-            return;
-        }
-        if !work {
+        // Idle: nothing costs anything until bytes come, a deadline moves nearer, or one is near.
+        let deadline = shared.start_watching();
+        let rest = deadline.map(|at| at.saturating_duration_since(Instant::now()) + PATIENCE);
+        let woken = sys::wait_readable(shared.poll_fd(), &shared.alarm, rest);
+        if woken.work {
+            watch_while_busy(shared);
+        } else if !woken.alarm {
             // The loop was free to see to the deadline, but nothing woke it.
-            shared.turn();
-            continue;
+            shared.turn_for_loop();
         }
-        watch_while_busy(shared);
     }
 }
 
 fn watch_while_busy(shared: &Arc<Shared>) {
     let mut quiet = Duration::ZERO;
     while quiet < QUIET && !shared.is_stopped() {
-        let before = shared.last_service();
-        sys::sleep(PATIENCE);
-        let served = shared.last_service() != before;
-        let due = shared.until_next().is_some_and(|rest| rest.is_zero());
-        let work = sys::wait_readable(shared.poll_fd(), Some(Duration::ZERO));
-        if (work && !served) || due {
+        let before = shared.services();
+        std::thread::sleep(PATIENCE);
+        let served = shared.services() != before;
+        let work = sys::is_readable(shared.poll_fd());
+        if (work && !served) || shared.is_due() {
             shared
                 .stalls
                 .fetch_add(u64::from(work && !served), Ordering::Relaxed);
-            shared.turn();
+            shared.turn_for_loop();
         }
         quiet = if work || served {
             Duration::ZERO

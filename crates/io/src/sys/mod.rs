@@ -4,4 +4,4 @@
 mod unix;
 
 #[cfg(unix)]
-pub(crate) use unix::{sleep, wait_readable};
+pub(crate) use unix::{Alarm, is_readable, wait_readable};

@@ -1,0 +1,16 @@
+//! Hosts with real sockets: loopback TCP and UNIX, each kind of host.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test asserts by panicking"
+)]
+
+mod closing;
+mod connections;
+mod dials;
+mod idle;
+mod nudges;
+mod queues;
+mod stalls;
+mod support;

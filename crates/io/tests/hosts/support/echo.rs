@@ -1,0 +1,176 @@
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use wire::{Code, Error, Session, Status};
+
+/// What a [`Pipe`] does, and what it has seen. Shared with the test.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// Bytes to be sent at the next nudge.
+    pub(crate) to_send: Vec<u8>,
+    /// Everything that was read.
+    pub(crate) read: Vec<u8>,
+    pub(crate) read_bytes: usize,
+    pub(crate) sent_bytes: usize,
+    pub(crate) nudges: usize,
+    pub(crate) drained: usize,
+    pub(crate) deadlines: Vec<Instant>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) paused: bool,
+    pub(crate) finish: bool,
+    pub(crate) eof: bool,
+    pub(crate) closed: Option<Result<(), Error>>,
+}
+
+impl Script {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap())
+    }
+}
+
+/// What a session does with what it reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// Sends it back.
+    Echo,
+    /// Keeps it.
+    Keep,
+    /// Only counts it.
+    Count,
+}
+
+/// A session that moves bytes without a protocol.
+pub(crate) struct Pipe {
+    script: Arc<Script>,
+    ends: Ends,
+    buffer: Vec<u8>,
+    out: VecDeque<Vec<u8>>,
+    front_sent: usize,
+}
+
+impl Pipe {
+    pub(crate) fn new(script: Arc<Script>, ends: Ends) -> Self {
+        Self {
+            script,
+            ends,
+            buffer: vec![0; 16 * 1024],
+            out: VecDeque::new(),
+            front_sent: 0,
+        }
+    }
+}
+
+impl Session for Pipe {
+    fn read_buffer(&mut self) -> Option<&mut [u8]> {
+        (!self.script.with(|state| state.paused)).then_some(&mut self.buffer)
+    }
+
+    fn on_read(&mut self, n: usize, _now: Instant) -> Result<(), Error> {
+        assert!(n > 0, "a read of nothing");
+        let bytes = &self.buffer[..n];
+        self.script.with(|state| {
+            state.read_bytes += n;
+            if self.ends != Ends::Count {
+                state.read.extend(bytes);
+            }
+        });
+        if bytes.starts_with(b"break") {
+            return Err(Error::protocol("the test wants it"));
+        }
+        if self.ends == Ends::Echo {
+            self.out.push_back(bytes.to_vec());
+        }
+        Ok(())
+    }
+
+    fn on_drained(&mut self, _now: Instant) {
+        self.script.with(|state| state.drained += 1);
+    }
+
+    fn on_eof(&mut self, _now: Instant) -> Result<(), Error> {
+        let finished = self.script.with(|state| {
+            state.eof = true;
+            state.finish
+        });
+        if finished {
+            Ok(())
+        } else {
+            Err(Error::new(Code::Closed, "end of file"))
+        }
+    }
+
+    fn on_nudge(&mut self, _now: Instant) {
+        let bytes = self.script.with(|state| {
+            state.nudges += 1;
+            std::mem::take(&mut state.to_send)
+        });
+        if !bytes.is_empty() {
+            self.out.push_back(bytes);
+        }
+    }
+
+    fn transmit<'a>(&'a mut self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut used = 0;
+        let mut skip = self.front_sent;
+        for (slot, bytes) in out.iter_mut().zip(&self.out) {
+            *slot = IoSlice::new(&bytes[skip..]);
+            skip = 0;
+            used += 1;
+        }
+        used
+    }
+
+    fn on_sent(&mut self, mut n: usize) {
+        self.script.with(|state| state.sent_bytes += n);
+        while let Some(front) = self.out.front() {
+            let left = front.len() - self.front_sent;
+            if n < left {
+                self.front_sent += n;
+                return;
+            }
+            n -= left;
+            self.front_sent = 0;
+            self.out.pop_front();
+        }
+        assert_eq!(n, 0, "more was sent than there was");
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.script.with(|state| state.deadline)
+    }
+
+    fn on_deadline(&mut self, now: Instant) -> Result<(), Error> {
+        self.script.with(|state| {
+            let deadline = state.deadline.take();
+            assert!(
+                deadline.is_some_and(|deadline| deadline <= now),
+                "called too early"
+            );
+            state.deadlines.push(now);
+        });
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        let finished = self.out.is_empty() && self.script.with(|state| state.finish);
+        if finished {
+            Status::Finished
+        } else {
+            Status::Open
+        }
+    }
+
+    fn on_closed(&mut self, result: Result<(), Error>) {
+        self.script.with(|state| {
+            assert!(state.closed.is_none(), "closed twice");
+            state.closed = Some(result);
+        });
+    }
+}

@@ -1,0 +1,89 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use io::{Host, Kind};
+
+/// A host that runs: of the loop kind with a thread that is its event loop.
+pub(crate) struct Running {
+    pub(crate) host: Host,
+    event_loop: Option<JoinHandle<()>>,
+    ended: Arc<AtomicBool>,
+    /// While it is set, the event loop does nothing.
+    stalled: Arc<AtomicBool>,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Running {
+    pub(crate) fn start(kind: Kind) -> Self {
+        let host = Host::start(kind).unwrap();
+        let (ended, stalled) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let looks = Arc::new(AtomicUsize::new(0));
+        let event_loop = (kind == Kind::Loop).then(|| {
+            let (host, ended, stalled) = (host.clone(), Arc::clone(&ended), Arc::clone(&stalled));
+            let looks = Arc::clone(&looks);
+            std::thread::spawn(move || {
+                while !ended.load(Ordering::SeqCst) {
+                    if stalled.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    } else if wait_readable(host.poll_fd()) {
+                        // Like libuv: level-triggered, called when the descriptor is readable and not otherwise.
+                        host.service();
+                        looks.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            })
+        });
+        Self {
+            host,
+            event_loop,
+            ended,
+            stalled,
+            looks,
+        }
+    }
+
+    /// Both kinds, for tests that hold for either.
+    pub(crate) fn both() -> [Self; 2] {
+        [Self::start(Kind::Thread), Self::start(Kind::Loop)]
+    }
+
+    /// How often the event loop was called.
+    pub(crate) fn looks(&self) -> usize {
+        self.looks.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn stall(&self, on: bool) {
+        self.stalled.store(on, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        if let Some(event_loop) = self.event_loop.take() {
+            self.host.wake_owner();
+            let panicked = event_loop.join().is_err();
+            assert!(
+                !panicked || std::thread::panicking(),
+                "the event loop panicked"
+            );
+        }
+        self.host.stop();
+    }
+}
+
+/// Whether the descriptor became readable within a moment.
+pub(crate) fn wait_readable(fd: std::os::fd::RawFd) -> bool {
+    let mut entry = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `entry` is one valid pollfd for the duration of the call.
+    unsafe { libc::poll(&raw mut entry, 1, 50) > 0 }
+}
