@@ -18,6 +18,8 @@ export interface NativeQueueConfig {
   ackProcessed: boolean;
   highWaterBytes: number;
   highWaterMessages: number;
+  /** Keep unsent messages back, so that the oldest can be dropped. */
+  dropOldest: boolean;
   maxMessageBytes: number;
   maxPeers: number;
   /** 0: for ever. */

@@ -40,6 +40,8 @@ export interface QueueConfig {
   highWaterBytes: number
   /** Bound of held messages in number, per peer. */
   highWaterMessages: number
+  /** Keep unsent messages back so that the oldest can be dropped. */
+  dropOldest: boolean
   /** Longest message in bytes. */
   maxMessageBytes: number
   /** Most peers of a server. */

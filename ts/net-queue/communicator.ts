@@ -93,6 +93,7 @@ export class Communicator<T = unknown>
           ackProcessed: settings.ackProcessed,
           highWaterBytes: settings.highWaterBytes,
           highWaterMessages: settings.highWaterMessages,
+          dropOldest: settings.onFull === 'drop-oldest',
           maxMessageBytes: settings.maxMessageBytes,
           maxPeers: settings.maxPeers,
           connectTimeoutMs: settings.connectTimeoutMs === Infinity ? 0 : settings.connectTimeoutMs,

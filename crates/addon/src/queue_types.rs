@@ -28,6 +28,8 @@ pub struct QueueConfig {
     pub high_water_bytes: f64,
     /// Bound of held messages in number, per peer.
     pub high_water_messages: f64,
+    /// Keep unsent messages back so that the oldest can be dropped.
+    pub drop_oldest: bool,
     /// Longest message in bytes.
     pub max_message_bytes: u32,
     /// Most peers of a server.
@@ -71,6 +73,7 @@ impl QueueConfig {
         };
         config.high_water_bytes = count(self.high_water_bytes).max(1);
         config.high_water_messages = count(self.high_water_messages).max(1);
+        config.holds_back = self.drop_oldest;
         config.max_message = self.max_message_bytes.clamp(1, wire::MAX_LENGTH);
         config.max_peers = self.max_peers.max(1) as usize;
         config.connect_timeout = duration(self.connect_timeout_ms);

@@ -24,7 +24,8 @@ pub struct Communicator {
     hub: Arc<Hub>,
     inbox: Inbox,
     peers: HashMap<u32, Arc<Peer>>,
-    root: Option<Token>,
+    /// Peers whose end has been told.
+    gone: Vec<u32>,
 }
 
 /// How far a peer is.
@@ -63,7 +64,7 @@ impl Communicator {
             hub,
             inbox: Inbox::new(consumer),
             peers: HashMap::new(),
-            root: None,
+            gone: Vec::new(),
         }
     }
 
@@ -84,8 +85,7 @@ impl Communicator {
     }
 
     /// The driver's name for the listener or the dial.
-    pub fn set_root(&mut self, token: Token) {
-        self.root = Some(token);
+    pub fn set_root(&self, token: Token) {
         self.hub.set_root(token);
     }
 
@@ -182,15 +182,19 @@ impl Communicator {
         }
     }
 
-    /// Takes the events so far, in order.
+    /// Takes the events so far, in order. A peer that is gone can be asked about until the next call, because whoever reads of
+    /// its end wants to know how far it came.
     pub fn events(&mut self) -> Vec<Event> {
+        for number in self.gone.drain(..) {
+            self.peers.remove(&number);
+        }
         self.collect();
         let events = self.inbox.take_events();
-        for event in &events {
-            if let Event::Gone(number) = event {
-                self.peers.remove(number);
-            }
-        }
+        self.gone
+            .extend(events.iter().filter_map(|event| match event {
+                Event::Gone(number) => Some(*number),
+                _ => None,
+            }));
         events
     }
 

@@ -21,6 +21,9 @@ pub struct Config {
     pub high_water_bytes: u64,
     /// The same in messages.
     pub high_water_messages: u64,
+    /// At most half of the bound is on its way to a peer at a time, so that the rest can still be dropped
+    /// (`onFull: 'drop-oldest'`).
+    pub holds_back: bool,
     /// Longest message accepted or sent.
     pub max_message: u32,
     /// Most connections at a time (server).
@@ -51,6 +54,7 @@ impl Config {
             ack: AckPoint::Received,
             high_water_bytes: 8 * 1024 * 1024,
             high_water_messages: 65_536,
+            holds_back: false,
             max_message: 256 * 1024 * 1024,
             max_peers: 1024,
             connect_timeout: Some(Duration::from_secs(10)),

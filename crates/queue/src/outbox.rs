@@ -67,6 +67,9 @@ pub(crate) struct OutFrame {
     pub(crate) first_seq: u64,
     pub(crate) count: u16,
     pub(crate) bytes: u64,
+    /// Messages at the front of `head` that were dropped, and their bytes; the other numbers are without them.
+    skipped: u16,
+    skipped_bytes: usize,
 }
 
 impl OutFrame {
@@ -229,6 +232,8 @@ impl Outbox {
             first_seq: self.next_seq,
             count,
             bytes,
+            skipped: 0,
+            skipped_bytes: 0,
         });
         self.next_seq += u64::from(count);
     }
@@ -251,27 +256,34 @@ impl Outbox {
         }
     }
 
-    /// The next frame to send.
-    pub(crate) fn take(&mut self) -> Option<OutFrame> {
-        self.frames.pop_front()
+    /// The next frame to send, or the front of it if it has more than `most` messages.
+    pub(crate) fn take(&mut self, most: u64) -> Option<OutFrame> {
+        let mut frame = self.frames.pop_front_if(|_| most > 0)?;
+        if frame.skipped == 0 && u64::from(frame.count) <= most {
+            return Some(frame);
+        }
+        let (messages, bytes) = frame.cut(most.min(u64::from(frame.count)), 0);
+        let front = self.part(&frame, messages, bytes)?;
+        frame.skip(messages, bytes);
+        if frame.count > 0 {
+            self.frames.push_front(frame);
+        }
+        Some(front)
     }
 
     /// Removes messages from the front until that many messages and that many bytes have gone, or nothing is left.
     /// Frames that the session has taken are out of reach.
     pub(crate) fn drop_oldest(&mut self, messages: u64, bytes: u64) -> Option<Dropped> {
         let mut gone = Dropped {
-            first: 0,
+            first: self.frames.front()?.first_seq,
             last: 0,
             bytes: 0,
         };
         let mut gone_messages = 0;
         while gone_messages < messages || gone.bytes < bytes {
-            let Some(frame) = self.frames.pop_front() else {
+            let Some(frame) = self.frames.front_mut() else {
                 break;
             };
-            if gone_messages == 0 {
-                gone.first = frame.first_seq;
-            }
             let (cut, cut_bytes) = frame.cut(
                 messages.saturating_sub(gone_messages),
                 bytes.saturating_sub(gone.bytes),
@@ -279,49 +291,37 @@ impl Outbox {
             gone_messages += u64::from(cut);
             gone.bytes += cut_bytes;
             gone.last = frame.first_seq + u64::from(cut) - 1;
-            if cut < frame.count {
-                self.put_back(&frame, cut, cut_bytes);
-                break;
+            frame.skip(cut, cut_bytes);
+            if frame.count == 0 {
+                self.frames.pop_front();
             }
         }
         (gone_messages > 0).then_some(gone)
     }
 
-    /// Queues what is left of a frame in front again. What does not fit in memory is dropped with the rest.
-    fn put_back(&mut self, frame: &OutFrame, cut: u16, cut_bytes: u64) {
-        let count = frame.count - cut;
-        let words = HEADER_BYTES + usize::from(cut) * WORD_BYTES
-            ..HEADER_BYTES + usize::from(frame.count) * WORD_BYTES;
-        let payload_start = words.end + usize::try_from(cut_bytes).unwrap_or(usize::MAX);
-        let (Some(words), Some(payload)) = (frame.head.get(words), frame.head.get(payload_start..))
-        else {
-            return;
-        };
+    /// A frame of the first `count` messages (`bytes` bytes) of another one. Always there for messages that the frame has: a
+    /// part is shorter than the whole, which fitted a slab.
+    fn part(&mut self, frame: &OutFrame, count: u16, bytes: u64) -> Option<OutFrame> {
+        let words = frame.words().get(..usize::from(count) * WORD_BYTES)?;
+        let payload = frame.payload().get(..usize::try_from(bytes).ok()?)?;
         let body_len = words.len() + payload.len();
-        let Ok(body) = u32::try_from(body_len) else {
-            return;
-        };
-        let first_seq = frame.first_seq + u64::from(cut);
         let header = Header {
             kind: FrameType::Data,
-            body_len: body,
+            body_len: u32::try_from(body_len).ok()?,
             count,
-            seq: first_seq,
-        }
-        .encode();
-        let Ok(writer) = self.writer_with(HEADER_BYTES + body_len) else {
-            return;
+            seq: frame.first_seq,
         };
-        if writer.put(&header) && writer.put(words) && writer.put(payload) {
-            let head = writer.freeze(HEADER_BYTES + body_len);
-            self.frames.push_front(OutFrame {
-                head,
-                body: None,
-                first_seq,
-                count,
-                bytes: frame.bytes - cut_bytes,
-            });
-        }
+        let writer = self.writer_with(HEADER_BYTES + body_len).ok()?;
+        let stored = writer.put(&header.encode()) && writer.put(words) && writer.put(payload);
+        stored.then(|| OutFrame {
+            head: writer.freeze(HEADER_BYTES + body_len),
+            body: None,
+            first_seq: frame.first_seq,
+            count,
+            bytes,
+            skipped: 0,
+            skipped_bytes: 0,
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -356,17 +356,29 @@ impl Outbox {
 }
 
 impl OutFrame {
+    /// The words of the messages that are left; nothing for a large message, whose frame is never cut.
+    fn words(&self) -> &[u8] {
+        let start = HEADER_BYTES + usize::from(self.skipped) * WORD_BYTES;
+        let words = self
+            .head
+            .get(start..start + usize::from(self.count) * WORD_BYTES);
+        words.unwrap_or_default()
+    }
+
+    /// The payloads of the messages that are left.
+    fn payload(&self) -> &[u8] {
+        let words = usize::from(self.skipped) + usize::from(self.count);
+        let start = HEADER_BYTES + words * WORD_BYTES + self.skipped_bytes;
+        self.head.get(start..).unwrap_or_default()
+    }
+
     /// How many messages from the front cover `messages` and `bytes`, at least one, and how many bytes they have.
     fn cut(&self, messages: u64, bytes: u64) -> (u16, u64) {
         if self.body.is_some() {
             return (1, self.bytes);
         }
-        let words = self
-            .head
-            .get(HEADER_BYTES..HEADER_BYTES + usize::from(self.count) * WORD_BYTES)
-            .unwrap_or_default();
         let (mut cut, mut cut_bytes) = (0_u16, 0_u64);
-        for word in words.as_chunks::<WORD_BYTES>().0 {
+        for word in self.words().as_chunks::<WORD_BYTES>().0 {
             if cut > 0 && u64::from(cut) >= messages && cut_bytes >= bytes {
                 break;
             }
@@ -375,9 +387,18 @@ impl OutFrame {
         }
         (cut, cut_bytes)
     }
+
+    /// Leaves messages at the front out.
+    fn skip(&mut self, messages: u16, bytes: u64) {
+        self.first_seq += u64::from(messages);
+        self.count -= messages;
+        self.bytes -= bytes;
+        self.skipped += messages;
+        self.skipped_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
 }
 
-/// The earlier of two times, where either may be missing.
+/// The sooner of two deadlines, where none is never.
 pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -423,14 +444,14 @@ mod tests {
         let mut out = outbox();
         out.put(b"abcdef", Payload::Words(&[word(2), word(0), word(4)]))
             .unwrap();
-        let frame = out.take().unwrap();
+        let frame = out.take(u64::MAX).unwrap();
         let Ok(Parsed::Frame(header)) = parse(&frame.head, 1000) else {
             panic!()
         };
         assert_eq!((header.count, header.seq, header.body_len), (3, 1, 18));
         assert_eq!(&frame.head[HEADER_BYTES + 12..], b"abcdef");
         assert_eq!((frame.last_seq(), frame.bytes), (3, 6));
-        assert!(out.take().is_none());
+        assert!(out.take(u64::MAX).is_none());
     }
 
     #[test]
@@ -441,7 +462,7 @@ mod tests {
         out.put(&data, Payload::Words(&sizes.map(word))).unwrap();
         let mut seq = 1;
         let mut total = 0;
-        while let Some(frame) = out.take() {
+        while let Some(frame) = out.take(u64::MAX) {
             let Ok(Parsed::Frame(header)) = parse(&frame.head, 1 << 24) else {
                 panic!()
             };
@@ -499,7 +520,7 @@ mod tests {
                 bytes: 3
             })
         );
-        let frame = out.take().unwrap();
+        let frame = out.take(u64::MAX).unwrap();
         assert_eq!((frame.first_seq, frame.count, frame.bytes), (3, 1, 3));
         assert_eq!(&frame.head[HEADER_BYTES + 4..], [3, 3, 3]);
         assert_eq!(out.drop_oldest(1, 0), None);

@@ -22,6 +22,10 @@ pub(crate) struct Sender {
     mid_frame: bool,
     unacked: VecDeque<Unacked>,
     acked: Done,
+    /// Messages and bytes taken from the outbox in all.
+    taken: (u64, u64),
+    /// Most messages and bytes that may be unacknowledged; more stay in the outbox.
+    window: Option<(u64, u64)>,
     /// Number of the last message taken from the outbox.
     taken_seq: u64,
     fin_queued: bool,
@@ -41,26 +45,44 @@ struct Unacked {
 }
 
 impl Sender {
-    /// Takes frames from the outbox until enough is ready; returns messages and bytes taken.
+    /// Bounds what is unacknowledged; at least one message always goes.
+    pub(crate) fn limit(&mut self, messages: u64, bytes: u64) {
+        self.window = Some((messages.max(1), bytes.max(1)));
+    }
+
+    /// Takes frames from the outbox until enough is ready or on its way; returns messages and bytes taken.
     pub(crate) fn refill(&mut self, outbox: &mut Outbox) -> (u64, u64) {
-        let mut taken = (0, 0);
+        let before = self.taken;
         while self.ready_bytes < READY_BYTES {
-            let Some(frame) = outbox.take() else { break };
+            let Some(frame) = outbox.take(self.room()) else {
+                break;
+            };
             self.taken_seq = frame.last_seq();
+            self.taken.0 += u64::from(frame.count);
+            self.taken.1 += frame.bytes;
             self.unacked.push_back(Unacked {
                 first_seq: frame.first_seq,
                 last_seq: frame.last_seq(),
                 bytes: frame.bytes,
             });
-            taken.0 += u64::from(frame.count);
-            taken.1 += frame.bytes;
             let whole = frame.body.is_none();
             self.append(frame.head, whole);
             if let Some(body) = frame.body {
                 self.append(body, true);
             }
         }
-        taken
+        (self.taken.0 - before.0, self.taken.1 - before.1)
+    }
+
+    /// How many more messages may be on their way.
+    fn room(&self) -> u64 {
+        let Some((messages, bytes)) = self.window else {
+            return u64::MAX;
+        };
+        if self.taken.1 - self.acked.bytes >= bytes {
+            return 0;
+        }
+        messages.saturating_sub(self.taken.0 - self.acked.messages)
     }
 
     /// Frames that lie side by side in a slab are written as one piece.

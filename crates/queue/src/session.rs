@@ -68,6 +68,9 @@ impl Session {
             config.max_message,
         );
         let mut sender = Sender::default();
+        if config.holds_back {
+            sender.limit(config.high_water_messages / 2, config.high_water_bytes / 2);
+        }
         if side == Side::Client {
             sender.hello(config.hello().encode());
         }

@@ -1,0 +1,9 @@
+//! Communicators in one process, connected by pipes in memory, under a clock that the test turns.
+
+mod driver;
+mod node;
+mod pipe;
+mod world;
+
+pub(crate) use node::{Message, ROOT, config, endpoint, peer_event, word};
+pub(crate) use world::{CLIENT, Pair, SERVER, World};
