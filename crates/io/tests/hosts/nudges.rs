@@ -21,7 +21,7 @@ fn each_nudge_of_a_sleeping_host_wakes_it() {
         // The next byte goes out only when the last one came: the host falls asleep again and again.
         let mut rounds = 0_usize;
         while rounds < 3000 && start.elapsed() < Duration::from_secs(3) {
-            dialing.send(&running.host, &[rounds as u8], rounds % 3 == 0);
+            dialing.send(&running.host, &[rounds as u8], rounds.is_multiple_of(3));
             rounds += 1;
             let start = Instant::now();
             while script.with(|state| state.read_bytes) < rounds {
