@@ -65,7 +65,8 @@ describe('sans-io crates know no clock, no socket, no thread and no file', () =>
 });
 
 test('unsafe code stands only where the style guide allows it', () => {
-  const allowed = ['crates/chunk/', 'crates/io/src/sys/', 'crates/addon/'];
+  // A test of the reactor plays the event loop, which takes system calls.
+  const allowed = ['crates/chunk/', 'crates/io/src/sys/', 'crates/io/tests/', 'crates/addon/'];
   const found = filesUnder('crates', '.rs')
     .filter((path) => !allowed.some((room) => path.startsWith(room)))
     .filter((path) =>

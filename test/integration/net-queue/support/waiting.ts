@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { ChaskiError, Communicator, CommunicatorEvents, Message } from 'chaski/net-queue';
 
 /** Long enough for a busy machine, short enough to leave the test time to fail well. */
-export const patienceMs: number = 8000;
+const patienceMs: number = 8000;
 
 /** `promise`, unless it takes too long. */
 export async function soon<T>(

@@ -1,7 +1,7 @@
 // Where the suite runs: on both hosts of the reactor, over both kinds of socket. CHASKI_HOST narrows it to one host.
 import { Protocol } from 'chaski/net-queue';
 
-export type Host = 'thread' | 'loop';
+type Host = 'thread' | 'loop';
 
 export interface World {
   readonly name: string;
@@ -11,7 +11,7 @@ export interface World {
 
 const forced = process.env['CHASKI_HOST'];
 
-export const hosts: readonly Host[] = (['thread', 'loop'] as const).filter(
+const hosts: readonly Host[] = (['thread', 'loop'] as const).filter(
   (host) => forced === undefined || forced === '' || forced === host,
 );
 
