@@ -193,6 +193,32 @@ fn one_acknowledgement_waits_at_a_time_for_a_peer_that_does_not_read() {
 }
 
 #[test]
+fn an_acknowledgement_does_not_break_into_a_large_message() {
+    // Every place at which the socket may be full: in the head of the frame, between head and payload, in the payload.
+    for taken in (1..40).chain([1000, 70_000, 70_020]) {
+        let mut pair = Pair::open(config(1), config(2));
+        let server_end = pair.server_end;
+        pair.world.incoming(server_end).stalled = true;
+        pair.world.incoming(server_end).capacity = taken;
+        pair.client().put(0, &[&[7; 70_000], b"tail"]).unwrap();
+        pair.settle();
+        pair.server().put(0, &[b"to be acknowledged"]).unwrap();
+        pair.settle();
+        assert_eq!(pair.client().messages.len(), 1);
+        pair.world.incoming(server_end).stalled = false;
+        pair.world.incoming(server_end).capacity = 1 << 20;
+        pair.settle();
+        assert_eq!(
+            pair.server().payloads(),
+            [&[7; 70_000][..], b"tail"],
+            "{taken}"
+        );
+        assert_eq!(pair.server().queue.status(0).unwrap().done.seq, 1);
+        pair.end();
+    }
+}
+
+#[test]
 fn a_watch_wakes_once_and_one_that_is_reached_already_does_not() {
     let mut pair = Pair::open(processed(1), config(2));
     pair.server().acknowledges = false;

@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) drained: usize,
     pub(crate) deadlines: Vec<Instant>,
     pub(crate) deadline: Option<Instant>,
+    /// How often the deadline was asked for.
+    pub(crate) asked: usize,
     pub(crate) paused: bool,
     pub(crate) finish: bool,
     pub(crate) eof: bool,
@@ -143,7 +145,10 @@ impl Session for Pipe {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.script.with(|state| state.deadline)
+        self.script.with(|state| {
+            state.asked += 1;
+            state.deadline
+        })
     }
 
     fn on_deadline(&mut self, now: Instant) -> Result<(), Error> {

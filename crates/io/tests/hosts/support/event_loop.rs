@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ pub(crate) struct Running {
     ended: Arc<AtomicBool>,
     /// While it is set, the event loop does nothing.
     stalled: Arc<AtomicBool>,
+    /// Held by the event loop while it does something.
+    at_work: Arc<Mutex<()>>,
     looks: Arc<AtomicUsize>,
 }
 
@@ -23,14 +25,18 @@ impl Running {
             Arc::new(AtomicBool::new(false)),
         );
         let looks = Arc::new(AtomicUsize::new(0));
+        let at_work = Arc::new(Mutex::new(()));
         let event_loop = (kind == Kind::Loop).then(|| {
             let (host, ended, stalled) = (host.clone(), Arc::clone(&ended), Arc::clone(&stalled));
-            let looks = Arc::clone(&looks);
+            let (looks, at_work) = (Arc::clone(&looks), Arc::clone(&at_work));
             std::thread::spawn(move || {
                 while !ended.load(Ordering::SeqCst) {
                     if stalled.load(Ordering::SeqCst) {
                         std::thread::sleep(Duration::from_millis(1));
-                    } else if wait_readable(host.poll_fd()) {
+                        continue;
+                    }
+                    let _at_work = at_work.lock().unwrap();
+                    if !stalled.load(Ordering::SeqCst) && wait_readable(host.poll_fd()) {
                         // Like libuv: level-triggered, called when the descriptor is readable and not otherwise.
                         host.service();
                         looks.fetch_add(1, Ordering::SeqCst);
@@ -43,6 +49,7 @@ impl Running {
             event_loop,
             ended,
             stalled,
+            at_work,
             looks,
         }
     }
@@ -57,8 +64,10 @@ impl Running {
         self.looks.load(Ordering::SeqCst)
     }
 
+    /// Keeps the event loop from doing anything, from the return of this call on.
     pub(crate) fn stall(&self, on: bool) {
         self.stalled.store(on, Ordering::SeqCst);
+        drop(self.at_work.lock().unwrap());
     }
 }
 
