@@ -3,32 +3,43 @@
 import type { Codec } from '../codec/index.ts';
 import type { Peer } from './peer.ts';
 
-/** Payloads, and two index numbers for each message: offset and word. */
+/** Payloads, one after the other. */
 export class Arena {
   readonly memory: Uint8Array;
-  readonly index: Uint32Array;
-  /** Bytes of `memory` that are taken. */
+  /** Bytes that are taken. */
   used: number = 0;
-  /** Numbers of `index` that are taken. */
-  indexed: number = 0;
 
   constructor() {
     this.memory = new Uint8Array(Buffer.allocUnsafeSlow(arenaBytes).buffer);
-    this.index = new Uint32Array(Buffer.allocUnsafeSlow(indexBytes).buffer);
   }
 
   /** Whether too little is left for a drain to be worth it. */
   get spent(): boolean {
-    return this.used > arenaBytes - 1024 || this.indexed > this.index.length - 64;
-  }
-
-  /** Messages that the index still takes. */
-  get slots(): number {
-    return (this.index.length - this.indexed) >>> 1;
+    return this.used > arenaBytes - 1024;
   }
 }
 
-/** What the messages of a batch share; all that a message keeps alive of it. */
+/** Two numbers for each message, offset and word, of one batch after the other. */
+export class Index {
+  readonly numbers: Uint32Array;
+  /** Numbers that are taken. */
+  used: number = 0;
+
+  constructor() {
+    this.numbers = new Uint32Array(Buffer.allocUnsafeSlow(indexBytes).buffer);
+  }
+
+  get spent(): boolean {
+    return this.used > this.numbers.length - 64;
+  }
+
+  /** Messages that it still takes. */
+  get slots(): number {
+    return (this.numbers.length - this.used) >>> 1;
+  }
+}
+
+/** What the messages of one peer in one arena share. */
 export class Origin {
   readonly peer: Peer;
   readonly memory: Uint8Array;

@@ -8,14 +8,15 @@ export class ReceivedBatch<T> implements Batch<T> {
   readonly origin: Origin;
   readonly length: number;
   readonly seq: number;
-  readonly #index: Uint32Array;
+  /** Two numbers for each message, offset and word. */
+  readonly index: Uint32Array;
   /** Where the numbers of the first message stand in the index. */
-  readonly #start: number;
+  readonly start: number;
 
   constructor(origin: Origin, index: Uint32Array, start: number, length: number, seq: number) {
     this.origin = origin;
-    this.#index = index;
-    this.#start = start;
+    this.index = index;
+    this.start = start;
     this.length = length;
     this.seq = seq;
   }
@@ -35,11 +36,11 @@ export class ReceivedBatch<T> implements Batch<T> {
   }
 
   offset(i: number): number {
-    return this.#index[this.#start + 2 * i] as number;
+    return this.index[this.start + 2 * i] as number;
   }
 
   byteLengthAt(i: number): number {
-    return (this.#index[this.#start + 2 * i + 1] as number) & lengthMask;
+    return (this.index[this.start + 2 * i + 1] as number) & lengthMask;
   }
 
   view(i: number): Uint8Array {
@@ -60,12 +61,12 @@ export class ReceivedBatch<T> implements Batch<T> {
 
   /** @internal Length and kind of payload i. */
   word(i: number): number {
-    return this.#index[this.#start + 2 * i + 1] as number;
+    return this.index[this.start + 2 * i + 1] as number;
   }
 
   /** @internal */
   message(i: number): ReceivedMessage<T> {
-    return new ReceivedMessage<T>(this.origin, this.offset(i), this.word(i), this.seq + i);
+    return new ReceivedMessage<T>(this, i);
   }
 
   /** @internal The messages from `from` on, `count` of them. */
@@ -73,8 +74,8 @@ export class ReceivedBatch<T> implements Batch<T> {
     if (from === 0 && count === this.length) return this;
     return new ReceivedBatch<T>(
       this.origin,
-      this.#index,
-      this.#start + 2 * from,
+      this.index,
+      this.start + 2 * from,
       count,
       this.seq + from,
     );

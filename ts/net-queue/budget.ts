@@ -12,23 +12,27 @@ export class Budget {
     this.#until = performance.now() + turnMs;
   }
 
+  /** How many messages may be given until the next grant; 0 when the loop must turn. */
+  grant(): number {
+    if (this.spendMany(0)) return 0;
+    this.#messages += stretch;
+    return stretch;
+  }
+
   /** Counts one message; true when the loop must turn. */
   spend(): boolean {
-    const messages = (this.#messages += 1);
-    return (messages & clockEvery) === 0 && this.#look(messages);
+    this.#messages += 1;
+    return this.#messages % stretch === 0 && this.spendMany(0);
   }
 
   /** Counts so many messages; true when the loop must turn. */
   spendMany(count: number): boolean {
-    return this.#look((this.#messages += count));
-  }
-
-  #look(messages: number): boolean {
-    return messages >= turnMessages || performance.now() >= this.#until;
+    this.#messages += count;
+    return this.#messages >= turnMessages || performance.now() >= this.#until;
   }
 }
 
 const turnMs = 5;
 const turnMessages = 4096;
-/** The clock is looked at every 64 messages. */
-const clockEvery = 63;
+/** Messages between two looks at the clock. */
+const stretch = 64;

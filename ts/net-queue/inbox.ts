@@ -4,7 +4,7 @@ import { drained } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { ChaskiError } from '../errors.ts';
-import { Arena, Origin } from './arena.ts';
+import { Arena, Index, Origin } from './arena.ts';
 import { ReceivedBatch } from './batch.ts';
 import type { ReceivedMessage } from './message.ts';
 import type { Peer } from './peer.ts';
@@ -49,6 +49,9 @@ export class Inbox<T> {
   readonly #codec: Codec;
   readonly #info: Float64Array = new Float64Array(drained.length);
   #arena: Arena = new Arena();
+  #index: Index = new Index();
+  /** What the latest batch shares with those of the same peer in the same arena. */
+  #origin: Origin | undefined = undefined;
   /** Native may have something. */
   #readable = false;
   #ended = false;
@@ -199,6 +202,7 @@ export class Inbox<T> {
     if (!this.#readable || this.#ended) return undefined;
     const info = this.#info;
     if (this.#arena.spent) this.#arena = new Arena();
+    if (this.#index.spent) this.#index = new Index();
     let count = this.#drainInto(this.#arena, number);
     if (count === 0 && (info[drained.tooLong] as number) > 0) {
       this.#arena = new Arena();
@@ -213,12 +217,21 @@ export class Inbox<T> {
     const seq = info[drained.seq] as number;
     if (seq > peer.received + 1) this.#host.done?.(peer, peer.received + 1, seq - 1);
     peer.received = seq + count - 1;
-    if ((info[drained.largeLength] as number) > 0) return this.#takeLarge(peer, arena, seq);
-    const origin = new Origin(peer, arena.memory, this.#codec, this.#host.done);
-    const batch = new ReceivedBatch<T>(origin, arena.index, arena.indexed, count, seq);
+    const index = this.#index;
+    const start = index.used;
+    if ((info[drained.largeLength] as number) > 0) {
+      return this.#takeLarge(peer, index.numbers[start + 1] as number, seq);
+    }
     arena.used += info[drained.bytes] as number;
-    arena.indexed += 2 * count;
-    return batch;
+    index.used = start + 2 * count;
+    return new ReceivedBatch<T>(this.#originOf(peer, arena), index.numbers, start, count, seq);
+  }
+
+  #originOf(peer: Peer, { memory }: Arena): Origin {
+    const latest = this.#origin;
+    if (latest?.peer === peer && latest.memory === memory) return latest;
+    this.#origin = new Origin(peer, memory, this.#codec, this.#host.done);
+    return this.#origin;
   }
 
   #drainInto(arena: Arena, number: number): number {
@@ -229,16 +242,15 @@ export class Inbox<T> {
       number,
       arena.memory,
       arena.used,
-      arena.index,
-      arena.indexed,
-      arena.slots,
+      this.#index.numbers,
+      this.#index.used,
+      this.#index.slots,
       this.#info,
     );
   }
 
   /** A message with memory of its own, which native hands over without a copy. */
-  #takeLarge(peer: Peer, arena: Arena, seq: number): ReceivedBatch<T> {
-    const word = arena.index[arena.indexed + 1] as number;
+  #takeLarge(peer: Peer, word: number, seq: number): ReceivedBatch<T> {
     const memory = this.#native.queueTakeLarge(this.#handle, peer.number);
     if (memory === undefined) {
       throw new ChaskiError(

@@ -2,7 +2,7 @@
 import { Budget } from './budget.ts';
 import type { ReceivedBatch } from './batch.ts';
 import type { Inbox, Want } from './inbox.ts';
-import type { ReceivedMessage } from './message.ts';
+import { ReceivedMessage } from './message.ts';
 import type { ChaskiError } from '../errors.ts';
 
 /** What an iterator gives: messages, or batches. */
@@ -14,23 +14,23 @@ interface Step {
 abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
   protected readonly inbox: Inbox<T>;
   protected readonly budget: Budget = new Budget();
-  readonly #ackProcessed: boolean;
-  /** Given last, and acknowledged when the next one is asked for: then its body has ended. */
+  protected readonly ackProcessed: boolean;
+  /** With ack 'processed': given last, and acknowledged when the next one is asked for: then its body has ended. */
   protected last: S | undefined = undefined;
   /** The latest step that has not been answered; those after it wait in line. */
-  #tail: Promise<IteratorResult<S>> | undefined = undefined;
+  protected tail: Promise<IteratorResult<S>> | undefined = undefined;
   #waiting: Want<T> | undefined = undefined;
   #finish: ((result: IteratorResult<S>) => void) | undefined = undefined;
   protected over: boolean = false;
 
   constructor(inbox: Inbox<T>, ackProcessed: boolean) {
     this.inbox = inbox;
-    this.#ackProcessed = ackProcessed;
+    this.ackProcessed = ackProcessed;
     this.budget.start();
   }
 
   next(): Promise<IteratorResult<S>> {
-    return this.#tail === undefined ? this.step() : this.#queue(this.#tail);
+    return this.tail === undefined ? this.step() : this.#queue(this.tail);
   }
 
   [Symbol.asyncIterator](): this {
@@ -58,7 +58,7 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
 
   /** Acknowledges the step before. */
   protected passed(): void {
-    if (this.#ackProcessed) this.last?.ack();
+    this.last?.ack();
     this.last = undefined;
   }
 
@@ -69,7 +69,7 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
         this.#finish = undefined;
         this.#waiting = undefined;
         this.budget.start();
-        if (result.done !== true) this.last = result.value;
+        if (result.done !== true && this.ackProcessed) this.last = result.value;
         resolve(result);
       };
       this.#finish = answer;
@@ -104,7 +104,7 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
         wait();
       }
     });
-    if (this.#tail === undefined) this.#line(promise);
+    if (this.tail === undefined) this.#line(promise);
     return promise;
   }
 
@@ -116,9 +116,9 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
   }
 
   #line(promise: Promise<IteratorResult<S>>): void {
-    this.#tail = promise;
+    this.tail = promise;
     const leave = (): void => {
-      if (this.#tail === promise) this.#tail = undefined;
+      if (this.tail === promise) this.tail = undefined;
     };
     promise.then(leave, leave);
   }
@@ -126,14 +126,40 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
 
 export class MessageIterator<T> extends Steps<T, ReceivedMessage<T>> {
   protected override readonly max: number = 0;
+  /** Steps before the next look at the budget. */
+  #granted = 0;
+
+  override next(): Promise<IteratorResult<ReceivedMessage<T>>> {
+    const { inbox } = this;
+    const at = inbox.cursor;
+    // Nobody waits in line, the loop need not turn, and there is something: nothing else to do for most messages.
+    if (at < inbox.count && this.#granted > 0 && this.tail === undefined) {
+      if (this.last !== undefined) this.passed();
+      this.#granted -= 1;
+      inbox.cursor = at + 1;
+      const value = new ReceivedMessage<T>(inbox.batch as ReceivedBatch<T>, at);
+      if (this.ackProcessed) this.last = value;
+      return Promise.resolve({ value, done: false });
+    }
+    return super.next();
+  }
+
+  override return(): Promise<IteratorResult<ReceivedMessage<T>>> {
+    this.#granted = 0;
+    return super.return();
+  }
 
   protected step(): Promise<IteratorResult<ReceivedMessage<T>>> {
     if (this.last !== undefined) this.passed();
     if (this.over) return Promise.resolve(finished);
-    if (this.budget.spend()) return this.later(true);
+    if (this.#granted === 0) {
+      this.#granted = this.budget.grant();
+      if (this.#granted === 0) return this.later(true);
+    }
     const message = this.inbox.take();
     if (message === undefined) return this.later(false);
-    this.last = message;
+    this.#granted -= 1;
+    if (this.ackProcessed) this.last = message;
     return Promise.resolve({ value: message, done: false });
   }
 }
@@ -153,7 +179,7 @@ export class BatchIterator<T> extends Steps<T, ReceivedBatch<T>> {
     const batch = this.inbox.takeBatch(this.max);
     if (batch === undefined) return this.later(false);
     this.budget.spendMany(batch.length);
-    this.last = batch;
+    if (this.ackProcessed) this.last = batch;
     return Promise.resolve({ value: batch, done: false });
   }
 }

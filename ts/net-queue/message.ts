@@ -1,47 +1,47 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
 import type { Origin } from './arena.ts';
+import type { ReceivedBatch } from './batch.ts';
 import type { Message } from './types.ts';
 
-/** A received message: numbers that say where it lies. Value and view are made when asked for. */
+/** A received message: which one of its batch. Value and view are made when asked for. */
 export class ReceivedMessage<T> implements Message<T> {
-  readonly #origin: Origin;
-  readonly #offset: number;
-  readonly #word: number;
+  readonly #batch: ReceivedBatch<T>;
+  readonly #at: number;
   #data: T | typeof unread = unread;
-  readonly seq: number;
 
-  constructor(origin: Origin, offset: number, word: number, seq: number) {
-    this.#origin = origin;
-    this.#offset = offset;
-    this.#word = word;
-    this.seq = seq;
+  constructor(batch: ReceivedBatch<T>, at: number) {
+    this.#batch = batch;
+    this.#at = at;
   }
 
   get peer(): string {
-    return this.#origin.peer.id;
+    return this.#batch.origin.peer.id;
+  }
+
+  get seq(): number {
+    return this.#batch.seq + this.#at;
   }
 
   get data(): T {
-    if (this.#data === unread) {
-      this.#data = valueAt<T>(this.#origin, this.#offset, this.#word);
-    }
+    if (this.#data === unread) this.#data = this.#batch.at(this.#at);
     return this.#data;
   }
 
   get bytes(): Uint8Array {
-    return viewAt(this.#origin, this.#offset, this.#word);
+    return this.#batch.view(this.#at);
   }
 
   get byteLength(): number {
-    return this.#word & lengthMask;
+    return this.#batch.byteLengthAt(this.#at);
   }
 
   copy(): Uint8Array {
-    return viewAt(this.#origin, this.#offset, this.#word).slice();
+    return this.#batch.view(this.#at).slice();
   }
 
   ack(): void {
-    this.#origin.done?.(this.#origin.peer, this.seq, this.seq);
+    const { origin } = this.#batch;
+    origin.done?.(origin.peer, this.seq, this.seq);
   }
 }
 

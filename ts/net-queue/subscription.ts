@@ -120,29 +120,32 @@ export class MessagePump<T> extends Pump<T> {
   }
 
   protected deliver(): boolean {
-    const { inbox, budget, ackProcessed } = this;
+    const { inbox, ackProcessed } = this;
     const handler = this.#handler;
     const batch = inbox.batch as ReceivedBatch<T>;
-    const { origin, seq } = batch;
+    const { origin, seq, index, start } = batch;
     const { buffer } = origin;
     const peer = origin.peer.id;
-    while (inbox.cursor < inbox.count) {
-      const at = inbox.cursor;
+    const granted = this.budget.grant();
+    const end = Math.min(inbox.count, inbox.cursor + granted);
+    for (let at = inbox.cursor; at < end; at += 1) {
       // Before the call: what throws has been delivered.
       inbox.cursor = at + 1;
-      const word = batch.word(at);
-      const offset = batch.offset(at);
+      const offset = index[start + 2 * at] as number;
+      const word = index[start + 2 * at + 1] as number;
       const data =
         word <= lengthMask
           ? (new Uint8Array(buffer, offset, word) as T)
           : valueAt<T>(origin, offset, word);
       const result = handler(data, peer, seq + at);
-      if (isThenable(result)) this.follow(result, origin, seq + at, seq + at);
-      else if (ackProcessed) origin.done?.(origin.peer, seq + at, seq + at);
-      if (budget.spend()) return true;
-      if (this.stopped || inbox.batch !== batch) return false;
+      if (result !== undefined && isThenable(result)) {
+        this.follow(result, origin, seq + at, seq + at);
+      } else if (ackProcessed) {
+        origin.done?.(origin.peer, seq + at, seq + at);
+      }
+      if (this.stopped) break;
     }
-    return false;
+    return granted === 0;
   }
 }
 
