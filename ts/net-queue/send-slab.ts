@@ -1,6 +1,6 @@
 // Where the small messages of a turn are gathered, so that one call hands them to native.
 import { kindShift } from '../binding/index.ts';
-import type { Target } from './peer.ts';
+import type { Peer, Target } from './peer.ts';
 import type { SharedPut } from './shared-put.ts';
 
 /** Payloads one after the other, a word for each. All of them go to the same target, and make up one frame at most. */
@@ -12,6 +12,8 @@ export class SendSlab {
   /** Bytes that the frame still takes, words included. */
   room: number = frameBytes;
   target: Target | undefined = undefined;
+  /** The only target, if its backlog in bytes cannot reach a mark before this slab is full. */
+  quick: Peer | undefined = undefined;
   /** What the puts of this slab return, if they share it. */
   shared: SharedPut | undefined = undefined;
 
@@ -40,6 +42,7 @@ export class SendSlab {
     this.count = 0;
     this.room = frameBytes;
     this.target = undefined;
+    this.quick = undefined;
     this.shared = undefined;
   }
 }
@@ -48,5 +51,5 @@ export class SendSlab {
 export const longestCopied: number = 32 * 1024;
 
 /** The longest body of a frame with more than one message. */
-const frameBytes = 65_520;
+export const frameBytes: number = 65_520;
 const wordBytes = 4;

@@ -16,7 +16,7 @@ import type { Settings } from './options.ts';
 import type { Peer, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { Watch } from './put-result.ts';
-import { longestCopied, SendSlab } from './send-slab.ts';
+import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
 import { SharedPut } from './shared-put.ts';
 import type { OnFull, Packed, PutResult } from './types.ts';
 
@@ -237,15 +237,14 @@ export class Sender implements Watch {
 
   /** Adds a message of bytes to the slab, when nothing needs a second look. */
   #gather(peer: Peer, data: unknown): boolean {
-    if (!this.#rawBytes || !(data instanceof Uint8Array)) return false;
+    if (!(data instanceof Uint8Array)) return false;
     const { length } = data;
     const slab = this.#slab;
     if (
+      slab.quick !== peer ||
       length === 0 ||
       length > peer.longestGathered ||
-      slab.target !== peer.target ||
       peer.sentSeq >= peer.seqMark ||
-      peer.sentBytes >= peer.byteMark ||
       !slab.fits(length)
     ) {
       return false;
@@ -254,6 +253,14 @@ export class Sender implements Watch {
     peer.sentBytes += length;
     peer.sentSeq += 1;
     return true;
+  }
+
+  /** Whether puts of bytes need a second look, now that a slab was begun or the marks of `peer` have moved. */
+  #quicken(peer: Peer): void {
+    const slab = this.#slab;
+    if (slab.target !== peer.target) return;
+    const far = peer.sentBytes + frameBytes <= peer.byteMark;
+    slab.quick = far && this.#rawBytes ? peer : undefined;
   }
 
   #encode(data: unknown): Encoded {
@@ -292,7 +299,10 @@ export class Sender implements Watch {
     const { length } = bytes;
     if (length > longestCopied) return this.#handLong(target, bytes, kind);
     if (slab.target !== target || !slab.fits(length)) this.flush();
-    slab.target = target;
+    if (slab.count === 0) {
+      slab.target = target;
+      this.#quicken(target.peers[0] as Peer);
+    }
     slab.add(bytes, length, kind);
     for (const peer of target.peers) {
       peer.sentSeq += 1;
@@ -389,6 +399,7 @@ export class Sender implements Watch {
     if (peer.gone !== undefined || this.#closed !== undefined) return;
     peer.seqMark = peer.doneMessages + times * this.#settings.highWaterMessages;
     peer.byteMark = peer.doneBytes + times * this.#settings.highWaterBytes;
+    this.#quicken(peer);
   }
 
   /** Learns from native what `peer` has acknowledged. */
