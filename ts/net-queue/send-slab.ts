@@ -22,10 +22,15 @@ export class SendSlab {
     return length + wordBytes <= this.room;
   }
 
-  /** Copies a payload that fits. */
+  /**
+   * Copies a payload that fits.
+   *
+   * @throws TypeError for detached memory whose `length` is out of date (see `isLost`); then nothing was added.
+   */
   add(payload: Uint8Array, length: number, kind: number): void {
     const at = this.used;
     if (length < 16) {
+      if (payload.byteLength !== length) throw new TypeError('The memory is detached.');
       const { bytes } = this;
       for (let i = 0; i < length; i += 1) bytes[at + i] = payload[i] as number;
     } else {

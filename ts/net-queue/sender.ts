@@ -249,7 +249,11 @@ export class Sender implements Watch {
     ) {
       return false;
     }
-    slab.add(data, length, Kind.BYTES);
+    try {
+      slab.add(data, length, Kind.BYTES);
+    } catch {
+      throw lostMemory();
+    }
     peer.sentBytes += length;
     peer.sentSeq += 1;
     return true;
@@ -531,7 +535,8 @@ export class Sender implements Watch {
     // Native reads what was checked, also when another thread writes to it.
     const words = unshared32(lengths);
     let sum = 0;
-    for (let i = 0; i < words.length; i += 1) {
+    const count = words.byteLength / Uint32Array.BYTES_PER_ELEMENT;
+    for (let i = 0; i < count; i += 1) {
       const length = words[i] as number;
       if (length > most) throw tooLarge(length, most);
       sum += length;
@@ -543,7 +548,7 @@ export class Sender implements Watch {
         `as long in sum as data: ${bytes.length}`,
       );
     }
-    return { data: bytes, count: words.length, words };
+    return { data: bytes, count, words };
   }
 
   #refusedBy(peer: Peer, code: number): PutResult {
