@@ -1,5 +1,7 @@
 // The memory that received messages are copied into: filled once from front to back, never reused, because views of it
 // stay valid for ever.
+import workers from 'node:worker_threads';
+
 import type { Codec } from '../codec/index.ts';
 import type { Peer } from './peer.ts';
 
@@ -11,11 +13,12 @@ export class Arena {
 
   constructor() {
     this.memory = new Uint8Array(Buffer.allocUnsafeSlow(arenaBytes).buffer);
+    keep(this.memory.buffer);
   }
 
-  /** Whether too little is left for a drain to be worth it. */
+  /** Whether too little is left for a drain to be worth it; nothing is, when somebody took the memory away all the same. */
   get spent(): boolean {
-    return this.used > arenaBytes - 1024;
+    return this.used > this.memory.length - 1024;
   }
 }
 
@@ -61,6 +64,20 @@ export class Origin {
     this.done = done;
   }
 }
+
+/**
+ * Keeps `postMessage()` and `structuredClone()` from moving memory that many messages share to another thread: who asks for
+ * one message to be transferred would take all of them.
+ */
+const keep: (memory: ArrayBufferLike) => void = (() => {
+  try {
+    workers.markAsUntransferable(new ArrayBuffer(0));
+    return workers.markAsUntransferable;
+  } catch {
+    // A runtime that has no such thing.
+    return () => {};
+  }
+})();
 
 /** Small, so that a view that somebody keeps does not keep much. */
 const arenaBytes = 64 * 1024;
