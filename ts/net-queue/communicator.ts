@@ -8,6 +8,7 @@ import { ChaskiError, toChaskiError } from '../errors.ts';
 import { bound, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
+import { Budget } from './budget.ts';
 import { tellClose, tellLost, tellOpen } from './diagnostics.ts';
 import { busy, closed, fromNative, handlerFailed, invalid, notConnected } from './failures.ts';
 import { Inbox } from './inbox.ts';
@@ -60,6 +61,8 @@ export class Communicator<T = unknown>
   readonly #inbox: Inbox<T>;
   readonly #acks: AckSender;
   readonly #peers: PeerBook = new PeerBook();
+  /** Of get() and getBatch(). */
+  readonly #gets: Budget = new Budget();
   /** The only one to whom a put without peers goes, if there is only one. */
   #only: Peer | undefined = undefined;
   #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
@@ -725,11 +728,15 @@ export class Communicator<T = unknown>
           : peer === undefined
             ? inbox.take()
             : inbox.takeFrom(peer);
-      if (there !== undefined) return Promise.resolve(there);
+      if (there !== undefined) {
+        const spent = 'length' in there ? this.#gets.spendMany(there.length) : this.#gets.spend();
+        return spent ? this.#afterTurn(there) : Promise.resolve(there);
+      }
     }
     return new Promise((resolve, reject) => {
       const settle = (value: Message<T> | Batch<T>): void => {
         disarm();
+        this.#gets.start();
         resolve(value);
       };
       const want: Want<T> = {
@@ -748,6 +755,16 @@ export class Communicator<T = unknown>
         reject(error);
       });
       if (!want.over) inbox.want(want);
+    });
+  }
+
+  /** A loop around get() leaves others their time too: promises alone would never let the event loop turn. */
+  #afterTurn<V>(value: V): Promise<V> {
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#gets.start();
+        resolve(value);
+      });
     });
   }
 
