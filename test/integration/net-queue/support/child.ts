@@ -31,9 +31,9 @@ export class Child {
     [];
   #over: Exit | undefined;
 
-  /** Starts fixtures/`program`, which finds `setup` in process.argv[2] as JSON. */
-  constructor(program: string, setup: object, options: ChildOptions = {}) {
-    const path = fileURLToPath(new URL(`../fixtures/${program}`, import.meta.url));
+  /** Starts `program`, of fixtures/ if that is a name; it finds `setup` in process.argv[2] as JSON. */
+  constructor(program: string | URL, setup: object, options: ChildOptions = {}) {
+    const path = fileURLToPath(new URL(program, new URL('../fixtures/', import.meta.url)));
     this.process = fork(path, [JSON.stringify(setup)], {
       execArgv: ['--max-old-space-size=512', ...(options.execArgv ?? [])],
       env: { ...process.env, NODE_OPTIONS: '', ...options.env },
@@ -52,7 +52,7 @@ export class Child {
       const { exitCode: code, signalCode: signal } = this.process;
       const exit = { code, signal, stdout, stderr };
       this.#over = exit;
-      for (const { is, fail } of this.#waiting) fail(ended(program, is, exit));
+      for (const { is, fail } of this.#waiting) fail(ended(path, is, exit));
       return exit;
     });
   }

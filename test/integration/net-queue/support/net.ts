@@ -72,7 +72,7 @@ export class Net {
     return { server, client };
   }
 
-  child(program: string, setup: object = {}, options: ChildOptions = {}): Child {
+  child(program: string | URL, setup: object = {}, options: ChildOptions = {}): Child {
     const child = new Child(program, { host: this.world.host, ...setup }, options);
     this.#children.push(child);
     return child;
