@@ -63,8 +63,6 @@ describe.each(tcpWorlds)('memory along a stream, $name', (world) => {
     },
   );
 
-  // Known defect: small views pin their whole arena.
-  it.todo('is not held as a whole by one message in a thousand: hold data or message of 64 bytes');
 
   it.each([
     ['hold copy', 64],
