@@ -63,7 +63,6 @@ describe.each(tcpWorlds)('memory along a stream, $name', (world) => {
     },
   );
 
-
   it.each([
     ['hold copy', 64],
     ['hold data', 1000],
