@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** What both projects share: real processes and sockets, so files run in processes of their own. */
+/** What all projects share: real processes and sockets, so files run in processes of their own. */
 const shared = {
   pool: 'forks' as const,
   execArgv: ['--expose-gc'],
@@ -16,7 +16,16 @@ export default defineConfig({
           ...shared,
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/faults/**', 'test/types/**', '**/fixtures/**'],
+          exclude: ['test/{faults,runtimes,types}/**', '**/fixtures/**', '**/node_modules/**'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        // The packed package on runtimes that `npm test` installs beforehand.
+        test: {
+          ...shared,
+          name: 'runtimes',
+          include: ['test/runtimes/*.test.ts'],
           testTimeout: 30_000,
         },
       },

@@ -1,7 +1,7 @@
 // `npm test [-- --only NAME[,NAME]]`: every check and every test, one after the other. A part that
 // fails does not stop the others; the last line adds up all of them.
 import { parseArgs } from 'node:util';
-import { ensure } from './ensure.mjs';
+import { ensure, ensurePackages } from './ensure.mjs';
 import { cargoCounts, check, closingLine, sum } from './lib/counts.mjs';
 import { fail, Refusal, run, tool } from './lib/run.mjs';
 import { vitest } from './lib/vitest.mjs';
@@ -23,6 +23,11 @@ const parts = {
   knip: () => node(tool('knip')),
   generated: () => generatedFilesAreCommitted(),
   vitest: () => vitest('main'),
+  // Bun, Deno and newer versions of Node, which come as npm packages.
+  runtimes: async () => {
+    await ensurePackages('test/runtimes');
+    return vitest('runtimes');
+  },
   publint: () => node(tool('publint'), '--strict'),
   attw: () => node(tool('@arethetypeswrong/cli', 'attw'), '--pack', '.', '--profile', 'esm-only'),
 };

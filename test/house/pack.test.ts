@@ -1,71 +1,35 @@
 // The package as users get it: packed, installed offline in an empty folder, and used from there.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
-  cpSync,
   mkdirSync,
-  mkdtempSync,
-  rmSync,
+  readdirSync,
+  readFileSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { platformName } from '../../scripts/lib/platform.mjs';
-import { npm, tool } from '../../scripts/lib/run.mjs';
+import { tool } from '../../scripts/lib/run.mjs';
+import { Packed } from './packed.ts';
 import { root } from './root.ts';
 import { modulesIn } from './ts-rules.ts';
 
-const platform = platformName();
-const platformPackage = `@chaski/native-${platform}`;
-const scratch = mkdtempSync(join(tmpdir(), 'chaski-pack-'));
-const tarballs = { main: '', platform: '' };
+let packed: Packed;
 
-/** Runs npm where it can reach nothing: offline, and with an empty cache. */
-function npmIn(folder: string, ...args: string[]): string {
-  const [command = 'npm', ...before] = npm();
-  const env = { ...process.env, npm_config_cache: join(scratch, 'cache') };
-  return execFileSync(command, [...before, ...args, '--offline', '--loglevel=error'], {
-    cwd: folder,
-    env,
-  }).toString();
-}
+beforeAll(() => {
+  packed = new Packed();
+}, 60_000);
 
-function pack(folder: string): string {
-  const text = npmIn(folder, 'pack', '--json', '--ignore-scripts', '--pack-destination', scratch);
-  return join(scratch, (JSON.parse(text) as { filename: string }[])[0]!.filename);
-}
-
-/** An empty folder with these packages installed. */
-function consumer(name: string, ...packages: string[]): string {
-  const folder = join(scratch, name);
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'package.json'), '{"name":"consumer","private":true,"type":"module"}');
-  npmIn(folder, 'install', ...packages);
-  return folder;
-}
+afterAll(() => packed.remove());
 
 function node(folder: string, ...args: string[]) {
   return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: 60_000 });
 }
 
-beforeAll(() => {
-  // The release job does the same with the files of all platforms.
-  const copy = join(scratch, 'platform');
-  cpSync(join(root, 'npm', platform), copy, { recursive: true });
-  const addon = `chaski.${platform}.node`;
-  copyFileSync(join(root, 'ts', 'native', addon), join(copy, addon));
-  tarballs.platform = pack(copy);
-  tarballs.main = pack(root);
-}, 60_000);
-
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
 describe('the packed package', () => {
   test('contains dist/ and no addon, source or test', () => {
-    const list = npmIn(root, 'pack', '--json', '--dry-run', '--ignore-scripts');
+    const list = packed.npm(root, 'pack', '--json', '--dry-run', '--ignore-scripts');
     const [{ files }] = JSON.parse(list) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
     const outside = paths.filter((path) => !path.startsWith('dist/'));
@@ -96,7 +60,7 @@ describe('installed with its platform package', () => {
   let folder: string;
 
   beforeAll(() => {
-    folder = consumer('complete', tarballs.main, tarballs.platform);
+    folder = packed.consumer('complete', packed.main, packed.platform);
     copyFileSync(join(root, 'test', 'types', 'consumer.ts'), join(folder, 'consumer.ts'));
     mkdirSync(join(folder, 'node_modules', '@types'), { recursive: true });
     // What a user has installed beside: the types of Node (and what those need).
@@ -137,7 +101,7 @@ describe('installed with its platform package', () => {
 });
 
 test('without its platform package it says what to do', () => {
-  const folder = consumer('incomplete', tarballs.main);
+  const folder = packed.consumer('incomplete', packed.main);
   const program = `
     try {
       const { open } = await import('chaski/net-queue');
@@ -149,5 +113,4 @@ test('without its platform package it says what to do', () => {
   const [code, message] = JSON.parse(stdout) as [string, string];
   expect(code).toBe('ERR_CHASKI_NATIVE_LOAD');
   expect(message).toContain('--omit=optional');
-  expect(platformPackage).toContain(platform);
 });
