@@ -95,6 +95,7 @@ export interface NativeBinding {
   ): number;
   queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array | undefined;
   queueAck(handle: QueueHandle, peer: number, seq: number): number;
+  queueFinish(handle: QueueHandle, peer: number): number;
   queueClose(handle: QueueHandle, timeoutMs: number): void;
   queueRef(handle: QueueHandle, on: boolean): void;
   queueStats(handle: QueueHandle): NativeQueueStats | undefined;

@@ -95,6 +95,9 @@ export interface QueueEvent {
 /** Takes the events. */
 export declare function queueEvents(handle: number): Array<QueueEvent>
 
+/** Nothing more will be put to this peer: what is queued is sent, then FIN. */
+export declare function queueFinish(handle: number, peer: number): number
+
 /** Frees a handle. */
 export declare function queueForget(handle: number): void
 

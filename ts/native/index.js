@@ -773,13 +773,14 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueClose, queueDrain, queueDropOldest, queueEvents, queueForget, queueOpen, queuePut, queuePutUniform, queueRef, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueOpen, queuePut, queuePutUniform, queueRef, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
 export { queueClose }
 export { queueDrain }
 export { queueDropOldest }
 export { queueEvents }
+export { queueFinish }
 export { queueForget }
 export { queueOpen }
 export { queuePut }

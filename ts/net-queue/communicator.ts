@@ -502,8 +502,13 @@ export class Communicator<T = unknown>
         const peer = this.#peers.byNumber(event.peer ?? 0);
         if (peer === undefined) break;
         this.#emitSafely('fin', peer.id);
-        // A server that takes its leave waits for its clients to do the same.
-        if (this.#settings.purpose === Purpose.CLIENT) void this.close();
+        // Who takes its leave waits for the others to do the same, with all that they had put by then.
+        if (this.#settings.purpose === Purpose.CLIENT) {
+          void this.close();
+        } else {
+          this.#sender.flush();
+          this.#native.queueFinish(this.#handle, peer.number);
+        }
         break;
       }
       case 'lost':

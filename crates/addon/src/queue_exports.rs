@@ -229,6 +229,12 @@ pub fn queue_ack(handle: u32, peer: u32, seq: f64) -> i32 {
     }))
 }
 
+/// Nothing more will be put to this peer: what is queued is sent, then FIN.
+#[napi(catch_unwind)]
+pub fn queue_finish(handle: u32, peer: u32) -> i32 {
+    answer(with_queue(handle, |queue| queue.communicator.finish(peer)))
+}
+
 /// Ends a queue within that time; 0 at once. The event `closed` comes in any case.
 #[napi(catch_unwind)]
 pub fn queue_close(handle: u32, timeout_ms: f64) -> i32 {

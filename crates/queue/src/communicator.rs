@@ -112,6 +112,18 @@ impl Communicator {
         Ok(())
     }
 
+    /// Nothing more will be put to this peer: what is queued is sent, then FIN. The answer to [`Event::Fin`], without which
+    /// the session stays open; after [`close`](Self::close) none is needed.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn finish(&self, number: u32) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        peer.outbox().start_closing(None);
+        self.hub.driver().nudge(peer.token, true);
+        Ok(())
+    }
+
     /// Drops unsent messages from the front; returns how many. See [`Event::Dropped`].
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub enum Event {
     Open(Endpoint),
     /// A peer finished its handshake.
     Peer(u32, Introduction),
-    /// A peer will send no more.
+    /// A peer will send no more. It waits for the same of this side: see [`Communicator::finish`](crate::Communicator::finish).
     Fin(u32),
     /// A peer is gone; without an error it left in order.
     Lost(u32, Option<Error>),

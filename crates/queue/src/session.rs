@@ -254,16 +254,13 @@ impl Session {
             .map(|own| own.max(promised * 2))
     }
 
-    /// Moves towards the end if a side wants it: a peer's FIN is answered with our own once all that is queued has gone,
-    /// so either side's `close()` ends the session in order.
+    /// Moves towards the end if the owner wants it: FIN follows once all that is queued has gone. A peer's FIN alone does
+    /// not end anything: the owner hears of it, hands over what it has gathered, and closes or calls `finish`.
     fn advance(&mut self) {
         if !matches!(self.state, State::Open) {
             return;
         }
         let mut outbox = self.peer.outbox();
-        if self.peer_fin.is_some() {
-            outbox.start_closing(None);
-        }
         let (messages, bytes) = self.sender.refill(&mut outbox);
         if messages > 0 {
             self.peer.set_written(self.sender.taken_seq());

@@ -19,7 +19,8 @@ describe.each(worlds)('closing, $name', (world) => {
     expect(puts.map(({ acked }) => acked)).toEqual([true, true]);
     await Promise.all(puts);
     expect(got.slice(0, 20_000)).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
-    expect(got[20_000]).toEqual(large);
+    // Not toEqual(), which takes seconds for so many bytes.
+    expect(Buffer.compare(got[20_000] as Uint8Array, large)).toBe(0);
     expect(client.closed).toBe(true);
   });
 
@@ -60,8 +61,6 @@ describe.each(worlds)('closing, $name', (world) => {
     const { server, client } = await net.pair<number>();
     const up = client.putMany(Array.from({ length: 1000 }, (_, i) => i));
     const down = server.putMany(Array.from({ length: 1000 }, (_, i) => -i));
-    // What is put in a turn is handed over at its end; a peer that has said goodbye by then takes no more.
-    await turn();
     await soon(Promise.all([client.close(), server.close()]), 'both closes');
     await Promise.all([up, down]);
     expect(await values(server, 1000)).toHaveLength(1000);

@@ -46,7 +46,7 @@ fn a_conversation_from_hello_to_goodbye() {
                 assert!(*payload == vec![size as u8; size]);
             }
             eventually("all are acknowledged", || server.acknowledged(0) == 5);
-            client.close();
+            client.leave(&mut server);
             server.until("the client is gone", |server| {
                 server.events.contains(&Event::Gone(0))
             });
@@ -107,7 +107,7 @@ fn many_small_messages_in_both_directions_through_narrow_budgets() {
         });
         let mut owners = threads.into_iter().map(|thread| thread.join().unwrap());
         let (mut server, mut client) = (owners.next().unwrap(), owners.next().unwrap());
-        client.close();
+        client.leave(&mut server);
         server.until("the client is gone", |server| {
             server.events.contains(&Event::Gone(0))
         });
@@ -164,7 +164,7 @@ fn a_client_waits_for_its_server_and_gives_up_in_time() {
         std::thread::sleep(Duration::from_millis(50));
         let (mut server, _) = Owner::server(&running.host, config(1), at);
         server.until("the message comes", |server| server.count == 1);
-        client.close();
+        client.leave(&mut server);
         server.close();
 
         let patience = Some(Duration::from_millis(150));
@@ -227,7 +227,7 @@ fn connections_without_traffic_hold_no_memory() {
         for owner in [&server, &client] {
             eventually("one slab is left", || owner.queue.stats().memory.0 <= 1);
         }
-        client.close();
+        client.leave(&mut server);
         server.close();
     }
 }
@@ -266,7 +266,7 @@ fn signs_of_life_go_on_while_both_are_silent() {
             server.look(Duration::from_millis(1));
         }
         assert_eq!((server.errors(), client.errors()), (vec![], vec![]));
-        client.close();
+        client.leave(&mut server);
         server.close();
     }
 }

@@ -142,7 +142,7 @@ fn a_close_waits_for_a_consumer_that_must_process_what_it_got() {
 }
 
 #[test]
-fn after_the_peers_fin_nothing_can_be_put() {
+fn after_the_answer_to_the_peers_fin_nothing_can_be_put() {
     let mut pair = Pair::open(
         config(1),
         Config {
@@ -162,6 +162,73 @@ fn after_the_peers_fin_nothing_can_be_put() {
     pair.settle();
     assert_eq!(pair.server().errors().len(), 0);
     pair.client().assert_ended_well();
+}
+
+#[test]
+fn until_the_owner_answers_the_peers_fin_it_can_put_and_all_of_it_arrives() {
+    let mut pair = open();
+    pair.server().finishes = false;
+    close(&mut pair, CLIENT, SECOND);
+    pair.settle();
+    assert_eq!(pair.server().events.last(), Some(&Event::Fin(0)));
+    // What the owner had gathered when it heard of it.
+    pair.server().put(0, &[b"one", b"two"]).unwrap();
+    pair.settle();
+    pair.server().put(0, &[&[3; 100_000]]).unwrap();
+    pair.server().queue.finish(0).unwrap();
+    assert_eq!(pair.server().put(0, &[b"more"]), Err(Code::Closed));
+    pair.settle();
+    assert_eq!(pair.client().messages.len(), 3);
+    assert_eq!(pair.server().errors().len(), 0);
+    assert_eq!(pair.client().errors().len(), 0);
+    pair.client().assert_ended_well();
+}
+
+#[test]
+fn a_close_needs_no_other_answer_to_the_peers_fin() {
+    let mut pair = open();
+    pair.server().finishes = false;
+    close(&mut pair, CLIENT, SECOND);
+    pair.settle();
+    close(&mut pair, SERVER, SECOND);
+    pair.settle();
+    for node in &mut pair.world.nodes {
+        assert_eq!(node.errors().len(), 0);
+        node.assert_ended_well();
+    }
+}
+
+#[test]
+fn an_owner_that_never_answers_is_given_up_by_the_peer_that_closes() {
+    let mut pair = open();
+    pair.server().finishes = false;
+    close(&mut pair, CLIENT, SECOND);
+    pair.pass(SECOND - Duration::from_millis(1));
+    assert!(!pair.client().is_closed());
+    pair.pass(Duration::from_millis(1));
+    pair.client().assert_ended_well();
+    assert_eq!(pair.server().queue.finish(7), Err(Code::NotConnected));
+}
+
+#[test]
+fn an_owner_may_take_leave_of_one_peer_and_keep_the_others() {
+    let mut world = World::new();
+    let server = world.server(config(1));
+    let clients = [2, 3].map(|id| {
+        let client = world.client(config(id));
+        world.connect(client, server);
+        world.settle();
+        client
+    });
+    world.nodes[server].put(0, &[b"last"]).unwrap();
+    world.nodes[server].queue.finish(0).unwrap();
+    world.settle();
+    assert_eq!(world.nodes[clients[0]].payloads(), [b"last"]);
+    world.nodes[clients[0]].assert_ended_well();
+    world.nodes[server].put(1, &[b"more"]).unwrap();
+    world.settle();
+    assert_eq!(world.nodes[clients[1]].payloads(), [b"more"]);
+    assert_eq!(world.nodes[server].errors().len(), 0);
 }
 
 #[test]

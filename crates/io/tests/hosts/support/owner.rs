@@ -93,7 +93,12 @@ impl Owner {
             return false;
         }
         let bits = self.queue.take_wake();
-        self.events.extend(self.queue.events());
+        for event in self.queue.events() {
+            if let Event::Fin(number) = event {
+                self.queue.finish(number).unwrap();
+            }
+            self.events.push(event);
+        }
         if bits & WakeBits::READABLE != 0 {
             self.take_all();
         }
@@ -163,6 +168,16 @@ impl Owner {
         self.queue
             .close(Some(Instant::now() + Duration::from_secs(10)));
         self.until("it closes", Self::is_closed);
+    }
+
+    /// Closes in order while the owner of the other side looks too; it has to, since it answers the goodbye.
+    pub(crate) fn leave(&mut self, other: &mut Self) {
+        self.queue
+            .close(Some(Instant::now() + Duration::from_secs(10)));
+        self.until("it closes", |this| {
+            other.look(Duration::from_millis(1));
+            this.is_closed()
+        });
     }
 
     pub(crate) fn errors(&self) -> Vec<&Event> {

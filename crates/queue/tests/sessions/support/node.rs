@@ -23,6 +23,8 @@ pub(crate) struct Node {
     pub(crate) takes: bool,
     /// With "processed": whether messages are acknowledged as soon as they are taken.
     pub(crate) acknowledges: bool,
+    /// Whether a peer's FIN is answered as soon as the owner hears of it.
+    pub(crate) finishes: bool,
     /// How often a watched acknowledgement was reported.
     pub(crate) acked: usize,
 }
@@ -56,6 +58,7 @@ impl Node {
             messages: Vec::new(),
             takes: true,
             acknowledges: true,
+            finishes: true,
             acked: 0,
         }
     }
@@ -66,7 +69,14 @@ impl Node {
             return false;
         }
         let bits = self.queue.take_wake();
-        self.events.extend(self.queue.events());
+        for event in self.queue.events() {
+            if let Event::Fin(number) = event
+                && self.finishes
+            {
+                self.queue.finish(number).unwrap();
+            }
+            self.events.push(event);
+        }
         self.acked += usize::from(bits & WakeBits::ACKED != 0);
         if self.takes && bits & WakeBits::READABLE != 0 {
             self.take_all();
