@@ -8,7 +8,7 @@ use std::time::Instant;
 use io::{Host, Kind};
 use napi::sys;
 use queue::Communicator;
-use wire::{Code, Driver, Token};
+use wire::{Code, Driver, Token, Word};
 
 use crate::threadsafe::Threadsafe;
 #[cfg(unix)]
@@ -72,6 +72,10 @@ struct QueueDriver {
 impl Driver for QueueDriver {
     fn nudge(&self, token: Token, inline: bool) {
         self.host.nudge(token, inline);
+    }
+
+    fn send_lent(&self, token: Token, word: Word, payload: &[u8]) -> bool {
+        self.host.send_lent(token, word, payload)
     }
 
     fn close(&self, token: Token, at: Option<Instant>) {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::slice;
+use std::time::{Duration, Instant};
 
 use crate::block::{AllocError, Block};
 use crate::sync::{Arc, Mutex, lock};
@@ -71,6 +72,13 @@ impl LargePool {
                 pool: self.clone(),
             },
         })
+    }
+
+    /// Frees what nobody has needed since this was last called, at least [`TRIM_EVERY`] ago; sooner it does nothing.
+    pub fn trim(&self, now: Instant) {
+        let surplus = lock(&self.shared.state).trim(now);
+        // Freed outside of the lock.
+        drop(surplus);
     }
 
     /// What is in use and what is free now.
@@ -213,6 +221,8 @@ struct State {
     classes: Vec<VecDeque<Free>>,
     stats: LargeStats,
     clock: u64,
+    /// When `trim` did something, and the clock at that time.
+    trimmed: Option<(Instant, u64)>,
 }
 
 #[derive(Debug)]
@@ -242,6 +252,25 @@ impl State {
                 since: self.clock,
             });
         }
+    }
+
+    fn trim(&mut self, now: Instant) -> Vec<Block> {
+        if self.trimmed.is_some_and(|(at, _)| now < at + TRIM_EVERY) {
+            return Vec::new();
+        }
+        let before = self.trimmed.replace((now, self.clock));
+        let Some((_, unused_since)) = before else {
+            return Vec::new();
+        };
+        let mut surplus = Vec::new();
+        for list in &mut self.classes {
+            while let Some(free) = list.pop_front_if(|free| free.since <= unused_since) {
+                surplus.push(free.block);
+            }
+        }
+        self.stats.free -= surplus.len();
+        self.stats.free_bytes -= surplus.iter().map(Block::bytes).sum::<usize>();
+        surplus
     }
 
     /// Takes out the buffer that has been free longest.
@@ -282,12 +311,32 @@ impl SizeClass {
     }
 }
 
+/// A burst that comes again within this time finds its memory still there.
+pub const TRIM_EVERY: Duration = Duration::from_secs(5);
+
 const SMALLEST: usize = 4096;
 const MAX_LEN: usize = isize::MAX as usize / 2;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trimming_frees_what_was_not_needed_since_the_last_time() {
+        let pool = LargePool::new(1 << 20);
+        let start = Instant::now();
+        let (used, unused) = (pool.take(100_000).unwrap(), pool.take(200_000).unwrap());
+        drop((used, unused));
+        pool.trim(start);
+        assert_eq!(pool.stats().free, 2, "nothing is known of them yet");
+        drop(pool.take(100_000).unwrap());
+        pool.trim(start + TRIM_EVERY / 2);
+        assert_eq!(pool.stats().free, 2, "too soon");
+        pool.trim(start + TRIM_EVERY);
+        assert_eq!((pool.stats().free, pool.stats().free_bytes), (1, 114_688));
+        pool.trim(start + TRIM_EVERY * 2);
+        assert_eq!((pool.stats().free, pool.stats().free_bytes), (0, 0));
+    }
 
     #[test]
     fn size_classes_waste_at_most_a_quarter_and_are_numbered_in_order() {

@@ -40,7 +40,7 @@ mod sync;
 mod writer;
 
 pub use block::AllocError;
-pub use large::{LargeBuffer, LargeOwner, LargePool, LargeStats};
+pub use large::{LargeBuffer, LargeOwner, LargePool, LargeStats, TRIM_EVERY};
 pub use pool::{Pool, PoolStats};
 pub use slice::Slice;
 pub use stream::{ChunkStream, Chunks};

@@ -1,7 +1,7 @@
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
-use wire::{Code, Error, Session, Status};
+use wire::{Code, Error, Session, Status, Word};
 
 use crate::socket::Stream;
 
@@ -84,6 +84,23 @@ impl Connection {
         } else {
             Served::Idle
         })
+    }
+
+    /// See [`Session::send_lent`].
+    pub(crate) fn send_lent(&mut self, word: Word, payload: &[u8], now: Instant) -> bool {
+        let (stream, writable) = (&mut self.stream, &mut self.writable);
+        if !*writable {
+            return false;
+        }
+        let mut write = |pieces: &[IoSlice<'_>]| {
+            let offered: usize = pieces.iter().map(|piece| piece.len()).sum();
+            // What is wrong with the socket shows again when it is served.
+            let sent = stream.write(pieces).unwrap_or(0);
+            // A short write filled the socket: when there is room again, that is a new event.
+            *writable = sent == offered;
+            sent
+        };
+        self.session.send_lent(word, payload, &mut write, now)
     }
 
     /// The session's deadline passed.

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Waker};
-use wire::{Acceptor, Dialer, Endpoint, Error, Token};
+use wire::{Acceptor, Dialer, Endpoint, Error, Token, Word};
 
 use crate::reactor::Reactor;
 use crate::resolve;
@@ -161,6 +161,24 @@ impl Host {
     /// See [`wire::Driver::nudge`].
     pub fn nudge(&self, token: Token, inline: bool) {
         self.shared.nudge(token, inline);
+    }
+
+    /// See [`wire::Driver::send_lent`].
+    #[must_use]
+    pub fn send_lent(&self, token: Token, word: Word, payload: &[u8]) -> bool {
+        // The system's copy takes the place of ours on the event loop's thread; where another thread writes, ours is the
+        // shorter one.
+        if self.shared.kind == Kind::Thread {
+            return false;
+        }
+        match self.shared.reactor.try_lock() {
+            Ok(mut reactor) => {
+                let sent = reactor.send_lent(token, word, payload, Instant::now());
+                self.shared.tell_deadline(&mut reactor);
+                sent
+            }
+            Err(_busy) => false,
+        }
     }
 
     /// See [`wire::Driver::close`].

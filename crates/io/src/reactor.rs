@@ -3,7 +3,7 @@ use std::io;
 use std::time::Instant;
 
 use mio::Registry;
-use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, closed_by_owner};
+use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, Word, closed_by_owner};
 
 use crate::connection::{Connection, Served};
 use crate::dial::{Dial, Stage};
@@ -172,6 +172,22 @@ impl Reactor {
         if let Some(Slot::Connection(connection)) = self.slots.get_mut(token) {
             connection.session.on_nudge(now);
             self.serve(token, now);
+        }
+    }
+
+    /// See [`wire::Driver::send_lent`].
+    pub(crate) fn send_lent(
+        &mut self,
+        token: Token,
+        word: Word,
+        payload: &[u8],
+        now: Instant,
+    ) -> bool {
+        // What was put before goes first.
+        self.nudge(token, now);
+        match self.slots.get_mut(token) {
+            Some(Slot::Connection(connection)) => connection.send_lent(word, payload, now),
+            _ => false,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::hub::{Event, Hub, WakeBits};
 use crate::inbox::{Drained, Inbox};
-use crate::outbox::Payload;
+use crate::outbox::{Payload, is_large};
 use crate::peer::{Done, Peer};
 use crate::server::Server;
 
@@ -107,6 +107,13 @@ impl Communicator {
         inline: usize,
     ) -> Result<(), Code> {
         let peer = self.peer(number)?;
+        if let Some(word) = payload.only()
+            && let Some(message) = data.get(..word.length())
+            && is_large(word.length())
+            && self.hub.driver().send_lent(peer.token, word, message)
+        {
+            return Ok(());
+        }
         let bytes = peer.outbox().put(data, payload)?;
         self.hub.driver().nudge(peer.token, bytes <= inline);
         Ok(())

@@ -6,7 +6,8 @@ use wire::{AckPoint, Hello, PeerId, VERSION};
 /// A received slab holds whole frames of up to 64 KiB, so twice that leaves room to read on while one is incomplete.
 const SLAB_BYTES: usize = 128 * 1024;
 const FREE_SLABS: usize = 32;
-const FREE_LARGE_BYTES: usize = 16 * 1024 * 1024;
+/// V8 frees views of large messages in bursts of 32 MiB; with those in flight, that is what the next ones reuse.
+const FREE_LARGE_BYTES: usize = 48 * 1024 * 1024;
 
 /// What a communicator was opened with, and the memory that its sessions share.
 #[derive(Clone)]

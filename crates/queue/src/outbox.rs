@@ -1,8 +1,16 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use chunk::{LargePool, Pool, Slice, Writer};
+use chunk::{LargeBuffer, LargePool, Pool, Slice, Writer};
 use wire::{Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, MAX_LENGTH, WORD_BYTES, Word};
+
+/// Bytes of a large message's frame before its payload.
+pub(crate) const LARGE_HEAD: usize = HEADER_BYTES + WORD_BYTES;
+
+/// Whether a message is too long for a slab and has a frame and a buffer of its own.
+pub(crate) fn is_large(length: usize) -> bool {
+    length + WORD_BYTES > DATA_LIMIT
+}
 
 /// Messages that the owner puts, as they lie in its memory: the payloads one after the other.
 #[derive(Clone, Copy)]
@@ -14,6 +22,14 @@ pub enum Payload<'a> {
 }
 
 impl Payload<'_> {
+    /// The word of the message, if it is only one.
+    pub(crate) fn only(self) -> Option<Word> {
+        match self {
+            Self::Words(&[word]) | Self::Uniform(word, 1) => Word::from_bits(word),
+            Self::Words(_) | Self::Uniform(..) => None,
+        }
+    }
+
     fn count(self) -> usize {
         match self {
             Self::Words(words) => words.len(),
@@ -128,7 +144,7 @@ impl Outbox {
         let bytes =
             usize::try_from(payload.check(self.max_message)?).map_err(|_| Code::InvalidArgument)?;
         let data = data.get(..bytes).ok_or(Code::InvalidArgument)?;
-        if self.next_seq + payload.count() as u64 >= 1 << 53 {
+        if self.is_exhausted(payload.count() as u64) {
             return Err(Code::QueueFull);
         }
         let (frames, next_seq) = (self.frames.len(), self.next_seq);
@@ -145,7 +161,7 @@ impl Outbox {
         while first < count {
             let (messages, bytes) = fitting(payload, first);
             let (now, later) = data.split_at_checked(bytes).ok_or(Code::Internal)?;
-            if bytes + WORD_BYTES > DATA_LIMIT {
+            if is_large(bytes) {
                 self.put_large(now, payload.word(first))?;
             } else {
                 self.put_frame(now, payload, first, messages)?;
@@ -154,6 +170,33 @@ impl Outbox {
             first += messages;
         }
         Ok(())
+    }
+
+    /// The start of the frame of one large message that is to be sent at once, and memory for what is left of it: nothing
+    /// may be queued before it. [`commit_lent`](Self::commit_lent) makes it so; until then nothing has changed.
+    pub(crate) fn lent(&self, word: Word) -> Option<([u8; LARGE_HEAD], LargeBuffer)> {
+        let length = word.length();
+        let fits = is_large(length) && length <= self.max_message as usize;
+        if self.phase != Phase::Open || !self.frames.is_empty() || !fits || self.is_exhausted(1) {
+            return None;
+        }
+        let header = self.header(WORD_BYTES + length, 1).ok()?;
+        let mut head = [0; LARGE_HEAD];
+        let (start, column) = head.split_at_mut(HEADER_BYTES);
+        start.copy_from_slice(&header);
+        column.copy_from_slice(&word.bits().to_le_bytes());
+        Some((head, self.large.take(length).ok()?))
+    }
+
+    /// The message of [`lent`](Self::lent) is on its way; returns its number.
+    pub(crate) fn commit_lent(&mut self) -> u64 {
+        self.next_seq += 1;
+        self.next_seq - 1
+    }
+
+    /// Whether the sequence numbers do not reach for so many messages.
+    fn is_exhausted(&self, messages: u64) -> bool {
+        self.next_seq + messages >= 1 << 53
     }
 
     fn put_frame(

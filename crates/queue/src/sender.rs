@@ -74,6 +74,30 @@ impl Sender {
         (self.taken.0 - before.0, self.taken.1 - before.1)
     }
 
+    /// Whether a message could be sent at once: nothing waits before it, and the peer's window takes it.
+    pub(crate) fn is_free(&self) -> bool {
+        self.is_idle() && !self.fin_queued && self.room() > 0
+    }
+
+    /// Message `seq` was sent without having been queued, but for what is left: parts of one frame.
+    pub(crate) fn sent_lent(&mut self, seq: u64, bytes: u64, left: impl Iterator<Item = Slice>) {
+        self.taken_seq = seq;
+        self.taken.0 += 1;
+        self.taken.1 += bytes;
+        self.unacked.push_back(Unacked {
+            first_seq: seq,
+            last_seq: seq,
+            bytes,
+        });
+        for bytes in left {
+            self.append(bytes, false);
+        }
+        if let Some(last) = self.ready.back_mut() {
+            last.ends_frame = true;
+            self.mid_frame = true;
+        }
+    }
+
     /// How many more messages may be on their way.
     fn room(&self) -> u64 {
         let Some((messages, bytes)) = self.window else {

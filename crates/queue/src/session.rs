@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wire::{AckPoint, Code, Error, FrameType, Header, Status};
+use chunk::Slice;
+use wire::{AckPoint, Code, Error, FrameType, Header, Status, Word};
 
 use crate::handshake::{Handshake, Progress};
 use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
@@ -263,15 +264,7 @@ impl Session {
         let mut outbox = self.peer.outbox();
         let (messages, bytes) = self.sender.refill(&mut outbox);
         if messages > 0 {
-            self.peer.set_written(self.sender.taken_seq());
-            self.hub
-                .counters
-                .sent_messages
-                .fetch_add(messages, Ordering::Relaxed);
-            self.hub
-                .counters
-                .sent_bytes
-                .fetch_add(bytes, Ordering::Relaxed);
+            self.count_sent(messages, bytes);
         }
         if let Phase::Closing(deadline) = outbox.phase() {
             self.closing_deadline = deadline;
@@ -286,6 +279,15 @@ impl Session {
             // The peer has all it needs to hang up as well; it gets a moment to do so.
             self.closing_deadline = earliest(self.closing_deadline, Some(self.now + LINGER));
         }
+    }
+
+    fn count_sent(&self, messages: u64, bytes: u64) {
+        self.peer.set_written(self.sender.taken_seq());
+        let counters = &self.hub.counters;
+        counters
+            .sent_messages
+            .fetch_add(messages, Ordering::Relaxed);
+        counters.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some.
@@ -390,6 +392,44 @@ impl wire::Session for Session {
         self.advance();
     }
 
+    fn send_lent(
+        &mut self,
+        word: Word,
+        payload: &[u8],
+        write: &mut dyn FnMut(&[IoSlice<'_>]) -> usize,
+        now: Instant,
+    ) -> bool {
+        let mut outbox = self.peer.outbox();
+        if !matches!(self.state, State::Open) || !self.sender.is_free() {
+            return false;
+        }
+        let Some((head, mut rest)) = outbox.lent(word) else {
+            return false;
+        };
+        let sent = write(&[IoSlice::new(&head), IoSlice::new(payload)]);
+        if sent == 0 {
+            return false;
+        }
+        let seq = outbox.commit_lent();
+        drop(outbox);
+        self.now = now;
+        self.last_sent = now;
+        let left_head = head.get(sent..).unwrap_or_default();
+        let left = payload
+            .get(sent.saturating_sub(head.len())..)
+            .unwrap_or_default();
+        if let Some(room) = rest.get_mut(..left.len()) {
+            room.copy_from_slice(left);
+        }
+        let left = Slice::from_large(rest).slice(..left.len());
+        let left = [Slice::copy_from(left_head), left];
+        let bytes = payload.len() as u64;
+        let left = left.into_iter().filter(|part| !part.is_empty());
+        self.sender.sent_lent(seq, bytes, left);
+        self.count_sent(1, bytes);
+        true
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let config = &self.hub.config;
         let own = match self.state {
@@ -451,6 +491,7 @@ impl wire::Session for Session {
                     .is_some_and(|every| self.last_sent + every <= now)
                 {
                     self.last_sent = now;
+                    self.hub.config.large.trim(now);
                     // Bytes that wait to be written are sign enough, and a peer that does not read must not pile up more.
                     if self.sender.is_idle() {
                         self.sender.urgent(Header::bare(FrameType::Beat, 0));

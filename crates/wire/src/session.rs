@@ -1,7 +1,7 @@
 use std::io::IoSlice;
 use std::time::Instant;
 
-use crate::{Code, Error};
+use crate::{Code, Error, Word};
 
 /// Names one listener, dial or connection of a driver.
 pub type Token = usize;
@@ -61,6 +61,12 @@ pub trait Driver: Send + Sync {
     /// shortest way to the socket); otherwise leave it to the driver's own thread.
     fn nudge(&self, token: Token, inline: bool);
 
+    /// Sends one message of a session straight from memory that is lent for this call only; see [`Session::send_lent`].
+    /// False: nothing has happened, and the message is to be queued.
+    fn send_lent(&self, _token: Token, _word: Word, _payload: &[u8]) -> bool {
+        false
+    }
+
     /// Closes a listener, stops a dial or breaks a connection off, now or at that time.
     fn close(&self, token: Token, at: Option<Instant>);
 
@@ -116,6 +122,19 @@ pub trait Session: Send {
 
     /// The first `n` bytes that `transmit` showed are written.
     fn on_sent(&mut self, n: usize);
+
+    /// Sends one message from memory that is lent for this call only: what `write` takes at once goes out of it, the rest is
+    /// copied. `write` is a gathering write that says how many bytes it took, 0 for none; it is called at most once.
+    /// False, and nothing has happened: the message cannot be sent now, or something else has to go before it.
+    fn send_lent(
+        &mut self,
+        _word: Word,
+        _payload: &[u8],
+        _write: &mut dyn FnMut(&[IoSlice<'_>]) -> usize,
+        _now: Instant,
+    ) -> bool {
+        false
+    }
 
     /// When [`on_deadline`](Self::on_deadline) wants to be called.
     fn deadline(&self) -> Option<Instant>;

@@ -12,6 +12,7 @@ mod errors;
 mod flow;
 mod handshake;
 mod hostile;
+mod lending;
 mod life;
 mod order;
 mod support;

@@ -2,10 +2,10 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use queue::Config;
-use wire::{Acceptor, Dialer, Error, Session, Status, Token, closed_by_owner};
+use wire::{Acceptor, Dialer, Error, Session, Status, Token, Word, closed_by_owner};
 
 use super::driver::Asked;
-use super::node::{Node, ROOT, Root, endpoint};
+use super::node::{Node, ROOT, Root, endpoint, word};
 use super::pipe::{Arrived, Pipe};
 
 /// Nodes, the connections between them, and the time.
@@ -413,6 +413,25 @@ impl World {
             }
         }
         wrote
+    }
+
+    /// Has a session send a message of memory that is lent; see [`wire::Session::send_lent`].
+    pub(crate) fn lend(&mut self, end: usize, payload: &[u8]) -> bool {
+        let (now, other) = (self.now, self.ends[end].other);
+        let mut session = self.ends[end].session.take().unwrap();
+        let mut calls = 0;
+        let mut write = |pieces: &[IoSlice<'_>]| {
+            calls += 1;
+            let offered: Vec<u8> = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
+            let taken = self.ends[other].incoming.write(&offered, now);
+            self.ends[end].writable = taken == offered.len();
+            taken
+        };
+        let word = Word::from_bits(word(payload.len())).unwrap();
+        let sent = session.send_lent(word, payload, &mut write, now);
+        assert!(calls <= 1, "one write and no more");
+        self.ends[end].session = Some(session);
+        sent
     }
 
     fn read(&mut self, end: usize) -> bool {
