@@ -3,26 +3,26 @@ import { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import { chooseHost, loadNative, wakeBits } from '../binding/index.ts';
-import type { NativeBinding, NativeEvent, QueueHandle } from '../binding/index.ts';
-import { ChaskiError, toChaskiError } from '../errors.ts';
-import { bound, timeoutOf } from '../shared/wait.ts';
+import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import { toChaskiError } from '../errors.ts';
+import type { ChaskiError } from '../errors.ts';
+import { timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
-import { Budget } from './budget.ts';
-import { tellClose, tellLost, tellOpen } from './diagnostics.ts';
-import { busy, closed, fromNative, handlerFailed, invalid, notConnected } from './failures.ts';
+import { Consumers } from './consumers.ts';
+import { tellClose } from './diagnostics.ts';
+import { closed, invalid, notConnected } from './failures.ts';
 import { Inbox } from './inbox.ts';
-import type { Want } from './inbox.ts';
-import { BatchIterator, MessageIterator } from './iterator.ts';
-import { uuidBytes } from './options.ts';
+import { Life } from './life.ts';
+import { NativeEvents } from './native-events.ts';
+import { nativeConfig } from './options.ts';
 import type { Settings } from './options.ts';
+import { isPacked } from './packed.ts';
+import { Patience } from './patience.ts';
 import { PeerBook } from './peer-book.ts';
 import { Peer } from './peer.ts';
-import type { RoomWaiter } from './peer.ts';
-import { SentResult } from './put-result.ts';
 import { Sender } from './sender.ts';
 import { readableOf, writableOf } from './streams.ts';
-import { BatchPump, MessagePump } from './subscription.ts';
 import type {
   Address,
   Batch,
@@ -57,24 +57,15 @@ export class Communicator<T = unknown>
   readonly #settings: Settings;
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
+  readonly #peers: PeerBook;
   readonly #sender: Sender;
+  readonly #patience: Patience;
   readonly #inbox: Inbox<T>;
+  readonly #consumers: Consumers<T>;
   readonly #acks: AckSender;
-  readonly #peers: PeerBook = new PeerBook();
-  /** Of get() and getBatch(). */
-  readonly #gets: Budget = new Budget();
-  /** The only one to whom a put without peers goes, if there is only one. */
-  #only: Peer | undefined = undefined;
-  #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
-  #failure: ChaskiError | undefined = undefined;
-  #address: Address | undefined = undefined;
+  readonly #life: Life;
+  readonly #events: NativeEvents;
   #lastStats: Stats = {};
-  /** Events that were read and not told yet. */
-  #events: NativeEvent[] = [];
-  #telling = false;
-  #subscription: Subscription | undefined = undefined;
-  #readyWaiters: ((error: ChaskiError | undefined) => void)[] = [];
-  #closeWaiters: (() => void)[] = [];
 
   /** @internal */
   constructor(settings: Settings) {
@@ -84,53 +75,55 @@ export class Communicator<T = unknown>
     this.#native = native;
     const host = chooseHost(settings.runOn);
     try {
-      this.#handle = native.queueOpen(
-        {
-          server: settings.purpose === Purpose.SERVER,
-          unix: settings.path !== '',
-          host: settings.host,
-          port: settings.port,
-          path: settings.path,
-          id: uuidBytes(settings.id),
-          cluster: settings.cluster,
-          ackProcessed: settings.ackProcessed,
-          highWaterBytes: settings.highWaterBytes,
-          highWaterMessages: settings.highWaterMessages,
-          dropOldest: settings.onFull === 'drop-oldest',
-          maxMessageBytes: settings.maxMessageBytes,
-          maxPeers: settings.maxPeers,
-          connectTimeoutMs: settings.connectTimeoutMs === Infinity ? 0 : settings.connectTimeoutMs,
-          handshakeTimeoutMs: settings.handshakeTimeoutMs,
-          keepAliveMs: settings.keepAliveMs,
-          idleTimeoutMs: settings.idleTimeoutMs,
-          runOn: host === 'loop' ? 1 : 0,
-        },
-        this.#onWake,
-      );
+      this.#handle = native.queueOpen(nativeConfig(settings, host), this.#onWake);
     } catch (error) {
       throw toChaskiError(error, 'The communicator could not be opened');
     }
-    this.#acks = new AckSender(native, this.#handle);
-    this.#sender = new Sender(native, this.#handle, settings, {
+    const handle = this.#handle;
+    this.#life = new Life({
+      bar: () => {
+        this.#bar();
+      },
+      leave: (timeoutMs) => {
+        native.queueClose(handle, timeoutMs);
+      },
+      lose: () => {
+        this.#lose();
+      },
+      forget: () => {
+        this.#forget();
+      },
+    });
+    this.#acks = new AckSender(native, handle);
+    this.#sender = new Sender(native, handle, settings, {
       onDrain: () => {
         process.nextTick(this.#emitDrain);
       },
       onRefused: (peer, count) => {
-        this.#emitSafely('dropped', peer.id, count);
+        this.#tell('dropped', peer.id, count);
       },
       readEvents: () => {
-        this.#readEvents();
+        this.#events.read();
       },
     });
-    this.#inbox = new Inbox<T>(native, this.#handle, settings.codec, {
-      peerByNumber: (number) => this.#peerByNumber(number),
+    this.#patience = new Patience(this.#sender, this.#life);
+    const server =
+      settings.purpose === Purpose.CLIENT ? new Peer(0, '', settings.maxMessageBytes) : undefined;
+    if (server !== undefined) this.#sender.add(server);
+    this.#peers = new PeerBook(server);
+    this.#events = new NativeEvents(native, handle, {
+      settings,
+      life: this.#life,
+      peers: this.#peers,
+      sender: this.#sender,
+      tell: this.#tell,
+    });
+    this.#inbox = new Inbox<T>(native, handle, settings.codec, {
+      peerByNumber: (number) => this.#events.peer(number),
       peerById: (id) => this.#peers.byId(id),
       done: settings.ackProcessed ? this.#acks.done : undefined,
     });
-    if (settings.purpose === Purpose.CLIENT) {
-      // A client's server is peer 0 and can be put to before the connection stands.
-      this.#only = this.#addPeer(0);
-    }
+    this.#consumers = new Consumers<T>(this.#inbox, settings.ackProcessed, this.#warn);
   }
 
   /** UUID of this communicator. */
@@ -145,7 +138,7 @@ export class Communicator<T = unknown>
 
   /** True once it is closed for good: `close()` has ended, or the server of a client has gone. */
   get closed(): boolean {
-    return this.#state === 'closed';
+    return this.#life.closed;
   }
 
   /** True while the backlog towards some peer is at its high-water mark; the event `drain` tells when it is not any more. */
@@ -160,31 +153,12 @@ export class Communicator<T = unknown>
    * `_CLOSED` when it was closed; `_ABORTED`.
    */
   ready(options?: WaitOptions): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#state === 'open') {
-        resolve();
-        return;
-      }
-      if (this.#state !== 'opening' || this.#failure !== undefined) {
-        reject(this.#failure ?? closed());
-        return;
-      }
-      const disarm = bound('Opening the communicator', options, (error) => {
-        this.#readyWaiters = this.#readyWaiters.filter((known) => known !== waiter);
-        reject(error);
-      });
-      const waiter = (error: ChaskiError | undefined): void => {
-        disarm();
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      this.#readyWaiters.push(waiter);
-    });
+    return this.#life.ready(options);
   }
 
   /** Where a server listens (with the port that the system chose), or what a client is connected to; undefined before `ready()`. */
   address(): Address | undefined {
-    return this.#address;
+    return this.#events.address;
   }
 
   /**
@@ -201,7 +175,7 @@ export class Communicator<T = unknown>
   put(data: T, ...peers: string[]): PutResult;
   put(data: T, peer?: string): PutResult {
     if (peer === undefined) {
-      const only = this.#only;
+      const { only } = this.#peers;
       if (only !== undefined) return this.#sender.put(only, data);
       return this.#sender.putEach(this.#peers.everyone, [], data);
     }
@@ -210,7 +184,9 @@ export class Communicator<T = unknown>
       if (known !== undefined) return this.#sender.put(known, data);
     }
     // `arguments`, because rest parameters would cost an array on every put.
-    const [found, unknown] = this.#resolve(Array.prototype.slice.call(arguments, 1) as unknown[]);
+    const [found, unknown] = this.#peers.resolve(
+      Array.prototype.slice.call(arguments, 1) as unknown[],
+    );
     return this.#sender.putEach(found, unknown, data);
   }
 
@@ -221,7 +197,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TOO_LARGE` for packed bytes.
    */
   putMany(messages: Iterable<T> | Packed, ...peers: string[]): PutResult {
-    const found = this.#targets(peers);
+    const found = this.#peers.targets(peers);
     if (isPacked(messages)) return this.#sender.putPacked(found, messages);
     if (typeof messages !== 'object' || messages === null || !(Symbol.iterator in messages)) {
       throw invalid('messages', messages, 'an iterable, or { data, lengths }');
@@ -236,7 +212,8 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_CODEC`, `_TOO_LARGE`.
    */
   trySend(data: T, ...peers: string[]): boolean {
-    const [found, unknown] = peers.length === 0 ? [this.#everyone(), []] : this.#resolve(peers);
+    const [found, unknown] =
+      peers.length === 0 ? [this.#peers.everyone, []] : this.#peers.resolve(peers);
     return unknown.length === 0 && this.#sender.tryPut(found, data);
   }
 
@@ -247,29 +224,10 @@ export class Communicator<T = unknown>
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TIMEOUT`, `_ABORTED`: `delivered` is 'no' when it was not put yet.
    */
   async send(data: T, options?: SendOptions): Promise<void> {
-    const [found, unknown] =
-      options?.peers === undefined ? [this.#everyone(), []] : this.#resolve(options.peers);
-    if (unknown.length > 0) throw notConnected(unknown[0]);
+    const found =
+      options?.peers === undefined ? this.#peers.everyone : this.#peers.named(options.peers);
     if (found.length === 0) throw notConnected(undefined);
-    let put = false;
-    await this.#bounded(
-      'Sending',
-      options,
-      async (givenUp) => {
-        const only = found.length === 1 ? found[0] : undefined;
-        if (only !== undefined) {
-          await this.#inRoom(only, givenUp, () => {
-            put = true;
-            return { result: this.#sender.put(only, data) };
-          }).then(({ result }) => result);
-          return;
-        }
-        await Promise.all(found.map((peer) => this.#inRoom(peer, givenUp, () => undefined)));
-        put = true;
-        await this.#sender.putEach(found, [], data);
-      },
-      () => (put ? 'unknown' : 'no'),
-    );
+    await this.#patience.send(found, data, options);
   }
 
   /**
@@ -278,11 +236,9 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_CLOSED`, `_NOT_CONNECTED`, `_TIMEOUT`, `_ABORTED`.
    */
   async writable(options?: WritableOptions): Promise<void> {
-    this.#checkOpen();
-    const found = options?.peer === undefined ? this.#everyone() : this.#targets([options.peer]);
-    await this.#bounded('Waiting for room', options, async (givenUp) => {
-      await Promise.all(found.map((peer) => this.#inRoom(peer, givenUp, () => undefined)));
-    });
+    this.#life.checkOpen();
+    const found = this.#peers.targets(options?.peer === undefined ? [] : [options.peer]);
+    await this.#patience.writable(found, options);
   }
 
   /**
@@ -291,16 +247,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_TIMEOUT`, `_ABORTED`.
    */
   async drain(options?: WaitOptions): Promise<void> {
-    const settled = (): void => {};
-    await this.#bounded('Draining', options, async () => {
-      await Promise.all(
-        this.#peers.all
-          .filter((peer) => peer.sentSeq > 0)
-          .map((peer) =>
-            new SentResult(this.#sender, peer, peer.sentSeq, peer.sentSeq).then(settled, settled),
-          ),
-      );
-    });
+    await this.#patience.drain(this.#peers.all, options);
   }
 
   /**
@@ -309,7 +256,7 @@ export class Communicator<T = unknown>
    * @throws ResourceClosed `ERR_CHASKI_CLOSED`; ChaskiError `_TIMEOUT`, `_ABORTED`, `_BUSY` (there is a subscription).
    */
   get(options?: GetOptions): Promise<Message<T>> {
-    return this.#wanted(options, 0);
+    return this.#consumers.get(options);
   }
 
   /**
@@ -318,8 +265,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_BUSY`.
    */
   tryGet(peer?: string): Message<T> | undefined {
-    this.#checkFree('tryGet()');
-    return peer === undefined ? this.#inbox.take() : this.#inbox.takeFrom(peer);
+    return this.#consumers.tryGet(peer);
   }
 
   /**
@@ -328,7 +274,7 @@ export class Communicator<T = unknown>
    * @throws ResourceClosed and ChaskiError as `get()`.
    */
   getBatch(options?: GetBatchOptions): Promise<Batch<T>> {
-    return this.#wanted(options, maxOf(options));
+    return this.#consumers.getBatch(options);
   }
 
   /**
@@ -342,8 +288,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_BUSY`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message<T>> {
-    this.#checkFree('Iteration');
-    return new MessageIterator<T>(this.#inbox, this.#settings.ackProcessed);
+    return this.#consumers.messages();
   }
 
   /**
@@ -352,9 +297,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_BUSY`.
    */
   batches(options?: BatchesOptions): AsyncIterableIterator<Batch<T>> {
-    this.#checkFree('batches()');
-    const autoAck = this.#settings.ackProcessed && options?.autoAck !== false;
-    return new BatchIterator<T>(this.#inbox, autoAck, maxOf(options));
+    return this.#consumers.batches(options);
   }
 
   /**
@@ -364,30 +307,12 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_BUSY` when somebody else consumes, `_INVALID_ARGUMENT`.
    */
   subscribe(handler: MessageHandler<T>): Subscription {
-    this.#checkHandler(handler);
-    const pump = new MessagePump<T>(
-      this.#inbox,
-      this.#settings.ackProcessed,
-      this.#pumpHost,
-      handler,
-    );
-    this.#subscription = pump;
-    pump.start();
-    return pump;
+    return this.#consumers.subscribe(handler);
   }
 
   /** Calls `handler` for each batch; otherwise as `subscribe()`. */
   subscribeBatches(handler: (batch: Batch<T>) => unknown): Subscription {
-    this.#checkHandler(handler);
-    const pump = new BatchPump<T>(
-      this.#inbox,
-      this.#settings.ackProcessed,
-      this.#pumpHost,
-      handler,
-    );
-    this.#subscription = pump;
-    pump.start();
-    return pump;
+    return this.#consumers.subscribeBatches(handler);
   }
 
   /** The messages as a Readable in object mode. Destroying it ends that reading only. */
@@ -416,19 +341,10 @@ export class Communicator<T = unknown>
    */
   async close(options?: CloseOptions): Promise<void> {
     const timeoutMs = timeoutOf(options);
-    const force = options?.force === true;
-    if (this.#state === 'closed') return;
-    const first = this.#state !== 'closing';
-    if (first) this.#beginClose();
-    if (first || force) {
-      this.#native.queueClose(
-        this.#handle,
-        force ? 0 : timeoutMs === Infinity ? this.#settings.closeTimeoutMs : timeoutMs,
-      );
-    }
-    await new Promise<void>((resolve) => {
-      this.#closeWaiters.push(resolve);
-    });
+    await this.#life.close(
+      timeoutMs === Infinity ? this.#settings.closeTimeoutMs : timeoutMs,
+      options?.force === true,
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -437,380 +353,70 @@ export class Communicator<T = unknown>
 
   /** Lets it keep the process alive (the default). */
   ref(): this {
-    if (this.#state !== 'closed') this.#native.queueRef(this.#handle, true);
+    if (!this.closed) this.#native.queueRef(this.#handle, true);
     return this;
   }
 
   /** Lets the process end although it is open. */
   unref(): this {
-    if (this.#state !== 'closed') this.#native.queueRef(this.#handle, false);
+    if (!this.closed) this.#native.queueRef(this.#handle, false);
     return this;
   }
 
   /** Gauges and counters; after the close, the last ones. */
   stats(): Stats {
-    if (this.#state !== 'closed')
-      this.#lastStats = this.#native.queueStats(this.#handle) ?? this.#lastStats;
+    if (!this.closed) this.#lastStats = this.#native.queueStats(this.#handle) ?? this.#lastStats;
     return this.#lastStats;
   }
 
   readonly #onWake = (): void => {
-    if (this.#state === 'closed') return;
+    if (this.closed) return;
     const bits = this.#native.queueWake(this.#handle);
     if ((bits & wakeBits.events) !== 0) {
-      this.#readEvents();
-      this.#tellEvents();
+      this.#events.read();
+      this.#events.tell();
     }
     if ((bits & wakeBits.acked) !== 0 && !this.closed) this.#sender.onAcked();
     if ((bits & wakeBits.readable) !== 0) this.#inbox.readable();
   };
 
-  /** Takes native's events. Only what numbers mean is applied at once; the rest is told when the caller's work is done. */
-  #readEvents(): void {
-    const events = this.#native.queueEvents(this.#handle);
-    for (const event of events) {
-      if (event.kind === 'peer') this.#greet(event);
-      else if (event.kind === 'dropped') this.#drop(event);
-    }
-    if (this.#events.length === 0 && events.length > 0) process.nextTick(this.#tellEvents);
-    this.#events.push(...events);
-  }
-
-  readonly #tellEvents = (): void => {
-    if (this.#telling) return;
-    this.#telling = true;
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
-      this.#tell(event);
-    }
-    this.#telling = false;
-  };
-
-  #tell(event: NativeEvent): void {
-    switch (event.kind) {
-      case 'open':
-        this.#address = addressOf(event);
-        if (this.#settings.purpose === Purpose.SERVER) this.#onOpen();
-        break;
-      case 'peer': {
-        const peer = this.#peers.byNumber(event.peer ?? 0);
-        if (peer === undefined) break;
-        if (this.#settings.purpose === Purpose.CLIENT) this.#onOpen();
-        this.#emitSafely('ini', peer.id);
-        break;
-      }
-      case 'fin': {
-        const peer = this.#peers.byNumber(event.peer ?? 0);
-        if (peer === undefined) break;
-        this.#emitSafely('fin', peer.id);
-        // Who takes its leave waits for the others to do the same, with all that they had put by then.
-        if (this.#settings.purpose === Purpose.CLIENT) {
-          void this.close();
-        } else {
-          this.#sender.flush();
-          this.#native.queueFinish(this.#handle, peer.number);
-        }
-        break;
-      }
-      case 'lost':
-        this.#lose(event);
-        break;
-      case 'gone': {
-        const peer = this.#peers.byNumber(event.peer ?? 0);
-        if (peer !== undefined) this.#peers.forget(peer);
-        break;
-      }
-      case 'dropped': {
-        const peer = this.#peers.byNumber(event.peer ?? 0);
-        const count = (event.last ?? 0) - (event.first ?? 0) + 1;
-        if (peer !== undefined) this.#emitSafely('dropped', peer.id, count);
-        break;
-      }
-      case 'warning':
-        this.#emitSafely('warning', fromNative(event.code, event.message));
-        break;
-      case 'failed':
-        this.#failure = fromNative(event.code, event.message);
-        this.#settleReady(this.#failure);
-        break;
-      case 'closed':
-        this.#onClosed();
-        break;
-    }
-  }
-
-  #onOpen(): void {
-    if (this.#state !== 'opening') return;
-    this.#state = 'open';
-    const { id, purpose } = this.#settings;
-    tellOpen({ id, purpose, address: this.#address });
-    this.#settleReady(undefined);
-  }
-
-  #settleReady(error: ChaskiError | undefined): void {
-    const waiters = this.#readyWaiters;
-    this.#readyWaiters = [];
-    for (const waiter of waiters) waiter(error);
-  }
-
-  #addPeer(number: number): Peer {
-    const peer = new Peer(number, '', this.#settings.maxMessageBytes);
-    this.#peers.add(peer);
-    this.#sender.add(peer);
-    return peer;
-  }
-
-  #greet(event: NativeEvent): void {
-    const number = event.peer ?? 0;
-    const peer = this.#peers.byNumber(number) ?? this.#addPeer(number);
-    this.#peers.greet(peer, event.id ?? '');
-    if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
-    peer.sharing = event.ackProcessed === false && this.#settings.onFull !== 'drop-oldest';
-    this.#chooseOnly();
-  }
-
-  #lose(event: NativeEvent): void {
-    const peer = this.#peers.byNumber(event.peer ?? 0);
-    if (peer === undefined) return;
-    const error = event.code === '' ? undefined : fromNative(event.code, event.message);
-    this.#peers.lose(peer);
-    this.#chooseOnly();
-    this.#sender.lose(peer, error ?? closed());
-    const { id, purpose } = this.#settings;
-    tellLost({ id, purpose, peer: peer.id, error });
-    if (purpose === Purpose.CLIENT) {
-      // Without its server a client has nothing left to do.
-      this.#failure ??= error;
-      void this.close({ force: true });
-    }
-    this.#emitSafely('lost', peer.id, error);
-  }
-
-  #drop(event: NativeEvent): void {
-    this.#peers.byNumber(event.peer ?? 0)?.drop(event.first ?? 0, event.last ?? 0);
-  }
-
-  #chooseOnly(): void {
-    if (this.#settings.purpose === Purpose.CLIENT) return;
-    const { everyone } = this.#peers;
-    this.#only = everyone.length === 1 ? everyone[0] : undefined;
-  }
-
-  #beginClose(): void {
+  #bar(): void {
     this.#acks.flush();
-    this.#state = 'closing';
-    this.#settleReady(this.#failure ?? closed());
-    this.#sender.close(this.#peers.all, () => closed(this.#failure, 'no'));
+    this.#sender.close(this.#peers.all, () => closed(this.#life.failure, 'no'));
   }
 
-  #onClosed(): void {
-    if (this.#state === 'closed') return;
-    if (this.#state !== 'closing') this.#beginClose();
+  #lose(): void {
     this.stats();
     this.#acks.close();
     for (const peer of this.#peers.all) {
-      this.#sender.lose(peer, this.#failure ?? closed());
+      this.#sender.lose(peer, this.#life.failure ?? closed());
       this.#peers.lose(peer);
     }
-    this.#state = 'closed';
-    this.#inbox.end(this.#failure === undefined ? undefined : closed(this.#failure));
+  }
+
+  #forget(): void {
+    const { failure } = this.#life;
+    this.#inbox.end(failure === undefined ? undefined : closed(failure));
     this.#native.queueForget(this.#handle);
     const { id, purpose } = this.#settings;
     tellClose({ id, purpose });
-    this.#emitSafely('close');
-    const waiters = this.#closeWaiters;
-    this.#closeWaiters = [];
-    for (const waiter of waiters) waiter();
+    this.#tell('close');
   }
 
-  #peerByNumber(number: number): Peer {
-    const known = this.#peers.byNumber(number);
-    if (known !== undefined) return known;
-    this.#readEvents();
-    const peer = this.#peers.byNumber(number);
-    if (peer === undefined) {
-      throw new ChaskiError(
-        'ERR_CHASKI_INTERNAL',
-        `The native part named the peer ${number}, which it never announced.`,
-      );
-    }
-    return peer;
-  }
-
-  /** The peers of a put without ids. A client's server counts before it is reached. */
-  #everyone(): readonly Peer[] {
-    return this.#only === undefined ? this.#peers.everyone : [this.#only];
-  }
-
-  #targets(ids: readonly string[]): readonly Peer[] {
-    if (ids.length === 0) return this.#everyone();
-    const [found, unknown] = this.#resolve(ids);
-    if (unknown.length > 0) throw notConnected(unknown[0]);
-    return found;
-  }
-
-  #resolve(ids: readonly unknown[]): [Peer[], string[]] {
-    const found: Peer[] = [];
-    const unknown: string[] = [];
-    for (const id of new Set(ids)) {
-      if (typeof id !== 'string') throw invalid('peer', id, 'the id of a peer, as text');
-      const peer = this.#peers.liveById(id);
-      if (peer === undefined) unknown.push(id);
-      else found.push(peer);
-    }
-    return [found, unknown];
-  }
-
-  /** Calls `act` when there is room towards `peer`: at once, or in line with others. */
-  #inRoom<R>(peer: Peer, givenUp: AbortSignal, act: () => R): Promise<R> {
-    return new Promise((resolve, reject) => {
-      this.#checkOpen();
-      if (peer.gone !== undefined) throw notConnected(peer.id);
-      const run = (): void => {
-        try {
-          resolve(act());
-        } catch (error) {
-          reject(error);
-        }
-      };
-      if (peer.roomWaiters.length === 0 && this.#sender.hasRoom(peer)) {
-        run();
-        return;
-      }
-      const waiter: RoomWaiter = { onRoom: run, onGone: reject };
-      peer.roomWaiters.push(waiter);
-      this.#sender.watch(peer);
-      givenUp.addEventListener('abort', () => {
-        peer.roomWaiters = peer.roomWaiters.filter((known) => known !== waiter);
-      });
-    });
-  }
-
-  /** Runs `work` inside the bounds of `options`; it learns when it was given up. */
-  #bounded(
-    what: string,
-    options: WaitOptions | undefined,
-    work: (givenUp: AbortSignal) => Promise<void>,
-    delivered?: () => 'no' | 'unknown',
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const giveUp = new AbortController();
-      let over = false;
-      const disarm = bound(
-        what,
-        options,
-        (error) => {
-          over = true;
-          giveUp.abort();
-          reject(error);
-        },
-        delivered,
-      );
-      if (over) return;
-      work(giveUp.signal).then(
-        () => {
-          disarm();
-          resolve();
-        },
-        (error: unknown) => {
-          disarm();
-          reject(error);
-        },
-      );
-    });
-  }
-
-  #wanted(options: GetOptions | undefined, max: 0): Promise<Message<T>>;
-  #wanted(options: GetOptions | undefined, max: number): Promise<Batch<T>>;
-  #wanted(options: GetOptions | undefined, max: number): Promise<Message<T> | Batch<T>> {
-    const inbox = this.#inbox;
-    const peer = options?.peer;
-    if (this.#subscription !== undefined) return Promise.reject(this.#busy('get()'));
-    // Who came first is served first.
-    if (!inbox.hasWants && options?.signal?.aborted !== true) {
-      const there =
-        max > 0
-          ? inbox.takeBatch(max, peer)
-          : peer === undefined
-            ? inbox.take()
-            : inbox.takeFrom(peer);
-      if (there !== undefined) {
-        const spent = 'length' in there ? this.#gets.spendMany(there.length) : this.#gets.spend();
-        return spent ? this.#afterTurn(there) : Promise.resolve(there);
-      }
-    }
-    return new Promise((resolve, reject) => {
-      const settle = (value: Message<T> | Batch<T>): void => {
-        disarm();
-        this.#gets.start();
-        resolve(value);
-      };
-      const want: Want<T> = {
-        peer,
-        max,
-        over: false,
-        onMessage: settle,
-        onBatch: settle,
-        onEnd: (error) => {
-          disarm();
-          reject(error ?? closed());
-        },
-      };
-      const disarm = bound('Getting a message', options, (error) => {
-        want.over = true;
-        reject(error);
-      });
-      if (!want.over) inbox.want(want);
-    });
-  }
-
-  /** A loop around get() leaves others their time too: promises alone would never let the event loop turn. */
-  #afterTurn<V>(value: V): Promise<V> {
-    return new Promise((resolve) => {
-      setImmediate(() => {
-        this.#gets.start();
-        resolve(value);
-      });
-    });
-  }
-
-  #checkOpen(): void {
-    if (this.#state === 'closing' || this.#state === 'closed') throw closed(this.#failure, 'no');
-  }
-
-  #checkFree(wanted: string): void {
-    if (this.#subscription !== undefined) throw this.#busy(wanted);
-  }
-
-  #checkHandler(handler: unknown): void {
-    if (typeof handler !== 'function') throw invalid('handler', handler, 'a function');
-    this.#checkFree('A subscription');
-    if (this.#inbox.hasWants) throw busy('A subscription', 'a waiting get() or iteration');
-  }
-
-  #busy(wanted: string): ChaskiError {
-    return busy(wanted, 'a subscription');
-  }
-
-  readonly #pumpHost = {
-    onHandlerError: (cause: unknown): void => {
-      const error = handlerFailed('A message handler', cause);
-      if (this.listenerCount('warning') > 0) this.#emitSafely('warning', error);
-      else process.emitWarning(error);
-    },
-    onUnsubscribed: (): void => {
-      this.#subscription = undefined;
-    },
+  readonly #warn = (error: ChaskiError): void => {
+    if (this.listenerCount('warning') > 0) this.#tell('warning', error);
+    else process.emitWarning(error);
   };
 
   readonly #emitDrain = (): void => {
-    if (!this.#sender.needDrain) this.#emitSafely('drain');
+    if (!this.#sender.needDrain) this.#tell('drain');
   };
 
   /** Tells listeners. What one of them throws is Node's to report, as an uncaught exception, and harms nothing here. */
-  #emitSafely<E extends keyof CommunicatorEvents>(
+  readonly #tell = <E extends keyof CommunicatorEvents>(
     event: E,
     ...values: CommunicatorEvents[E]
-  ): void {
+  ): void => {
     try {
       (this.emit as (event: string, ...values: unknown[]) => boolean).call(this, event, ...values);
     } catch (error) {
@@ -818,26 +424,5 @@ export class Communicator<T = unknown>
         throw error;
       });
     }
-  }
-}
-
-function addressOf({ host, port, path }: NativeEvent): Address {
-  return path === undefined || path === '' ? { host: host ?? '', port: port ?? 0 } : { path };
-}
-
-function maxOf(options: { max?: number } | undefined): number {
-  const max = options?.max;
-  if (max === undefined) return Infinity;
-  if (Number.isInteger(max) && max >= 1) return max;
-  throw invalid('max', max, 'an integer of at least 1');
-}
-
-function isPacked(messages: unknown): messages is Packed {
-  return (
-    typeof messages === 'object' &&
-    messages !== null &&
-    'data' in messages &&
-    'lengths' in messages &&
-    !(Symbol.iterator in messages)
-  );
+  };
 }

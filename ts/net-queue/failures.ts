@@ -104,6 +104,18 @@ export function handlerFailed(what: string, cause: unknown): ChaskiError {
   return new ChaskiError('ERR_CHASKI_HANDLER', `${what} failed; see cause.`, { cause });
 }
 
+/** The addon took no message for `peer`: `name` is what its number `code` stands for. */
+export function notTaken(peer: string, name: string | undefined, code: number): ChaskiError {
+  if (name === 'ERR_CHASKI_NOT_CONNECTED') return notConnected(peer);
+  if (isErrorCode(name)) {
+    return new ChaskiError(name, `The native part refused a message to ${peer} (${name}).`, {
+      delivered: 'no',
+      retryable: name === 'ERR_CHASKI_QUEUE_FULL',
+    });
+  }
+  return fromNative(name, `The native part refused a message with the unknown code ${code}.`);
+}
+
 /** An error that the addon describes by code and message. */
 export function fromNative(code: string | undefined, message: string | undefined): ChaskiError {
   const known: ErrorCode = isErrorCode(code) ? code : 'ERR_CHASKI_INTERNAL';

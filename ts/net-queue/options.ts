@@ -1,7 +1,7 @@
 // What a user asks for, parsed once into what the rest can rely on.
 import { randomUUID } from 'node:crypto';
 
-import type { Host } from '../binding/index.ts';
+import type { Host, NativeQueueConfig } from '../binding/index.ts';
 import { codecOf } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
@@ -106,6 +106,30 @@ export function parseOptions<T>(
     closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
     runOn:
       options.runOn === undefined ? undefined : oneOf('runOn', options.runOn, ['loop', 'thread']),
+  };
+}
+
+/** What native takes of the settings. */
+export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig {
+  return {
+    server: settings.purpose === Purpose.SERVER,
+    unix: settings.path !== '',
+    host: settings.host,
+    port: settings.port,
+    path: settings.path,
+    id: uuidBytes(settings.id),
+    cluster: settings.cluster,
+    ackProcessed: settings.ackProcessed,
+    highWaterBytes: settings.highWaterBytes,
+    highWaterMessages: settings.highWaterMessages,
+    dropOldest: settings.onFull === 'drop-oldest',
+    maxMessageBytes: settings.maxMessageBytes,
+    maxPeers: settings.maxPeers,
+    connectTimeoutMs: settings.connectTimeoutMs === Infinity ? 0 : settings.connectTimeoutMs,
+    handshakeTimeoutMs: settings.handshakeTimeoutMs,
+    keepAliveMs: settings.keepAliveMs,
+    idleTimeoutMs: settings.idleTimeoutMs,
+    runOn: host === 'loop' ? 1 : 0,
   };
 }
 

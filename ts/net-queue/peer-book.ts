@@ -1,23 +1,31 @@
 // The peers of a communicator, by the number that native gave, and by id.
+import { invalid, notConnected } from './failures.ts';
 import type { Peer } from './peer.ts';
 
 export class PeerBook {
   readonly #byNumber: Map<number, Peer> = new Map();
   readonly #byId: Map<string, Peer> = new Map();
   readonly #live: Set<string> = new Set();
+  readonly #server: Peer | undefined;
   #everyone: readonly Peer[] | undefined = undefined;
+  /** The only one to whom a put without ids goes, if there is only one. */
+  only: Peer | undefined;
+
+  /** `server`: that of a client. It can be put to before it is connected. */
+  constructor(server: Peer | undefined) {
+    this.#server = server;
+    this.only = server;
+    if (server !== undefined) this.add(server);
+  }
 
   /** Ids of the peers that are connected; it changes as they come and go. */
   get live(): ReadonlySet<string> {
     return this.#live;
   }
 
-  /** The peers that are connected. */
+  /** The peers to which a put without ids goes: the server, or all that are connected. */
   get everyone(): readonly Peer[] {
-    this.#everyone ??= [...this.#byNumber.values()].filter(
-      (peer) => this.#byId.get(peer.id) === peer && this.#live.has(peer.id),
-    );
-    return this.#everyone;
+    return this.#server?.target.peers ?? this.#connected;
   }
 
   /** All that native may still name. */
@@ -40,6 +48,35 @@ export class PeerBook {
     return peer?.gone === undefined ? peer : undefined;
   }
 
+  /** The connected peers that `ids` name, each once, and those ids that name none. */
+  resolve(ids: readonly unknown[]): [Peer[], string[]] {
+    const found: Peer[] = [];
+    const unknown: string[] = [];
+    for (const id of new Set(ids)) {
+      if (typeof id !== 'string') throw invalid('peer', id, 'the id of a peer, as text');
+      const peer = this.liveById(id);
+      if (peer === undefined) unknown.push(id);
+      else found.push(peer);
+    }
+    return [found, unknown];
+  }
+
+  /**
+   * The peers that `ids` name.
+   *
+   * @throws ChaskiError `ERR_CHASKI_NOT_CONNECTED` when one is not connected, `_INVALID_ARGUMENT`.
+   */
+  named(ids: readonly string[]): readonly Peer[] {
+    const [found, unknown] = this.resolve(ids);
+    if (unknown.length > 0) throw notConnected(unknown[0]);
+    return found;
+  }
+
+  /** The same, or everyone when there are no ids. */
+  targets(ids: readonly string[]): readonly Peer[] {
+    return ids.length === 0 ? this.everyone : this.named(ids);
+  }
+
   add(peer: Peer): void {
     this.#byNumber.set(peer.number, peer);
   }
@@ -49,19 +86,32 @@ export class PeerBook {
     peer.id = id;
     this.#byId.set(id, peer);
     this.#live.add(id);
-    this.#everyone = undefined;
+    this.#change();
   }
 
   /** Not connected any more. */
   lose(peer: Peer): void {
     if (this.#byId.get(peer.id) === peer) this.#live.delete(peer.id);
-    this.#everyone = undefined;
+    this.#change();
   }
 
   /** Native has forgotten it. */
   forget(peer: Peer): void {
     this.#byNumber.delete(peer.number);
     if (this.#byId.get(peer.id) === peer) this.#byId.delete(peer.id);
+    this.#change();
+  }
+
+  get #connected(): readonly Peer[] {
+    this.#everyone ??= [...this.#byNumber.values()].filter(
+      (peer) => this.#byId.get(peer.id) === peer && this.#live.has(peer.id),
+    );
+    return this.#everyone;
+  }
+
+  #change(): void {
     this.#everyone = undefined;
+    if (this.#server !== undefined) return;
+    this.only = this.#live.size === 1 ? this.everyone[0] : undefined;
   }
 }

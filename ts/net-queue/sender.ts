@@ -1,24 +1,28 @@
-// The sending side of a communicator: gathers puts, holds the bounds, learns of acknowledgements.
-import { kindShift, status } from '../binding/index.ts';
+// Puts of a communicator: gathered in a slab, and handed to native once a turn. How much may be put is for `backlog` to say,
+// and `ack-watch` learns of acknowledgements.
+import { kindShift } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { asBytes, isLost, Kind, lostMemory, unshared } from '../codec/index.ts';
-import { ChaskiError, isErrorCode } from '../errors.ts';
+import type { ChaskiError } from '../errors.ts';
+import { AckWatch } from './ack-watch.ts';
+import { Backlog } from './backlog.ts';
 import {
   closed,
-  fromNative,
   invalid,
   notConnected,
+  notTaken,
   peerClosed,
   queueFull,
   tooLarge,
 } from './failures.ts';
 import type { Settings } from './options.ts';
+import { checkPacked } from './packed.ts';
 import type { Peer, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { Watch } from './put-result.ts';
 import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
 import { SharedPut } from './shared-put.ts';
-import type { OnFull, Packed, PutResult } from './types.ts';
+import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
 export interface SenderHost {
@@ -42,14 +46,11 @@ export class Sender implements Watch {
   readonly #host: SenderHost;
   readonly #settings: Settings;
   readonly #rawBytes: boolean;
-  readonly #onFull: OnFull;
   readonly #slab: SendSlab = new SendSlab();
   readonly #single: Uint32Array = new Uint32Array(1);
-  readonly #status: Float64Array = new Float64Array(status.length);
-  /** Peers that native watches, or should from the end of this turn on. */
-  readonly #watching: Set<Peer> = new Set();
+  readonly #backlog: Backlog;
+  readonly #acks: AckWatch;
   readonly #refusing: Set<Peer> = new Set();
-  #fullPeers = 0;
   #scheduled = false;
   #closed: (() => ChaskiError) | undefined = undefined;
   /** The latest target of several peers, so that puts to the same ones share a slab. */
@@ -61,11 +62,35 @@ export class Sender implements Watch {
     this.#host = host;
     this.#settings = settings;
     this.#rawBytes = settings.codec.rawBytes;
-    this.#onFull = settings.onFull;
+    this.#backlog = new Backlog(native, handle, settings, {
+      onMarks: (peer) => {
+        this.#quicken(peer);
+      },
+      onFull: (peer) => {
+        this.watch(peer);
+      },
+      onDrain: () => {
+        host.onDrain();
+      },
+      onRefused: (peer) => {
+        this.#refusing.add(peer);
+        this.#schedule();
+      },
+      flush: () => {
+        this.flush();
+      },
+      readEvents: () => {
+        host.readEvents();
+      },
+    });
+    const { highWaterMessages } = settings;
+    this.#acks = new AckWatch(native, handle, this.#backlog, highWaterMessages, (peer) => {
+      if (this.#slab.target?.peers.includes(peer) === true) this.flush();
+    });
   }
 
   get needDrain(): boolean {
-    return this.#fullPeers > 0;
+    return this.#backlog.needDrain;
   }
 
   /** Puts to one peer. The hot path: nothing here is made but the result. */
@@ -107,7 +132,7 @@ export class Sender implements Watch {
   /** False, and nothing queued, when the message would not stay under the high-water mark. */
   tryPut(peers: readonly Peer[], data: unknown): boolean {
     if (this.#closed !== undefined || peers.length === 0) return false;
-    for (const peer of peers) if (!this.hasRoom(peer)) return false;
+    for (const peer of peers) if (!this.#backlog.hasRoom(peer)) return false;
     const encoded = this.#encode(data);
     if (encoded.bytes.length > this.#settings.maxMessageBytes) {
       throw tooLarge(encoded.bytes.length, this.#settings.maxMessageBytes);
@@ -117,7 +142,11 @@ export class Sender implements Watch {
 
   /** Puts `count` payloads that lie one after the other in `packed.data`, without a copy on this side. */
   putPacked(peers: readonly Peer[], packed: Packed): PutResult {
-    const { data, count, words } = this.#checkPacked(packed);
+    if (!this.#rawBytes) {
+      const wanted = "a list of values: packed bytes need serializer 'auto' or 'bytes'";
+      throw invalid('data', packed.data, wanted);
+    }
+    const { data, count, words } = checkPacked(packed, this.#settings.maxMessageBytes);
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (count === 0) return nothing;
     this.flush();
@@ -185,46 +214,41 @@ export class Sender implements Watch {
   #await(shared: SharedPut, peer: Peer): void {
     shared.seq = peer.sentSeq;
     peer.waiters.add(shared);
-    this.#watching.add(peer);
+    this.#acks.add(peer);
   }
 
   /** Has native wake us when the first message that somebody looks at is acknowledged. */
   watch(peer: Peer): void {
-    this.#watching.add(peer);
+    this.#acks.add(peer);
     this.#schedule();
+  }
+
+  /** Learns from native what `peer` has acknowledged. */
+  refresh(peer: Peer): void {
+    this.#backlog.refresh(peer);
   }
 
   /** Whether the backlog is under the high-water mark. */
   hasRoom(peer: Peer): boolean {
-    if (peer.gone !== undefined) return false;
-    if (!peer.full && this.#underMark(peer)) return true;
-    this.refresh(peer);
-    if (this.#underMark(peer)) return true;
-    this.#markFull(peer);
-    return false;
+    return this.#backlog.hasRoom(peer);
   }
 
   /** Some of the watched messages were acknowledged. */
   onAcked(): void {
-    for (const peer of this.#watching) {
-      peer.watched = 0;
-      this.refresh(peer);
-      peer.settle();
-    }
-    this.#arm();
+    this.#acks.onAcked();
   }
 
   /** Opens a new peer's way out. */
   add(peer: Peer): void {
-    this.#setMarks(peer, 1);
+    this.#backlog.add(peer);
   }
 
   /** `peer` is lost: whatever it has not acknowledged never will be. */
   lose(peer: Peer, error: ChaskiError): void {
     if (this.#slab.target?.peers.includes(peer)) this.flush();
     this.refresh(peer);
-    this.#watching.delete(peer);
-    this.#unmarkFull(peer);
+    this.#acks.delete(peer);
+    this.#backlog.lose(peer);
     peer.fail(error);
   }
 
@@ -232,7 +256,7 @@ export class Sender implements Watch {
   close(peers: readonly Peer[], reason: () => ChaskiError): void {
     this.flush();
     this.#closed ??= reason;
-    for (const peer of peers) peer.bar();
+    this.#backlog.close(peers);
   }
 
   /** Adds a message of bytes to the slab, when nothing needs a second look. */
@@ -297,6 +321,22 @@ export class Sender implements Watch {
     return slab.shared.result;
   }
 
+  /** Why messages cannot be put to `peer`; undefined when they can. */
+  #refuse(peer: Peer, length: number, count: number): PutResult | undefined {
+    if (this.#closed !== undefined) return new RefusedResult(peer.id, this.#closed);
+    if (peer.gone !== undefined) {
+      return new RefusedResult(peer.id, () => peerClosed(peer.id, 'no', peer.gone));
+    }
+    if (count === 1) {
+      const most = Math.min(this.#settings.maxMessageBytes, peer.maxMessageBytes);
+      if (length > most) return new RefusedResult(peer.id, () => tooLarge(length, most));
+    }
+    if (this.#backlog.admit(peer, length, count)) return undefined;
+    const messages = peer.sentSeq - peer.doneMessages;
+    const bytes = peer.sentBytes - peer.doneBytes;
+    return new RefusedResult(peer.id, () => queueFull(peer.id, messages, bytes));
+  }
+
   /** Takes a message that was let in. Tells those peers to which it could not be handed over. */
   #hand(target: Target, { bytes, kind }: Encoded): Map<Peer, PutResult> | undefined {
     const slab = this.#slab;
@@ -341,107 +381,6 @@ export class Sender implements Watch {
     return failed;
   }
 
-  /** Why a message cannot be put to `peer`; undefined when it can. */
-  #refuse(peer: Peer, length: number, count: number): PutResult | undefined {
-    if (this.#closed !== undefined) return new RefusedResult(peer.id, this.#closed);
-    if (peer.gone !== undefined) {
-      return new RefusedResult(peer.id, () => peerClosed(peer.id, 'no', peer.gone));
-    }
-    if (count === 1) {
-      const most = Math.min(this.#settings.maxMessageBytes, peer.maxMessageBytes);
-      if (length > most) return new RefusedResult(peer.id, () => tooLarge(length, most));
-    }
-    if (peer.sentSeq < peer.seqMark && peer.sentBytes < peer.byteMark) return undefined;
-    return this.#admit(peer, length, count) ? undefined : this.#full(peer);
-  }
-
-  /** Decides about a message that met a mark. */
-  #admit(peer: Peer, length: number, count: number): boolean {
-    this.refresh(peer);
-    if (this.#underMark(peer)) return true;
-    this.#markFull(peer);
-    switch (this.#onFull) {
-      case 'wait':
-        this.#setMarks(peer, 4);
-        return peer.sentSeq < peer.seqMark && peer.sentBytes < peer.byteMark;
-      case 'error':
-        return false;
-      case 'drop-newest':
-        peer.refused += count;
-        this.#refusing.add(peer);
-        this.#schedule();
-        return false;
-      case 'drop-oldest': {
-        this.flush();
-        const gone = this.#native.queueDropOldest(this.#handle, peer.number, count, length);
-        if (gone > 0) {
-          this.#host.readEvents();
-          this.refresh(peer);
-        }
-        // What is on its way cannot be dropped, and the newest always goes: native keeps at most half of the mark on its way,
-        // so at most one message is over it.
-        return true;
-      }
-    }
-  }
-
-  #full(peer: Peer): PutResult {
-    const messages = peer.sentSeq - peer.doneMessages;
-    const bytes = peer.sentBytes - peer.doneBytes;
-    return new RefusedResult(peer.id, () => queueFull(peer.id, messages, bytes));
-  }
-
-  #underMark(peer: Peer): boolean {
-    return (
-      peer.sentSeq - peer.doneMessages < this.#settings.highWaterMessages &&
-      peer.sentBytes - peer.doneBytes < this.#settings.highWaterBytes
-    );
-  }
-
-  /** Sets the marks that the fast path looks at to `times` the high-water mark. */
-  #setMarks(peer: Peer, times: number): void {
-    if (peer.gone !== undefined || this.#closed !== undefined) return;
-    peer.seqMark = peer.doneMessages + times * this.#settings.highWaterMessages;
-    peer.byteMark = peer.doneBytes + times * this.#settings.highWaterBytes;
-    this.#quicken(peer);
-  }
-
-  /** Learns from native what `peer` has acknowledged. */
-  refresh(peer: Peer): void {
-    const out = this.#status;
-    out[status.writtenSeq] = Infinity;
-    if (this.#native.queueStatus(this.#handle, peer.number, out) < 0) return;
-    peer.ackedSeq = out[status.ackedSeq] as number;
-    peer.doneBytes = out[status.doneBytes] as number;
-    peer.doneMessages = out[status.doneMessages] as number;
-    peer.writtenSeq = out[status.writtenSeq] as number;
-    if (this.#underMark(peer)) {
-      this.#setMarks(peer, 1);
-      this.#unmarkFull(peer);
-    } else {
-      this.#setMarks(peer, peer.full && this.#onFull === 'wait' ? 4 : 1);
-    }
-  }
-
-  #markFull(peer: Peer): void {
-    if (peer.full) return;
-    peer.full = true;
-    this.#fullPeers += 1;
-    this.watch(peer);
-  }
-
-  #unmarkFull(peer: Peer): void {
-    if (!peer.full) return;
-    peer.full = false;
-    this.#fullPeers -= 1;
-    if (this.#fullPeers === 0) this.#host.onDrain();
-  }
-
-  /** Has somebody's patience rewarded, in order, while there is room. */
-  #serveRoom(peer: Peer): void {
-    while (peer.roomWaiters.length > 0 && this.hasRoom(peer)) peer.roomWaiters.shift()?.onRoom();
-  }
-
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -452,7 +391,7 @@ export class Sender implements Watch {
   readonly #endTurn = (): void => {
     this.#scheduled = false;
     this.flush();
-    if (this.#watching.size > 0) this.#arm();
+    this.#acks.arm();
     for (const peer of this.#refusing) {
       const count = peer.refused;
       peer.refused = 0;
@@ -460,37 +399,6 @@ export class Sender implements Watch {
     }
     this.#refusing.clear();
   };
-
-  #arm(): void {
-    for (const peer of this.#watching) {
-      while (!this.#armed(peer)) {
-        this.refresh(peer);
-        peer.settle();
-        this.#serveRoom(peer);
-      }
-    }
-  }
-
-  /** Whether native watches what must be watched next; false when that is acknowledged already. */
-  #armed(peer: Peer): boolean {
-    this.#serveRoom(peer);
-    const next = Math.min(
-      peer.waiters.first,
-      peer.full || peer.roomWaiters.length > 0
-        ? Math.max(peer.ackedSeq + 1, peer.sentSeq - this.#settings.highWaterMessages + 1)
-        : Infinity,
-    );
-    if (next === Infinity || peer.gone !== undefined) {
-      this.#watching.delete(peer);
-      return true;
-    }
-    if (peer.watched !== 0 && peer.watched <= next) return true;
-    // Native has not seen what is still in the slab.
-    if (this.#slab.target?.peers.includes(peer)) this.flush();
-    if (this.#native.queueWatch(this.#handle, peer.number, next)) return false;
-    peer.watched = next;
-    return true;
-  }
 
   #targetOf(peers: readonly Peer[]): Target {
     if (peers.length === 1) return (peers[0] as Peer).target;
@@ -501,56 +409,6 @@ export class Sender implements Watch {
     return this.#several;
   }
 
-  #checkPacked({ data, lengths }: Packed): {
-    data: Uint8Array;
-    count: number;
-    words: Uint32Array | number;
-  } {
-    const most = this.#settings.maxMessageBytes;
-    if (!this.#rawBytes) {
-      throw invalid(
-        'data',
-        data,
-        "a list of values: packed bytes need serializer 'auto' or 'bytes'",
-      );
-    }
-    if (!(data instanceof Uint8Array)) throw invalid('data', data, 'a Uint8Array');
-    if (isLost(data)) throw lostMemory();
-    const bytes = unshared(data);
-    if (typeof lengths === 'number') {
-      const count = bytes.length / lengths;
-      if (!Number.isInteger(lengths) || lengths < 1 || !Number.isInteger(count)) {
-        throw invalid(
-          'lengths',
-          lengths,
-          `an integer that divides the ${bytes.length} bytes of data`,
-        );
-      }
-      if (lengths > most) throw tooLarge(lengths, most);
-      return { data: bytes, count, words: lengths };
-    }
-    if (!(lengths instanceof Uint32Array)) {
-      throw invalid('lengths', lengths, 'a Uint32Array, or one length for all');
-    }
-    // Native reads what was checked, also when another thread writes to it.
-    const words = unshared32(lengths);
-    let sum = 0;
-    const count = words.byteLength / Uint32Array.BYTES_PER_ELEMENT;
-    for (let i = 0; i < count; i += 1) {
-      const length = words[i] as number;
-      if (length > most) throw tooLarge(length, most);
-      sum += length;
-    }
-    if (sum !== bytes.length) {
-      throw invalid(
-        'lengths',
-        `a list with the sum ${sum}`,
-        `as long in sum as data: ${bytes.length}`,
-      );
-    }
-    return { data: bytes, count, words };
-  }
-
   #refusedBy(peer: Peer, code: number): PutResult {
     return new RefusedResult(peer.id, () => this.#errorOf(peer, code));
   }
@@ -558,28 +416,17 @@ export class Sender implements Watch {
   /** Native did not take messages that were counted already: nothing more can be sent in order. */
   #broken(peer: Peer, from: number, code: number): void {
     peer.goneFrom = Math.min(peer.goneFrom, from);
-    this.#watching.delete(peer);
-    this.#unmarkFull(peer);
+    this.#acks.delete(peer);
+    this.#backlog.lose(peer);
     peer.fail(this.#errorOf(peer, code));
   }
 
   #errorOf(peer: Peer, code: number): ChaskiError {
     const name = this.#native.errorCodes()[-code];
     if (name === 'ERR_CHASKI_CLOSED') return this.#closed?.() ?? closed(undefined, 'no');
-    if (name === 'ERR_CHASKI_NOT_CONNECTED') return notConnected(peer.id);
-    if (isErrorCode(name)) {
-      return new ChaskiError(name, `The native part refused a message to ${peer.id} (${name}).`, {
-        delivered: 'no',
-        retryable: name === 'ERR_CHASKI_QUEUE_FULL',
-      });
-    }
-    return fromNative(name, `The native part refused a message with the unknown code ${code}.`);
+    return notTaken(peer.id, name, code);
   }
 }
 
 /** The result of putting nothing at all. */
 const nothing: PutResult = new ManyResult([], []);
-
-function unshared32(words: Uint32Array): Uint32Array {
-  return words.buffer instanceof SharedArrayBuffer ? new Uint32Array(words) : words;
-}

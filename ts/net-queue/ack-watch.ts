@@ -1,0 +1,88 @@
+// Learns of acknowledgements that somebody waits for. Native watches one sequence number of each peer and wakes JavaScript
+// when it is reached, so nothing is woken for acknowledgements that nobody looks at.
+import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import type { Backlog } from './backlog.ts';
+import type { Peer } from './peer.ts';
+
+export class AckWatch {
+  readonly #native: NativeBinding;
+  readonly #handle: QueueHandle;
+  readonly #backlog: Backlog;
+  readonly #highWaterMessages: number;
+  readonly #handOver: (peer: Peer) => void;
+  /** Peers that native watches, or should from the end of this turn on. */
+  readonly #peers: Set<Peer> = new Set();
+
+  /** `handOver` hands native what is still gathered for a peer: it cannot watch what it has not seen. */
+  constructor(
+    native: NativeBinding,
+    handle: QueueHandle,
+    backlog: Backlog,
+    highWaterMessages: number,
+    handOver: (peer: Peer) => void,
+  ) {
+    this.#native = native;
+    this.#handle = handle;
+    this.#backlog = backlog;
+    this.#highWaterMessages = highWaterMessages;
+    this.#handOver = handOver;
+  }
+
+  /** Somebody waits for `peer`; native learns of it with the next `arm()`. */
+  add(peer: Peer): void {
+    this.#peers.add(peer);
+  }
+
+  /** `peer` is lost. */
+  delete(peer: Peer): void {
+    this.#peers.delete(peer);
+  }
+
+  /** Some of the watched messages were acknowledged. */
+  onAcked(): void {
+    for (const peer of this.#peers) {
+      peer.watched = 0;
+      this.#backlog.refresh(peer);
+      peer.settle();
+    }
+    this.arm();
+  }
+
+  /** Has native watch what must be watched next, and settles what is acknowledged already. */
+  arm(): void {
+    for (const peer of this.#peers) {
+      while (!this.#armed(peer)) {
+        this.#backlog.refresh(peer);
+        peer.settle();
+        this.#serveRoom(peer);
+      }
+    }
+  }
+
+  /** Whether native watches what must be watched next; false when that is acknowledged already. */
+  #armed(peer: Peer): boolean {
+    this.#serveRoom(peer);
+    const next = Math.min(
+      peer.waiters.first,
+      peer.full || peer.roomWaiters.length > 0
+        ? Math.max(peer.ackedSeq + 1, peer.sentSeq - this.#highWaterMessages + 1)
+        : Infinity,
+    );
+    if (next === Infinity || peer.gone !== undefined) {
+      this.#peers.delete(peer);
+      return true;
+    }
+    if (peer.watched !== 0 && peer.watched <= next) return true;
+    this.#handOver(peer);
+    if (this.#native.queueWatch(this.#handle, peer.number, next)) return false;
+    peer.watched = next;
+    return true;
+  }
+
+  /** Has somebody's patience rewarded, in order, while there is room. */
+  #serveRoom(peer: Peer): void {
+    while (peer.roomWaiters.length > 0 && this.#backlog.hasRoom(peer)) {
+      peer.roomWaiters.shift()?.onRoom();
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// What was put to a peer and is not acknowledged: how much of it there may be, and what happens at the bound.
+import { status } from '../binding/index.ts';
+import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import type { Settings } from './options.ts';
+import type { Peer } from './peer.ts';
+
+/** What the backlog asks of the sender. */
+export interface BacklogHost {
+  /** The marks of `peer` have moved. */
+  onMarks(peer: Peer): void;
+  /** `peer` is full: somebody must learn when it is not any more. */
+  onFull(peer: Peer): void;
+  /** No peer is full any more. */
+  onDrain(): void;
+  /** A message to `peer` was refused, by onFull 'drop-newest'. */
+  onRefused(peer: Peer): void;
+  /** All that was gathered must be handed to native. */
+  flush(): void;
+  /** Native has events that must be read now. */
+  readEvents(): void;
+}
+
+export class Backlog {
+  readonly #native: NativeBinding;
+  readonly #handle: QueueHandle;
+  readonly #settings: Settings;
+  readonly #host: BacklogHost;
+  readonly #status: Float64Array = new Float64Array(status.length);
+  #fullPeers = 0;
+  #closed = false;
+
+  constructor(native: NativeBinding, handle: QueueHandle, settings: Settings, host: BacklogHost) {
+    this.#native = native;
+    this.#handle = handle;
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  /** Whether some peer is at its high-water mark. */
+  get needDrain(): boolean {
+    return this.#fullPeers > 0;
+  }
+
+  /** A new peer: the first marks. */
+  add(peer: Peer): void {
+    this.#setMarks(peer, 1);
+  }
+
+  /** No mark is set any more, so no put passes unseen. */
+  close(peers: readonly Peer[]): void {
+    this.#closed = true;
+    for (const peer of peers) peer.bar();
+  }
+
+  /** `peer` is lost, and does not count as full any more. */
+  lose(peer: Peer): void {
+    this.#unmarkFull(peer);
+  }
+
+  /** Whether the backlog is under the high-water mark. */
+  hasRoom(peer: Peer): boolean {
+    if (peer.gone !== undefined) return false;
+    if (!peer.full && this.#underMark(peer)) return true;
+    this.refresh(peer);
+    if (this.#underMark(peer)) return true;
+    this.#markFull(peer);
+    return false;
+  }
+
+  /** Whether `count` messages of `length` bytes in all may be put now; applies `onFull` when the mark is reached. */
+  admit(peer: Peer, length: number, count: number): boolean {
+    if (underMarks(peer)) return true;
+    this.refresh(peer);
+    if (this.#underMark(peer)) return true;
+    this.#markFull(peer);
+    switch (this.#settings.onFull) {
+      case 'wait':
+        this.#setMarks(peer, 4);
+        return underMarks(peer);
+      case 'error':
+        return false;
+      case 'drop-newest':
+        peer.refused += count;
+        this.#host.onRefused(peer);
+        return false;
+      case 'drop-oldest':
+        this.#dropOldest(peer, length, count);
+        // What is on its way cannot be dropped, and the newest always goes: native keeps at most half of the mark on its way,
+        // so at most one message is over it.
+        return true;
+    }
+  }
+
+  /** Learns from native what `peer` has acknowledged. */
+  refresh(peer: Peer): void {
+    const out = this.#status;
+    out[status.writtenSeq] = Infinity;
+    if (this.#native.queueStatus(this.#handle, peer.number, out) < 0) return;
+    peer.ackedSeq = out[status.ackedSeq] as number;
+    peer.doneBytes = out[status.doneBytes] as number;
+    peer.doneMessages = out[status.doneMessages] as number;
+    peer.writtenSeq = out[status.writtenSeq] as number;
+    if (this.#underMark(peer)) {
+      this.#setMarks(peer, 1);
+      this.#unmarkFull(peer);
+    } else {
+      this.#setMarks(peer, peer.full && this.#settings.onFull === 'wait' ? 4 : 1);
+    }
+  }
+
+  #dropOldest(peer: Peer, length: number, count: number): void {
+    this.#host.flush();
+    if (this.#native.queueDropOldest(this.#handle, peer.number, count, length) > 0) {
+      this.#host.readEvents();
+      this.refresh(peer);
+    }
+  }
+
+  #underMark(peer: Peer): boolean {
+    return (
+      peer.sentSeq - peer.doneMessages < this.#settings.highWaterMessages &&
+      peer.sentBytes - peer.doneBytes < this.#settings.highWaterBytes
+    );
+  }
+
+  /** Sets the marks that the fast path looks at to `times` the high-water mark. */
+  #setMarks(peer: Peer, times: number): void {
+    if (peer.gone !== undefined || this.#closed) return;
+    peer.seqMark = peer.doneMessages + times * this.#settings.highWaterMessages;
+    peer.byteMark = peer.doneBytes + times * this.#settings.highWaterBytes;
+    this.#host.onMarks(peer);
+  }
+
+  #markFull(peer: Peer): void {
+    if (peer.full) return;
+    peer.full = true;
+    this.#fullPeers += 1;
+    this.#host.onFull(peer);
+  }
+
+  #unmarkFull(peer: Peer): void {
+    if (!peer.full) return;
+    peer.full = false;
+    this.#fullPeers -= 1;
+    if (this.#fullPeers === 0) this.#host.onDrain();
+  }
+}
+
+/** Below both marks, a put needs no look at anything else. */
+function underMarks(peer: Peer): boolean {
+  return peer.sentSeq < peer.seqMark && peer.sentBytes < peer.byteMark;
+}

@@ -1,0 +1,122 @@
+// The states of a communicator, in the order in which they can follow each other, and those who wait for one of them.
+import type { ChaskiError } from '../errors.ts';
+import { bound } from '../shared/wait.ts';
+import type { WaitOptions } from '../shared/wait.ts';
+import { closed } from './failures.ts';
+
+/** What the states of a communicator mean for its parts. */
+export interface LifeHost {
+  /** The close begins: from now on nothing can be put. */
+  bar(): void;
+  /** Native takes leave of the peers, for at most so long. */
+  leave(timeoutMs: number): void;
+  /** The peers that are left are lost. */
+  lose(): void;
+  /** It is closed: nothing of it is needed any more. */
+  forget(): void;
+}
+
+export class Life {
+  readonly #host: LifeHost;
+  #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
+  #failure: ChaskiError | undefined = undefined;
+  #readyWaiters: ((error: ChaskiError | undefined) => void)[] = [];
+  #closeWaiters: (() => void)[] = [];
+
+  constructor(host: LifeHost) {
+    this.#host = host;
+  }
+
+  get closed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Why it could not open, or ended out of order. */
+  get failure(): ChaskiError | undefined {
+    return this.#failure;
+  }
+
+  /** @throws ResourceClosed once a close has begun. */
+  checkOpen(): void {
+    if (this.#state === 'closing' || this.closed) throw closed(this.#failure, 'no');
+  }
+
+  /** Resolves when it is open; rejects when it cannot be any more. */
+  ready(options: WaitOptions | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#state === 'open') {
+        resolve();
+        return;
+      }
+      if (this.#state !== 'opening' || this.#failure !== undefined) {
+        reject(this.#failure ?? closed());
+        return;
+      }
+      const disarm = bound('Opening the communicator', options, (error) => {
+        this.#readyWaiters = this.#readyWaiters.filter((known) => known !== waiter);
+        reject(error);
+      });
+      const waiter = (error: ChaskiError | undefined): void => {
+        disarm();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      this.#readyWaiters.push(waiter);
+    });
+  }
+
+  /** It listens, or has reached its server; `tell` is called unless that is no news, or too late. */
+  open(tell: () => void): void {
+    if (this.#state !== 'opening') return;
+    this.#state = 'open';
+    tell();
+    this.#settleReady(undefined);
+  }
+
+  /** It could not open; native will say that it is closed. */
+  fail(error: ChaskiError): void {
+    this.#failure = error;
+    this.#settleReady(error);
+  }
+
+  /** Begins the close, at most once, or hastens the one under way; resolves at its end. */
+  async close(timeoutMs: number, force: boolean): Promise<void> {
+    if (this.closed) return;
+    const first = this.#state !== 'closing';
+    if (first) this.#begin();
+    if (first || force) this.#host.leave(force ? 0 : timeoutMs);
+    await new Promise<void>((resolve) => {
+      this.#closeWaiters.push(resolve);
+    });
+  }
+
+  /** Ends at once, for `reason` unless there was one before. */
+  abort(reason: ChaskiError | undefined): void {
+    this.#failure ??= reason;
+    void this.close(0, true);
+  }
+
+  /** Native is done. */
+  end(): void {
+    if (this.closed) return;
+    if (this.#state !== 'closing') this.#begin();
+    this.#host.lose();
+    this.#state = 'closed';
+    this.#host.forget();
+    const waiters = this.#closeWaiters;
+    this.#closeWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  #begin(): void {
+    this.#state = 'closing';
+    this.#settleReady(this.#failure ?? closed());
+    this.#host.bar();
+  }
+
+  #settleReady(error: ChaskiError | undefined): void {
+    const waiters = this.#readyWaiters;
+    this.#readyWaiters = [];
+    for (const waiter of waiters) waiter(error);
+  }
+}

@@ -1,0 +1,175 @@
+// What native tells: what it means for the peers, the life of the communicator, and its listeners.
+import type { NativeBinding, NativeEvent, QueueHandle } from '../binding/index.ts';
+import { ChaskiError } from '../errors.ts';
+import { tellLost, tellOpen } from './diagnostics.ts';
+import { closed, fromNative } from './failures.ts';
+import type { Life } from './life.ts';
+import type { Settings } from './options.ts';
+import type { PeerBook } from './peer-book.ts';
+import { Peer } from './peer.ts';
+import type { Sender } from './sender.ts';
+import type { Address, CommunicatorEvents } from './types.ts';
+import { Purpose } from './types.ts';
+
+/** Tells listeners. Never throws. */
+type Tell = <E extends keyof CommunicatorEvents>(
+  event: E,
+  ...values: CommunicatorEvents[E]
+) => void;
+
+/** The parts of a communicator that events act on. */
+export interface EventTargets {
+  readonly settings: Settings;
+  readonly life: Life;
+  readonly peers: PeerBook;
+  readonly sender: Sender;
+  readonly tell: Tell;
+}
+
+export class NativeEvents {
+  readonly #native: NativeBinding;
+  readonly #handle: QueueHandle;
+  readonly #targets: EventTargets;
+  readonly #client: boolean;
+  #address: Address | undefined = undefined;
+  /** Events that were read and not told yet. */
+  #untold: NativeEvent[] = [];
+  #telling = false;
+
+  constructor(native: NativeBinding, handle: QueueHandle, targets: EventTargets) {
+    this.#native = native;
+    this.#handle = handle;
+    this.#targets = targets;
+    this.#client = targets.settings.purpose === Purpose.CLIENT;
+  }
+
+  /** Where the communicator listens, or what it is connected to, once that is known. */
+  get address(): Address | undefined {
+    return this.#address;
+  }
+
+  /** Takes native's events. Only what numbers mean is applied at once; the rest is told when the caller's work is done. */
+  read(): void {
+    const events = this.#native.queueEvents(this.#handle);
+    for (const event of events) {
+      if (event.kind === 'peer') this.#greet(event);
+      else if (event.kind === 'dropped') {
+        this.#peerOf(event)?.drop(event.first ?? 0, event.last ?? 0);
+      }
+    }
+    if (this.#untold.length === 0 && events.length > 0) process.nextTick(this.tell);
+    this.#untold.push(...events);
+  }
+
+  /** Tells what was read. */
+  readonly tell = (): void => {
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift()) {
+      this.#tell(event);
+    }
+    this.#telling = false;
+  };
+
+  /** The peer that native calls `number`; reads events first when it is new. */
+  peer(number: number): Peer {
+    const { peers } = this.#targets;
+    const known = peers.byNumber(number);
+    if (known !== undefined) return known;
+    this.read();
+    const peer = peers.byNumber(number);
+    if (peer === undefined) {
+      throw new ChaskiError(
+        'ERR_CHASKI_INTERNAL',
+        `The native part named the peer ${number}, which it never announced.`,
+      );
+    }
+    return peer;
+  }
+
+  #tell(event: NativeEvent): void {
+    const { life, peers, tell } = this.#targets;
+    const peer = this.#peerOf(event);
+    switch (event.kind) {
+      case 'open':
+        this.#address = addressOf(event);
+        if (!this.#client) this.#open();
+        break;
+      case 'peer':
+        if (peer === undefined) break;
+        if (this.#client) this.#open();
+        tell('ini', peer.id);
+        break;
+      case 'fin':
+        if (peer === undefined) break;
+        tell('fin', peer.id);
+        // Who takes its leave waits for the others to do the same, with all that they had put by then.
+        if (this.#client) {
+          void life.close(this.#targets.settings.closeTimeoutMs, false);
+        } else {
+          this.#targets.sender.flush();
+          this.#native.queueFinish(this.#handle, peer.number);
+        }
+        break;
+      case 'lost':
+        if (peer !== undefined) this.#lose(peer, event);
+        break;
+      case 'gone':
+        if (peer !== undefined) peers.forget(peer);
+        break;
+      case 'dropped':
+        if (peer === undefined) break;
+        tell('dropped', peer.id, (event.last ?? 0) - (event.first ?? 0) + 1);
+        break;
+      case 'warning':
+        tell('warning', fromNative(event.code, event.message));
+        break;
+      case 'failed':
+        life.fail(fromNative(event.code, event.message));
+        break;
+      case 'closed':
+        life.end();
+        break;
+    }
+  }
+
+  #open(): void {
+    const { id, purpose } = this.#targets.settings;
+    this.#targets.life.open(() => {
+      tellOpen({ id, purpose, address: this.#address });
+    });
+  }
+
+  #greet(event: NativeEvent): void {
+    const { peers, sender, settings } = this.#targets;
+    let peer = this.#peerOf(event);
+    if (peer === undefined) {
+      peer = new Peer(event.peer ?? 0, '', settings.maxMessageBytes);
+      peers.add(peer);
+      sender.add(peer);
+    }
+    if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
+    peer.sharing = event.ackProcessed === false && settings.onFull !== 'drop-oldest';
+    peers.greet(peer, event.id ?? '');
+  }
+
+  #lose(peer: Peer, event: NativeEvent): void {
+    const { life, peers, sender, settings, tell } = this.#targets;
+    const error = event.code === '' ? undefined : fromNative(event.code, event.message);
+    peers.lose(peer);
+    sender.lose(peer, error ?? closed());
+    const { id, purpose } = settings;
+    tellLost({ id, purpose, peer: peer.id, error });
+    // Without its server a client has nothing left to do.
+    if (this.#client) life.abort(error);
+    tell('lost', peer.id, error);
+  }
+
+  #peerOf(event: NativeEvent): Peer | undefined {
+    return event.peer === undefined ? undefined : this.#targets.peers.byNumber(event.peer);
+  }
+}
+
+function addressOf({ host, port, path }: NativeEvent): Address {
+  return path === undefined || path === '' ? { host: host ?? '', port: port ?? 0 } : { path };
+}

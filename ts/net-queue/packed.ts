@@ -1,0 +1,70 @@
+// Many messages in one piece of memory, checked before anything of it is counted or sent.
+import { isLost, lostMemory, unshared } from '../codec/index.ts';
+import { invalid, tooLarge } from './failures.ts';
+import type { Packed } from './types.ts';
+
+/** Whether `messages` is memory with lengths, and not a list of values. */
+export function isPacked(messages: unknown): messages is Packed {
+  return (
+    typeof messages === 'object' &&
+    messages !== null &&
+    'data' in messages &&
+    'lengths' in messages &&
+    !(Symbol.iterator in messages)
+  );
+}
+
+/** Packed messages that native can take as they are: kind 0, so that a length is a word. */
+export interface Checked {
+  readonly data: Uint8Array;
+  readonly count: number;
+  /** One for each message, or one for all. */
+  readonly words: Uint32Array | number;
+}
+
+/**
+ * Checks packed bytes, none of them longer than `most`.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_TOO_LARGE`.
+ */
+export function checkPacked({ data, lengths }: Packed, most: number): Checked {
+  if (!(data instanceof Uint8Array)) throw invalid('data', data, 'a Uint8Array');
+  if (isLost(data)) throw lostMemory();
+  const bytes = unshared(data);
+  if (typeof lengths === 'number') {
+    const count = bytes.length / lengths;
+    if (!Number.isInteger(lengths) || lengths < 1 || !Number.isInteger(count)) {
+      throw invalid(
+        'lengths',
+        lengths,
+        `an integer that divides the ${bytes.length} bytes of data`,
+      );
+    }
+    if (lengths > most) throw tooLarge(lengths, most);
+    return { data: bytes, count, words: lengths };
+  }
+  if (!(lengths instanceof Uint32Array)) {
+    throw invalid('lengths', lengths, 'a Uint32Array, or one length for all');
+  }
+  // Native reads what was checked, also when another thread writes to it.
+  const words = unshared32(lengths);
+  let sum = 0;
+  const count = words.byteLength / Uint32Array.BYTES_PER_ELEMENT;
+  for (let i = 0; i < count; i += 1) {
+    const length = words[i] as number;
+    if (length > most) throw tooLarge(length, most);
+    sum += length;
+  }
+  if (sum !== bytes.length) {
+    throw invalid(
+      'lengths',
+      `a list with the sum ${sum}`,
+      `as long in sum as data: ${bytes.length}`,
+    );
+  }
+  return { data: bytes, count, words };
+}
+
+function unshared32(words: Uint32Array): Uint32Array {
+  return words.buffer instanceof SharedArrayBuffer ? new Uint32Array(words) : words;
+}
