@@ -39,7 +39,11 @@ test('every target is built and tried before a release', () => {
   expect(targetsOf('try')).toEqual(new Set(pack.napi.targets));
 });
 
-describe.each(['package-lock.json', 'benches/package-lock.json'])('%s', (lockfile) => {
+describe.each([
+  'package-lock.json',
+  'benches/package-lock.json',
+  'test/runtimes/package-lock.json',
+])('%s', (lockfile) => {
   const packages = Object.entries<{
     resolved?: string;
     integrity?: string;
