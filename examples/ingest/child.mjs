@@ -10,6 +10,8 @@ import { Failure, explain } from './failure.mjs';
 
 /** @typedef {{ type: string } & Record<string, any>} ChildMessage */
 
+/** @typedef {'starting' | 'at work' | 'done, but still there' | 'ended'} Stage how far a child is */
+
 const STDERR_KEPT = 4096;
 
 /** The parent's side. Emits the child's messages by their type. */
@@ -18,6 +20,8 @@ export class Child extends EventEmitter {
   #stderr = '';
   /** @type {ChildMessage | undefined} */
   #outcome;
+  /** @type {Stage} */
+  #stage = 'starting';
 
   /**
    * @param {string} name for messages: 'consumer', 'producer 1'
@@ -34,13 +38,23 @@ export class Child extends EventEmitter {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
     });
     this.#process.on('message', (/** @type {ChildMessage} */ message) => {
-      if (message.type === 'result' || message.type === 'error') this.#outcome = message;
-      else this.emit(message.type, message);
+      if (message.type === 'result' || message.type === 'error') {
+        this.#outcome = message;
+        this.#stage = 'done, but still there';
+      } else {
+        if (message.type !== 'progress') this.#stage = 'at work';
+        this.emit(message.type, message);
+      }
     });
     /** What the child's work returned. Rejects when it failed, or when the process ended in any other way. */
     this.result = this.#end();
     this.result.catch(() => {}); // whoever waits for it will see it
     this.send({ type: 'start', config });
+  }
+
+  /** How far it is; it is at work from the first message on that tells more than progress. */
+  get stage() {
+    return this.#stage;
   }
 
   /** @param {ChildMessage} message */
@@ -70,6 +84,7 @@ export class Child extends EventEmitter {
 
   async #end() {
     const [code, signal] = await once(this.#process, 'close');
+    this.#stage = 'ended';
     if (this.#outcome?.type === 'result') return this.#outcome['value'];
     if (this.#outcome) {
       const { message, expected } = this.#outcome;

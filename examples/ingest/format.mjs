@@ -2,7 +2,7 @@
 // Numbers as people read them.
 
 const INTEGER = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+const UNITS = ['byte', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 /** 1234567 → '1,234,567' @param {number} value */
 export const count = (value) => INTEGER.format(value);
@@ -14,14 +14,14 @@ export const count = (value) => INTEGER.format(value);
  */
 export const plural = (value, noun) => `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 
-/** 1536 → '1.50 KiB' @param {number} value */
+/** 1 → '1 byte', 1536 → '1.50 KiB' @param {number} value */
 export function bytes(value) {
   let unit = 0;
   while (value >= 1000 && unit < UNITS.length - 1) {
     value /= 1024;
     unit += 1;
   }
-  return `${unit === 0 ? value : digits(value)} ${UNITS[unit]}`;
+  return unit === 0 ? plural(value, 'byte') : `${digits(value)} ${UNITS[unit]}`;
 }
 
 /** Bytes a second → '172 MB/s' @param {number} value */

@@ -1,7 +1,7 @@
 // @ts-check
 // One run: a consumer process, the producer processes, and the order in which they start and end. All are ready before the clock
 // starts; the consumer ends after the last producer has said that everything it put is acknowledged. When one of them fails, the
-// others are ended and its error is the run's.
+// others are ended and its error is the run's. A watchdog sees that it ends at all.
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Protocol } from 'chaski/net-queue';
 import { Child } from './child.mjs';
 import { Spool } from './spool.mjs';
+import { Watchdog } from './watchdog.mjs';
 
 /** After an interruption, records in flight have so long to arrive. */
 const STOP_MS = 3000;
@@ -37,10 +38,29 @@ const CAUSE_MS = 1000;
  * @returns {Promise<Ingested>}
  */
 export async function ingest(run) {
-  const { source, options, meter, signal, onStart } = run;
+  const { options, signal } = run;
   const crew = new Crew(run);
   const interrupt = () => crew.stop();
   signal.addEventListener('abort', interrupt);
+  const watchdog = new Watchdog(options.stallSeconds * 1000, () => crew.position());
+  try {
+    return await Promise.race([conduct(run, crew), watchdog.stall]);
+  } catch (error) {
+    throw await crew.rootOf(error);
+  } finally {
+    watchdog.stop();
+    signal.removeEventListener('abort', interrupt);
+    await crew.kill();
+  }
+}
+
+/**
+ * The run from its first to its last process.
+ * @param {Run} run
+ * @param {Crew} crew
+ * @returns {Promise<Ingested>}
+ */
+async function conduct({ source, options, meter, signal, onStart }, crew) {
   /** @type {Spool | undefined} */
   let spool;
   /** @type {NodeJS.Timeout | undefined} */
@@ -67,13 +87,9 @@ export async function ingest(run) {
     const stored = await crew.finish();
     const read = spool && file ? { ...source, files: [{ ...file, size: spool.size }] } : source;
     return { put, stored, source: read };
-  } catch (error) {
-    throw await crew.rootOf(error);
   } finally {
     clearTimeout(deadline);
-    signal.removeEventListener('abort', interrupt);
     spool?.stop();
-    await crew.kill();
   }
 }
 
@@ -86,6 +102,10 @@ class Crew {
   #consumer;
   /** @type {Child[]} */
   #producers = [];
+  /** @type {number[]} records, by share */
+  #put = [];
+  #stored = 0;
+  #input = { size: 0, ended: true };
 
   /**
    * Starts the consumer.
@@ -105,7 +125,11 @@ class Crew {
       protocol: this.#protocol,
       queue: { ...place, cluster: this.#cluster },
     });
-    this.#consumer.on('progress', (report) => meter.consumed(report));
+    this.#consumer.on('progress', (report) => {
+      this.#stored = report.records;
+      meter.consumed(report);
+    });
+    if (run.source.kind === 'stdin') this.#input = { size: 0, ended: false };
   }
 
   /** @returns {Promise<import('chaski/net-queue').Address>} */
@@ -125,7 +149,10 @@ class Crew {
       const producers = this.#ids.length;
       const config = { source, share, producers, protocol: this.#protocol, queue };
       const producer = new Child(`producer ${share}`, './producer.mjs', config);
-      producer.on('progress', (report) => meter.produced(share, report));
+      producer.on('progress', (report) => {
+        this.#put[share] = report.put;
+        meter.produced(share, report);
+      });
       return producer;
     });
     await this.#all((producer) => producer.next('ready'));
@@ -152,7 +179,24 @@ class Crew {
 
   /** @param {Spool} progress of standard input */
   tellGrowth({ size, ended }) {
+    this.#input = { size, ended };
     this.tellProducers({ type: 'grown', size, ended });
+  }
+
+  /** @returns {import('./watchdog.mjs').Position} */
+  position() {
+    const put = this.#put.reduce((sum, records) => sum + records, 0);
+    const processes = [this.#consumer, ...this.#producers];
+    return {
+      put,
+      stored: this.#stored,
+      read: this.#input.size,
+      idle:
+        !this.#input.ended &&
+        put === this.#stored &&
+        processes.every(({ stage }) => stage === 'at work'),
+      processes: processes.map(({ name, stage }) => ({ name, stage })),
+    };
   }
 
   /** Ends in order what has begun, soon. */

@@ -139,7 +139,9 @@ function checkCounts(verdict, { put, stored }) {
  * @param {Workspace} workspace
  */
 async function sourceOf(options, workspace) {
-  if (options.input === 'cities') return citiesSource(options.bytes);
+  if (options.input === 'cities') {
+    return citiesSource(join(workspace.temporary, 'cities'), options.bytes);
+  }
   if (options.input === 'files') return filesSource(options.files, options.bytes);
   return stdinSource(join(workspace.temporary, 'stdin'), options.bytes);
 }

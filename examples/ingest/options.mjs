@@ -18,6 +18,7 @@ acknowledges them after fsync. At the end every record on disk is compared with 
   --bytes SIZE      stop after so much: 5000000, 64MiB, 1GiB        default 1GiB for the cities, else no bound
   --seconds N       stop after so long                              default 20 for the cities, else no bound
   --out DIR         keep what was written in DIR                    default: a temporary folder, removed at the end
+  --stall-seconds N fail when nothing has moved for so long         default 30
   --unix            connect through a UNIX socket                   default: TCP on the loopback interface
   --help            show this
 `;
@@ -45,6 +46,7 @@ export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
  * @property {number} producers
  * @property {number} bytes
  * @property {number} seconds may be Infinity
+ * @property {number} stallSeconds
  * @property {string | undefined} out
  * @property {boolean} unix
  * @property {boolean} help
@@ -71,6 +73,10 @@ export function parseOptions(args) {
     producers: values.producers === undefined ? 2 : producers(values.producers),
     bytes: values.bytes === undefined ? (cities ? 2 ** 30 : UNBOUNDED) : size(values.bytes),
     seconds: values.seconds === undefined ? (cities ? 20 : Infinity) : seconds(values.seconds),
+    stallSeconds:
+      values['stall-seconds'] === undefined
+        ? 30
+        : seconds(values['stall-seconds'], '--stall-seconds'),
     out: values.out,
     unix: values.unix ?? false,
     help: values.help ?? false,
@@ -87,6 +93,7 @@ function parse(args) {
         producers: { type: 'string' },
         bytes: { type: 'string' },
         seconds: { type: 'string' },
+        'stall-seconds': { type: 'string' },
         out: { type: 'string' },
         unix: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -117,9 +124,12 @@ function size(text) {
   );
 }
 
-/** @param {string} text */
-function seconds(text) {
+/**
+ * @param {string} text
+ * @param {string} [option]
+ */
+function seconds(text, option = '--seconds') {
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
   if (value > 0 && value <= 2_000_000) return value;
-  throw new UsageError(`--seconds ${printable(text)}: a number above 0 is needed`);
+  throw new UsageError(`${option} ${printable(text)}: a number above 0 is needed`);
 }

@@ -43,7 +43,12 @@ async function produce({ source, share, producers, protocol, queue: options }, p
   const roundTrips = new RoundTrips();
   let put = 0;
   const report = (acknowledged = roundTrips.acknowledged) =>
-    parent.send({ type: 'progress', queued: put - acknowledged, roundTrips: roundTrips.take() });
+    parent.send({
+      type: 'progress',
+      put,
+      queued: put - acknowledged,
+      roundTrips: roundTrips.take(),
+    });
   const timer = setInterval(() => report(), REPORT_MS);
 
   const reader = await blocks(

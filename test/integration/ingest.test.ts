@@ -95,8 +95,8 @@ class Program {
   }
 
   /** Waits until the output holds `text`. */
-  async says(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
+  async says(text: string | RegExp): Promise<void> {
+    while (typeof text === 'string' ? !this.output.includes(text) : !text.test(this.output)) {
       if (this.#process.exitCode !== null)
         throw new Error(`it ended:\n${this.output}${this.errors}`);
       await new Promise<void>((resolve) => (this.#onOutput = resolve));
@@ -278,7 +278,7 @@ describe('npm start', () => {
 
   it.skipIf(windows)('fails when the disk takes no more', async () => {
     const world = new World();
-    const program = world.startLimited(1000, ['--bytes', '50MB']);
+    const program = world.startLimited(30_000, ['--bytes', '100MB']);
     program.stdin.end();
     const { code, errors } = await program.end;
     expect(errors).toMatch(/^Failed: consumer: cannot write producer-\d\.records: .* \(EFBIG\)\n$/);
@@ -320,6 +320,36 @@ describe('npm start', () => {
     expect(code).toBe(expected);
     expect(world.left).toEqual([]);
     for (const pid of started) expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+  });
+
+  it.skipIf(!linux).each(['producer.mjs', 'consumer.mjs'])(
+    'gives up when %s stands still, and says how far everything was',
+    async (module) => {
+      const world = new World();
+      const program = world.start(['--bytes', '8GiB', '--stall-seconds', '2']);
+      program.stdin.end();
+      await program.says(' records/s ');
+      // The rest goes on until it waits for the one that was stopped.
+      for (const pid of program.children(module)) process.kill(pid, 'SIGSTOP');
+      const { code, errors } = await program.end;
+      expect(errors).toMatch(
+        /^Failed: nothing has moved for 2\.00 s: [\d,]+ records put, [\d,]+ on disk; still running: consumer \(at work\), producer 0 \(at work\), producer 1 \(at work\)\n$/,
+      );
+      expect(code).toBe(1);
+      expect(world.left).toEqual([]);
+    },
+  );
+
+  it('waits for standard input as long as it takes', async () => {
+    const world = new World();
+    const program = world.start(['-', '--stall-seconds', '0.5']);
+    program.stdin.write('one\ntwo');
+    // A line a second, and nothing moves meanwhile.
+    await program.says(/\n {2}[2-9]\.\d\d s/);
+    program.stdin.end('\n');
+    const { code, output } = await program.end;
+    expect(output).toContain(verified('2 records'));
+    expect(code).toBe(0);
   });
 
   it('explains itself, and what is wrong with an option', async () => {

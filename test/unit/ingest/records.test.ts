@@ -1,4 +1,5 @@
 import { appendFileSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   Extent,
@@ -139,7 +140,7 @@ describe('recordEnds', () => {
 
 describe('the cities', () => {
   it('are JSON records of a real data set, again and again', async () => {
-    const source = await citiesSource(40_000_000);
+    const source = await citiesSource(join(testFolder(), 'cities'), 40_000_000);
     expect(expectedBytes(source)).toBe(40_000_000);
     const found = await recordsOf(source);
     const names = new Set(found.slice(0, 1000).map((record) => JSON.parse(record.toString()).name));

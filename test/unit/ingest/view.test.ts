@@ -138,8 +138,9 @@ describe('numbers', () => {
   it('are written as people read them', () => {
     expect(count(1_234_567.8)).toBe('1,234,568');
     expect([plural(1, 'record'), plural(2, 'record')]).toEqual(['1 record', '2 records']);
-    expect([0, 999, 1000, 1536, 2 ** 30].map(bytes)).toEqual([
+    expect([0, 1, 999, 1000, 1536, 2 ** 30].map(bytes)).toEqual([
       '0 bytes',
+      '1 byte',
       '999 bytes',
       '0.98 KiB',
       '1.50 KiB',
