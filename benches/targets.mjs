@@ -36,6 +36,7 @@ export const targets = [
     ['slab-joined', 1.2],
     ['zeromq', 1.2],
     ['ws', 6],
+    ['ws-client', 6],
   ]),
   cpu('1mib-callback', '1 MiB', 'slab', 'chaski-thread'),
   cpu('1mib-callback', '1 MiB', 'slab-joined', 'chaski-thread'),
