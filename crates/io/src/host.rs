@@ -356,7 +356,9 @@ impl Shared {
                 reactor.on_event(event.token().0, readable, read_closed, writable, now);
             }
             if self.has_dirty.swap(false, Ordering::SeqCst) {
-                for token in std::mem::take(&mut *lock(&self.dirty)) {
+                // Taken before the loop: in its head, the lock would be held for all of it.
+                let dirty = std::mem::take(&mut *lock(&self.dirty));
+                for token in dirty {
                     reactor.nudge(token, now);
                 }
             }

@@ -249,7 +249,9 @@ impl Hub {
     pub(crate) fn restart_stalled(&self) {
         if self.has_stalled.load(Ordering::SeqCst) && self.has_stalled.swap(false, Ordering::SeqCst)
         {
-            for token in std::mem::take(&mut *lock(&self.stalled)) {
+            // Taken before the loop, whose head would hold the lock: a nudge may run the session, which may stall again.
+            let stalled = std::mem::take(&mut *lock(&self.stalled));
+            for token in stalled {
                 self.driver.nudge(token, false);
             }
         }

@@ -532,7 +532,8 @@ impl wire::Session for Session {
 
 /// Until when the owner waits for the end, if it closes.
 fn closing_deadline(peer: &Peer) -> Option<Instant> {
-    match peer.outbox().phase() {
+    let phase = peer.outbox().phase();
+    match phase {
         Phase::Closing(deadline) => deadline,
         Phase::Open | Phase::Closed => None,
     }

@@ -285,6 +285,25 @@ describe.each(worlds)('a full queue, $name', (world) => {
     expect((await rejection(last)).delivered).toBe('unknown');
   });
 
+  it("with onFull 'drop-oldest' and default marks ends 200,000 puts to a consumer that rests with the newest", async () => {
+    const { server, client } = await net.pair<Uint8Array>({ client: { onFull: 'drop-oldest' } });
+    const total = 200_000;
+    let dropped = 0;
+    client.on('dropped', (_, count) => (dropped += count));
+    for (let i = 0; i < total; i += 1) {
+      void client.put(numbered(i, 64));
+      if (i % 1000 === 0) await turn();
+    }
+    let received = 0;
+    let newest = -1;
+    while (newest !== total - 1) {
+      const batch = await server.getBatch({ timeoutMs: 10_000 });
+      for (const { bytes } of batch) newest = numberIn(bytes);
+      received += batch.length;
+    }
+    expect(received + dropped).toBe(total);
+  });
+
   it("with onFull 'drop-oldest' never refuses the newest put, however small the mark", async () => {
     for (const messages of [1, 2, 3]) {
       const { server, client } = await net.pair<Uint8Array>({

@@ -118,6 +118,24 @@ fn many_small_messages_in_both_directions_through_narrow_budgets() {
 }
 
 #[test]
+fn an_owner_that_looks_late_at_many_small_frames_gets_them_all() {
+    const MESSAGES: usize = 30_000;
+    for running in Running::both() {
+        let (mut server, at) = Owner::server(&running.host, config(1), local());
+        let mut client = Owner::client(&running.host, config(2), at);
+        client.until("it is introduced", introduced);
+        server.keeps = false;
+        for _ in 0..MESSAGES {
+            client.put(0, b"x");
+        }
+        server.until("they come", |server| server.count == MESSAGES);
+        client.leave(&mut server);
+        server.close();
+        assert_eq!((server.errors(), client.errors()), (vec![], vec![]));
+    }
+}
+
+#[test]
 fn many_clients_of_one_server() {
     for running in Running::both() {
         let (mut server, at) = Owner::server(&running.host, config(1), local());
