@@ -27,7 +27,6 @@ export class Backlog {
   readonly #host: BacklogHost;
   readonly #status: Float64Array = new Float64Array(status.length);
   #fullPeers = 0;
-  #closed = false;
 
   constructor(native: NativeBinding, handle: QueueHandle, settings: Settings, host: BacklogHost) {
     this.#native = native;
@@ -46,12 +45,6 @@ export class Backlog {
     this.#setMarks(peer, 1);
   }
 
-  /** No mark is set any more, so no put passes unseen. */
-  close(peers: readonly Peer[]): void {
-    this.#closed = true;
-    for (const peer of peers) peer.bar();
-  }
-
   /** `peer` is lost, and does not count as full any more. */
   lose(peer: Peer): void {
     this.#unmarkFull(peer);
@@ -59,7 +52,7 @@ export class Backlog {
 
   /** Whether the backlog is under the high-water mark. */
   hasRoom(peer: Peer): boolean {
-    if (peer.gone !== undefined) return false;
+    if (peer.barred) return false;
     if (!peer.full && this.#underMark(peer)) return true;
     this.refresh(peer);
     if (this.#underMark(peer)) return true;
@@ -125,7 +118,7 @@ export class Backlog {
 
   /** Sets the marks that the fast path looks at to `times` the high-water mark. */
   #setMarks(peer: Peer, times: number): void {
-    if (peer.gone !== undefined || this.#closed) return;
+    if (peer.barred) return;
     peer.seqMark = peer.doneMessages + times * this.#settings.highWaterMessages;
     peer.byteMark = peer.doneBytes + times * this.#settings.highWaterBytes;
     this.#host.onMarks(peer);

@@ -35,11 +35,19 @@ export function peerClosed(peer: string, delivered: Delivered, cause?: unknown):
   });
 }
 
+export function peerLeaving(peer: string): ResourceClosed {
+  return new ResourceClosed(
+    `The peer ${peer} is about to leave (the event fin), and takes nothing more. The message was not sent.`,
+    peer,
+    { delivered: 'no' },
+  );
+}
+
 export function notConnected(peer: string | undefined): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_NOT_CONNECTED',
     peer === undefined
-      ? 'No peer is connected, so the message went nowhere. Wait for one (the event ini), then put again.'
+      ? 'No peer is connected that stays, so the message went nowhere. Wait for one (the event ini), then put again.'
       : `No peer with the id ${peer} is connected. communicator.peers lists those that are.`,
     { retryable: true, delivered: 'no' },
   );

@@ -2,7 +2,7 @@
 import type { NativeBinding, NativeEvent, QueueHandle } from '../binding/index.ts';
 import { ChaskiError } from '../errors.ts';
 import { tellLost, tellOpen } from './diagnostics.ts';
-import { closed, fromNative } from './failures.ts';
+import { closed, fromNative, peerLeaving } from './failures.ts';
 import type { Life } from './life.ts';
 import type { Settings } from './options.ts';
 import type { PeerBook } from './peer-book.ts';
@@ -88,7 +88,7 @@ export class NativeEvents {
   }
 
   #tell(event: NativeEvent): void {
-    const { life, peers, tell } = this.#targets;
+    const { life, peers, sender, tell } = this.#targets;
     const peer = this.#peerOf(event);
     switch (event.kind) {
       case 'open':
@@ -107,8 +107,8 @@ export class NativeEvents {
         if (this.#client) {
           void life.close(this.#targets.settings.closeTimeoutMs, false);
         } else {
-          this.#targets.sender.flush();
-          this.#native.queueFinish(this.#handle, peer.number);
+          peers.finish(peer, peerLeaving(peer.id));
+          sender.finish(peer);
         }
         break;
       case 'lost':

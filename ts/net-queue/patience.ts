@@ -1,7 +1,7 @@
 // Sending that waits: for room under the high-water mark, for acknowledgements, and never longer than its caller wants.
 import { bound } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
-import { notConnected } from './failures.ts';
+import { notConnected, peerLeaving } from './failures.ts';
 import type { Life } from './life.ts';
 import type { Peer, RoomWaiter } from './peer.ts';
 import { SentResult } from './put-result.ts';
@@ -69,6 +69,7 @@ export class Patience {
     return new Promise((resolve, reject) => {
       this.#life.checkOpen();
       if (peer.gone !== undefined) throw notConnected(peer.id);
+      if (peer.barred) throw peerLeaving(peer.id);
       const run = (): void => {
         try {
           resolve(act());

@@ -1,4 +1,5 @@
 // The peers of a communicator, by the number that native gave, and by id.
+import type { ChaskiError } from '../errors.ts';
 import { invalid, notConnected } from './failures.ts';
 import type { Peer } from './peer.ts';
 
@@ -23,9 +24,9 @@ export class PeerBook {
     return this.#live;
   }
 
-  /** The peers to which a put without ids goes: the server, or all that are connected. */
+  /** The peers to which a put without ids goes: the server, or all that are connected and not about to leave. */
   get everyone(): readonly Peer[] {
-    return this.#server?.target.peers ?? this.#connected;
+    return this.#server?.target.peers ?? this.#staying;
   }
 
   /** All that native may still name. */
@@ -89,6 +90,12 @@ export class PeerBook {
     this.#change();
   }
 
+  /** It takes its leave: nothing more is put to it. */
+  finish(peer: Peer, reason: ChaskiError): void {
+    peer.bar(reason);
+    this.#change();
+  }
+
   /** Not connected any more. */
   lose(peer: Peer): void {
     if (this.#byId.get(peer.id) === peer) this.#live.delete(peer.id);
@@ -102,9 +109,9 @@ export class PeerBook {
     this.#change();
   }
 
-  get #connected(): readonly Peer[] {
+  get #staying(): readonly Peer[] {
     this.#everyone ??= [...this.#byNumber.values()].filter(
-      (peer) => this.#byId.get(peer.id) === peer && this.#live.has(peer.id),
+      (peer) => !peer.barred && this.#byId.get(peer.id) === peer && this.#live.has(peer.id),
     );
     return this.#everyone;
   }

@@ -48,6 +48,8 @@ export class Peer {
   full: boolean = false;
   /** Sequence number that native watches; 0 for none. */
   watched: number = 0;
+  /** Nothing more can be put to it: one of both sides takes its leave, or it is gone. */
+  barred: boolean = false;
   /** Why nothing can be sent any more. */
   gone: ChaskiError | undefined = undefined;
   /** From this message on, nothing was handed over. */
@@ -113,20 +115,21 @@ export class Peer {
   /** Nothing more will be acknowledged. */
   fail(error: ChaskiError): void {
     if (this.gone === undefined) this.gone = error;
-    this.bar();
+    this.bar(peerClosed(this.id, 'no', error));
     this.settle();
     this.waiters.take(Infinity, (waiter) => {
       waiter.fail(this.loss(waiter.first));
     });
-    const waiting = this.roomWaiters;
-    this.roomWaiters = [];
-    for (const waiter of waiting) waiter.onGone(peerClosed(this.id, 'no', error));
   }
 
-  /** Lets no put pass unseen any more. */
-  bar(): void {
+  /** Lets no put pass any more; `reason` is for those who wait for room. */
+  bar(reason: ChaskiError): void {
+    this.barred = true;
     this.seqMark = 0;
     this.byteMark = 0;
+    const waiting = this.roomWaiters;
+    this.roomWaiters = [];
+    for (const waiter of waiting) waiter.onGone(reason);
   }
 
   #rejection(first: number, last: number): ChaskiError | undefined {

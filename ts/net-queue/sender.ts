@@ -12,6 +12,7 @@ import {
   notConnected,
   notTaken,
   peerClosed,
+  peerLeaving,
   queueFull,
   tooLarge,
 } from './failures.ts';
@@ -240,7 +241,8 @@ export class Sender implements Watch {
 
   /** Opens a new peer's way out. */
   add(peer: Peer): void {
-    this.#backlog.add(peer);
+    if (this.#closed === undefined) this.#backlog.add(peer);
+    else peer.bar(this.#closed());
   }
 
   /** `peer` is lost: whatever it has not acknowledged never will be. */
@@ -252,11 +254,17 @@ export class Sender implements Watch {
     peer.fail(error);
   }
 
+  /** `peer` will send no more: it gets what was put until now, then our own farewell. */
+  finish(peer: Peer): void {
+    if (this.#slab.target?.peers.includes(peer) === true) this.flush();
+    this.#native.queueFinish(this.#handle, peer.number);
+  }
+
   /** From now on puts are refused. */
   close(peers: readonly Peer[], reason: () => ChaskiError): void {
     this.flush();
     this.#closed ??= reason;
-    this.#backlog.close(peers);
+    for (const peer of peers) peer.bar(reason());
   }
 
   /** Adds a message of bytes to the slab, when nothing needs a second look. */
@@ -327,6 +335,7 @@ export class Sender implements Watch {
     if (peer.gone !== undefined) {
       return new RefusedResult(peer.id, () => peerClosed(peer.id, 'no', peer.gone));
     }
+    if (peer.barred) return new RefusedResult(peer.id, () => peerLeaving(peer.id));
     if (count === 1) {
       const most = Math.min(this.#settings.maxMessageBytes, peer.maxMessageBytes);
       if (length > most) return new RefusedResult(peer.id, () => tooLarge(length, most));

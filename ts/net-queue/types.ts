@@ -170,7 +170,10 @@ export type Address = { host: string; port: number } | { path: string };
 export interface CommunicatorEvents {
   /** A peer finished its handshake. */
   ini: [peer: string];
-  /** A peer said that it will send no more. */
+  /**
+   * A peer said that it will send no more, and leaves when it has got what was put to it until then, listeners of this event
+   * included. What is put to it later is refused with `ERR_CHASKI_CLOSED`; a put to all passes it over.
+   */
   fin: [peer: string];
   /** A peer is gone; `error` says why when it did not go in order. */
   lost: [peer: string, error: ChaskiError | undefined];

@@ -1,4 +1,4 @@
-import { ChaskiError } from 'chaski/net-queue';
+import { ChaskiError, ResourceClosed } from 'chaski/net-queue';
 import type { Communicator } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
@@ -65,6 +65,49 @@ describe.each(worlds)('closing, $name', (world) => {
     await Promise.all([up, down]);
     expect(await values(server, 1000)).toHaveLength(1000);
     expect(await values(client, 1000)).toHaveLength(1000);
+  });
+
+  it('by a client lets it have what is put until its leave is known, listeners of `fin` included', async () => {
+    const { server, client } = await net.pair<string>();
+    const puts: PromiseLike<void>[] = [];
+    server.on('fin', (peer) => puts.push(server.put('last words', peer)));
+    const fin = event(server, 'fin');
+    const closing = client.close();
+    puts.push(server.put('gathered'));
+    await fin;
+    await soon(Promise.all(puts), 'both are acknowledged');
+    await soon(closing, 'the close');
+    expect(await values(client, 2)).toEqual(['gathered', 'last words']);
+  });
+
+  it('by a client bars what is put to it later, and harms nothing that was put before', async () => {
+    const server = await net.server<string>({ highWaterMark: { messages: 1 } });
+    const leaving = await net.client<string>(server, { ack: 'processed' });
+    const staying = await net.client<string>(server);
+    await until(() => server.peers.size === 2, 'both clients');
+    const before = server.put('before', leaving.id);
+    const waiting = [
+      rejection(server.send('waits', { peers: [leaving.id] })),
+      rejection(server.writable({ peer: leaving.id })),
+    ];
+    const fin = event(server, 'fin');
+    const closing = leaving.close();
+    await soon(fin, 'fin');
+    for (const late of [...waiting, rejection(server.put('late', leaving.id))]) {
+      const error = await soon(late, 'a rejection');
+      expect(error).toBeInstanceOf(ResourceClosed);
+      expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'no']);
+    }
+    expect(server.trySend('late', leaving.id)).toBe(false);
+    const all = server.put('to all');
+    expect([...all.futures.keys()]).toEqual([staying.id]);
+    await soon(all, 'the one that stays acknowledges');
+    const message = await leaving.get();
+    message.ack();
+    await soon(before, 'the acknowledgement');
+    await soon(closing, 'the close');
+    expect(message.data).toBe('before');
+    expect((await rejection(leaving.get())).code).toBe('ERR_CHASKI_CLOSED');
   });
 
   it('can be asked for any number of times, and every call waits for the same end', async () => {
