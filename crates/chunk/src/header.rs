@@ -1,5 +1,6 @@
 //! The reference count of a piece of shared memory.
 
+use std::fmt;
 use std::mem::ManuallyDrop;
 use std::process::abort;
 use std::ptr::NonNull;
@@ -29,6 +30,7 @@ pub(crate) enum Memory {
         pool: Option<Pool>,
     },
     Vec(VecMemory),
+    Foreign(#[expect(dead_code, reason = "its drop gives the memory back")] ForeignMemory),
 }
 
 impl Header {
@@ -225,5 +227,52 @@ impl Drop for VecMemory {
 unsafe impl Send for VecMemory {}
 // SAFETY: nothing behind `&VecMemory` touches the bytes.
 unsafe impl Sync for VecMemory {}
+
+/// Memory that a value of another crate keeps alive. Held by its address, because moving a box would claim for it alone
+/// what slices read.
+pub(crate) struct ForeignMemory {
+    keeper: NonNull<dyn Keeper>,
+}
+
+/// Any value that keeps bytes alive: they go when it is dropped.
+trait Keeper: Send + Sync {}
+
+impl<T: Send + Sync> Keeper for T {}
+
+impl ForeignMemory {
+    /// Takes `keeper` over; gives the address and the number of its bytes, which stay where they are, initialized and
+    /// unchanged, until `self` is dropped.
+    pub(crate) fn new<T: AsRef<[u8]> + Send + Sync + 'static>(
+        keeper: T,
+    ) -> (Self, NonNull<u8>, usize) {
+        let keeper = NonNull::from(Box::leak(Box::new(keeper)));
+        // Made first, so that the keeper is dropped also if it panics below.
+        let this = Self { keeper };
+        // SAFETY: the box was leaked above and is taken back by `drop` alone, so the reference is valid as long as `this`
+        // (also when `this` moves, since the keeper does not); nobody makes a `&mut` of it before. So its bytes may be read
+        // until then.
+        let bytes = unsafe { keeper.as_ref() }.as_ref();
+        let address = NonNull::from(bytes).cast();
+        (this, address, bytes.len())
+    }
+}
+
+impl Drop for ForeignMemory {
+    fn drop(&mut self) {
+        // SAFETY: the box that `new` leaked, taken back once; whoever drops the memory is its last user.
+        drop(unsafe { Box::from_raw(self.keeper.as_ptr()) });
+    }
+}
+
+impl fmt::Debug for ForeignMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForeignMemory")
+    }
+}
+
+// SAFETY: the keeper is Send and Sync, and `self` is its sole owner.
+unsafe impl Send for ForeignMemory {}
+// SAFETY: nothing behind `&ForeignMemory` touches the keeper.
+unsafe impl Sync for ForeignMemory {}
 
 const MAX_OWNERS: usize = isize::MAX as usize;

@@ -6,10 +6,10 @@ use std::ops::{Bound, Deref, RangeBounds};
 use std::ptr::NonNull;
 use std::slice;
 
-use crate::header::{Memory, Owner, VecMemory};
+use crate::header::{ForeignMemory, Memory, Owner, VecMemory};
 use crate::large::LargeBuffer;
 
-/// Immutable, reference-counted view into a slab, a vector or a large buffer.
+/// Immutable, reference-counted view into a slab, a vector, a large buffer or memory of somebody else.
 ///
 /// Cloning and cutting share the memory and never copy. The memory stays as it is, and is not used
 /// again, while any slice of it is alive: a small slice keeps its whole slab (copy it out where it
@@ -72,6 +72,18 @@ impl Slice {
         let (address, len, owner) = buffer.into_parts();
         // SAFETY: a large buffer's bytes are initialized, and its memory now belongs to the owner.
         unsafe { Self::new(address, len, Owner::new(Memory::Large(owner))) }
+    }
+
+    /// Takes over whatever keeps bytes alive, without copying them. It is dropped once, after the last slice, by the thread
+    /// that lets go last.
+    #[must_use]
+    pub fn from_keeper(keeper: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        let (memory, address, len) = ForeignMemory::new(keeper);
+        if len == 0 {
+            return Self::empty();
+        }
+        // SAFETY: what `ForeignMemory::new` says of the bytes holds as long as the memory, which now belongs to the owner.
+        unsafe { Self::new(address, len, Owner::new(Memory::Foreign(memory))) }
     }
 
     /// A slice with memory of its own that holds a copy of `bytes`.

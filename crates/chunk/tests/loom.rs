@@ -3,6 +3,7 @@
 #![cfg(loom)]
 
 use chunk::{LargePool, Pool, Slice, ring::spsc};
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
@@ -68,6 +69,62 @@ fn a_writer_and_its_slices_work_on_different_threads() {
         drop((head, tail));
         assert_eq!(&*filler.join().unwrap(), b"def");
         assert_eq!((pool.stats().live, pool.stats().free), (0, 1));
+    });
+}
+
+/// Bytes whose last reader must have come to its end before they are given back.
+struct Lent {
+    bytes: [u8; 4],
+    used: Arc<UnsafeCell<()>>,
+}
+
+// SAFETY: loom checks every use of the cell, which is there for nothing else.
+unsafe impl Send for Lent {}
+// SAFETY: as above.
+unsafe impl Sync for Lent {}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.used.with_mut(|_| ());
+    }
+}
+
+struct Reader(Arc<UnsafeCell<()>>);
+
+impl Reader {
+    fn look(&self, read: impl FnOnce()) {
+        self.0.with(|_| read());
+    }
+}
+
+// SAFETY: as for `Lent`.
+unsafe impl Send for Reader {}
+
+#[test]
+fn a_keeper_is_dropped_only_after_every_read() {
+    loom::model(|| {
+        let used = Arc::new(UnsafeCell::new(()));
+        let slice = Slice::from_keeper(Lent {
+            bytes: *b"abcd",
+            used: Arc::clone(&used),
+        });
+        let (head, tail) = (slice.slice(..2), slice.slice(2..));
+        drop(slice);
+        let at_work = Reader(Arc::clone(&used));
+        let reader = thread::spawn(move || {
+            at_work.look(|| assert_eq!(&*head, b"ab"));
+            drop(head);
+            drop(at_work);
+        });
+        Reader(used).look(|| assert_eq!(&*tail, b"cd"));
+        drop(tail);
+        reader.join().unwrap();
     });
 }
 

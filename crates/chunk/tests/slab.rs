@@ -1,6 +1,9 @@
 //! Behaviour of pools, writers and slices.
 #![cfg(not(loom))]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use chunk::{LargePool, Pool, PoolStats, Slice};
 
 #[test]
@@ -206,4 +209,81 @@ fn memory_that_cannot_be_had_is_an_error() {
     );
     assert_eq!(pool.stats().live, 0);
     assert!(Pool::new(usize::MAX, 1).try_writer().is_err());
+}
+
+/// Bytes of somebody else, which counts how often they are given back.
+struct Lent {
+    bytes: Vec<u8>,
+    given_back: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.given_back.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_keeper_is_dropped_once_after_the_last_slice_wherever_that_is() {
+    let given_back = Arc::<AtomicUsize>::default();
+    let lent = Lent {
+        bytes: (0..100).collect(),
+        given_back: Arc::clone(&given_back),
+    };
+    let address = lent.bytes.as_ptr();
+    let count = || given_back.load(Ordering::SeqCst);
+    let whole = Slice::from_keeper(lent);
+    assert_eq!((whole.as_ptr(), whole.len()), (address, 100));
+    let (mut head, tail) = (whole.slice(..10), whole.slice(90..));
+    drop(whole);
+    let moved = Box::new(head.split_to(5));
+    let last = std::thread::spawn(move || {
+        assert_eq!(&**moved, [0, 1, 2, 3, 4]);
+        assert_eq!(tail.try_into_large().unwrap_err()[0], 90);
+        drop(moved);
+    });
+    last.join().unwrap();
+    assert_eq!((&*head, count()), (&[5, 6, 7, 8, 9][..], 0));
+    assert_eq!(head.clone().into_vec(), [5, 6, 7, 8, 9]);
+    std::thread::spawn(move || drop(head)).join().unwrap();
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn a_keeper_that_lies_with_its_bytes_can_be_read_wherever_the_slice_moves() {
+    let slice = Slice::from_keeper([7_u8; 8]);
+    let boxed = Box::new(slice);
+    assert_eq!(&**boxed, [7; 8]);
+    let moved = *boxed;
+    assert_eq!(moved.slice(6..), [7; 2][..]);
+}
+
+#[test]
+fn a_keeper_of_no_bytes_and_one_that_panics_are_dropped_at_once() {
+    struct Panicking(#[expect(dead_code, reason = "its drop counts")] Lent);
+    impl AsRef<[u8]> for Panicking {
+        fn as_ref(&self) -> &[u8] {
+            panic!("no bytes")
+        }
+    }
+    let given_back = Arc::<AtomicUsize>::default();
+    let lent = || Lent {
+        bytes: Vec::new(),
+        given_back: Arc::clone(&given_back),
+    };
+    let empty = Slice::from_keeper(lent());
+    assert!(empty.is_empty());
+    assert_eq!(given_back.load(Ordering::SeqCst), 1);
+    let panicking = Panicking(lent());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Slice::from_keeper(panicking)
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(given_back.load(Ordering::SeqCst), 2);
 }
