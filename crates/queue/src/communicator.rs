@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use chunk::LargeBuffer;
 use chunk::ring::spsc;
+use chunk::{LargeBuffer, Slice};
 use wire::{Code, Driver, Endpoint, Token};
 
 use crate::client::Client;
@@ -128,6 +128,24 @@ impl Communicator {
         let peer = self.peer(number)?;
         peer.outbox().start_closing(None);
         self.hub.driver().nudge(peer.token, true);
+        Ok(())
+    }
+
+    /// Queues one message and has it sent. `data` is not copied if it is large, and let go of, on any thread, once it is
+    /// written to the socket or never will be.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); `word` must describe all of `data`.
+    pub fn put_owned(
+        &self,
+        number: u32,
+        data: Slice,
+        word: u32,
+        inline: usize,
+    ) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        let bytes = peer.outbox().put_owned(data, word)?;
+        self.hub.driver().nudge(peer.token, bytes <= inline);
         Ok(())
     }
 

@@ -138,20 +138,42 @@ impl Outbox {
 
     /// Queues all messages, whose payloads are at the front of `data`, or none; returns their bytes. Copies; `data` can be changed afterwards.
     pub(crate) fn put(&mut self, data: &[u8], payload: Payload<'_>) -> Result<usize, Code> {
-        if self.phase != Phase::Open {
-            return Err(Code::Closed);
-        }
-        let bytes =
-            usize::try_from(payload.check(self.max_message)?).map_err(|_| Code::InvalidArgument)?;
+        let bytes = self.admit(payload)?;
         let data = data.get(..bytes).ok_or(Code::InvalidArgument)?;
-        if self.is_exhausted(payload.count() as u64) {
-            return Err(Code::QueueFull);
-        }
         let (frames, next_seq) = (self.frames.len(), self.next_seq);
         self.put_checked(data, payload).inspect_err(|_| {
             self.frames.truncate(frames);
             self.next_seq = next_seq;
         })?;
+        Ok(bytes)
+    }
+
+    /// Queues `data`, all of it, as one message; returns its bytes. A large one is not copied, and let go of when it is
+    /// written or will never be.
+    pub(crate) fn put_owned(&mut self, data: Slice, word: u32) -> Result<usize, Code> {
+        let payload = Payload::Uniform(word, 1);
+        let bytes = self.admit(payload)?;
+        if bytes != data.len() {
+            return Err(Code::InvalidArgument);
+        }
+        if is_large(bytes) {
+            self.queue_large(data, word)?;
+        } else {
+            self.put_checked(&data, payload)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Whether such messages are taken now; how many bytes they have.
+    fn admit(&self, payload: Payload<'_>) -> Result<usize, Code> {
+        if self.phase != Phase::Open {
+            return Err(Code::Closed);
+        }
+        let bytes =
+            usize::try_from(payload.check(self.max_message)?).map_err(|_| Code::InvalidArgument)?;
+        if self.is_exhausted(payload.count() as u64) {
+            return Err(Code::QueueFull);
+        }
         Ok(bytes)
     }
 
@@ -247,13 +269,18 @@ impl Outbox {
     fn put_large(&mut self, data: &[u8], word: u32) -> Result<(), Code> {
         let mut buffer = self.large.take(data.len()).map_err(|_| Code::QueueFull)?;
         buffer.copy_from_slice(data);
-        let header = self.header(WORD_BYTES + data.len(), 1)?;
+        self.queue_large(Slice::from_large(buffer), word)
+    }
+
+    fn queue_large(&mut self, body: Slice, word: u32) -> Result<(), Code> {
+        let header = self.header(WORD_BYTES + body.len(), 1)?;
         let writer = self.writer_with(HEADER_BYTES + WORD_BYTES)?;
         if !(writer.put(&header) && writer.put(&word.to_le_bytes())) {
             return Err(Code::Internal);
         }
         let head = writer.freeze(HEADER_BYTES + WORD_BYTES);
-        self.queue(head, Some(Slice::from_large(buffer)), 1, data.len() as u64);
+        let bytes = body.len() as u64;
+        self.queue(head, Some(body), 1, bytes);
         Ok(())
     }
 
@@ -545,6 +572,42 @@ mod tests {
         );
         assert!(out.is_empty());
         assert_eq!(out.last_seq(), 0);
+    }
+
+    #[test]
+    fn a_large_message_that_was_handed_over_is_sent_from_where_it_lies() {
+        let mut out = outbox();
+        let data = Slice::from_vec(vec![7; 70_000]);
+        assert_eq!(out.put_owned(data.clone(), word(70_000)), Ok(70_000));
+        let small = Slice::copy_from(b"abc");
+        assert_eq!(out.put_owned(small.clone(), word(3)), Ok(3));
+        let frame = out.take(u64::MAX).unwrap();
+        let Ok(Parsed::Frame(header)) = parse(&frame.head, 1 << 24) else {
+            panic!()
+        };
+        assert_eq!((header.body_len, header.count, header.seq), (70_004, 1, 1));
+        assert!(frame.body.unwrap().shares_memory_with(&data));
+        let frame = out.take(u64::MAX).unwrap();
+        assert_eq!(&frame.head[HEADER_BYTES + WORD_BYTES..], b"abc");
+        assert!(frame.body.is_none());
+
+        // Refused like those that are copied, and also if it is longer than its word says.
+        assert_eq!(
+            out.put_owned(data.slice(1..), word(70_000)),
+            Err(Code::InvalidArgument)
+        );
+        assert_eq!(
+            out.put_owned(data.clone(), word(69_999)),
+            Err(Code::InvalidArgument)
+        );
+        let long = Slice::from_vec(vec![0; (1 << 24) + 1]);
+        assert_eq!(
+            out.put_owned(long, word((1 << 24) + 1)),
+            Err(Code::TooLarge)
+        );
+        out.end();
+        assert_eq!(out.put_owned(data, word(70_000)), Err(Code::Closed));
+        assert_eq!(out.last_seq(), 2);
     }
 
     #[test]
