@@ -80,6 +80,8 @@ export interface NativeBinding {
     word: number,
     count: number,
   ): number;
+  /** All of `data` is one message, whose `ArrayBuffer` nobody but native may reach from now on, whatever the answer. */
+  queuePutLent(handle: QueueHandle, peer: number, data: Uint8Array, word: number): number;
   queueStatus(handle: QueueHandle, peer: number, out: Float64Array): number;
   queueWatch(handle: QueueHandle, peer: number, seq: number): boolean;
   queueDropOldest(handle: QueueHandle, peer: number, messages: number, bytes: number): number;

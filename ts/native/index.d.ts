@@ -107,6 +107,12 @@ export declare function queueOpen(config: QueueConfig, wake: () => void): number
 /** Puts `count` payloads that lie one after the other in the first `bytes` bytes of `data`, described by `words`. */
 export declare function queuePut(handle: number, peer: number, data: Uint8Array, bytes: number, words: Uint32Array, count: number): number
 
+/**
+ * Puts one message whose payload is all of `data`, without a copy if it is large. The `ArrayBuffer` of `data` must be one
+ * that only this call knows; it is let go of when it is written or never will be.
+ */
+export declare function queuePutLent(handle: number, peer: number, data: Uint8Array, word: number): number
+
 /** Puts `count` payloads that all have the same word. */
 export declare function queuePutUniform(handle: number, peer: number, data: Uint8Array, word: number, count: number): number
 
@@ -138,6 +144,8 @@ export interface QueueStats {
   slabsFree: number
   /** Bytes of buffers for large messages in use, held by views in JavaScript too. */
   largeBytes: number
+  /** Bytes of transferred buffers that are not written yet, and so not collected. */
+  lentBytes: number
   /** Turns of the reactor. */
   turns: number
   /** How often the event loop was found stalled with work due. */

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueOpen, queuePut, queuePutUniform, queueRef, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
 export { queueClose }
@@ -784,6 +784,7 @@ export { queueFinish }
 export { queueForget }
 export { queueOpen }
 export { queuePut }
+export { queuePutLent }
 export { queuePutUniform }
 export { queueRef }
 export { queueStats }

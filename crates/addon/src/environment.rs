@@ -2,25 +2,32 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use io::{Host, Kind};
 use napi::sys;
 use queue::Communicator;
-use wire::{Code, Driver, Token, Word};
+use wire::{Code, Driver};
 
+#[cfg(unix)]
+use crate::callbacks::on_readable;
+use crate::callbacks::on_threadsafe;
+use crate::lent::{Lent, Returns};
+use crate::mailbox::{Bell, Mailbox, QueueDriver};
 use crate::threadsafe::Threadsafe;
 #[cfg(unix)]
 use crate::uv::LoopPoll;
 
 /// Everything that belongs to one JavaScript environment (the main thread or a worker), found by its thread.
 pub(crate) struct Environment {
+    env: sys::napi_env,
     thread_host: Option<ThreadHost>,
     #[cfg(unix)]
     loop_host: Option<LoopHost>,
     queues: HashMap<u32, Queue>,
     next_handle: u32,
+    returns: Arc<Returns>,
 }
 
 /// A communicator and how JavaScript hears of it.
@@ -28,7 +35,10 @@ pub(crate) struct Queue {
     pub(crate) communicator: Communicator,
     pub(crate) host: Host,
     kind: Kind,
+    mailbox: Arc<Mailbox>,
     wake: sys::napi_ref,
+    /// Bytes of JavaScript's memory that are lent.
+    pub(crate) lent: Arc<AtomicU64>,
     /// It keeps the process alive.
     keeps: bool,
     ended: bool,
@@ -36,65 +46,17 @@ pub(crate) struct Queue {
 
 struct ThreadHost {
     host: Host,
-    woken: Arc<Woken>,
+    mailbox: Arc<Mailbox>,
     keepers: usize,
 }
 
 #[cfg(unix)]
 struct LoopHost {
     host: Host,
-    woken: Arc<Woken>,
+    mailbox: Arc<Mailbox>,
     poll: LoopPoll,
     async_context: sys::napi_async_context,
     keepers: usize,
-}
-
-/// Handles whose wake function is to be called.
-struct Woken {
-    handles: Mutex<Vec<u32>>,
-    /// Wakes JavaScript's thread (thread host); the loop host is on it.
-    threadsafe: Option<Threadsafe>,
-}
-
-impl Woken {
-    fn handles(&self) -> MutexGuard<'_, Vec<u32>> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a communicator asks of its host.
-struct QueueDriver {
-    host: Host,
-    woken: Arc<Woken>,
-    handle: u32,
-}
-
-impl Driver for QueueDriver {
-    fn nudge(&self, token: Token, inline: bool) {
-        self.host.nudge(token, inline);
-    }
-
-    fn send_lent(&self, token: Token, word: Word, payload: &[u8]) -> bool {
-        self.host.send_lent(token, word, payload)
-    }
-
-    fn close(&self, token: Token, at: Option<Instant>) {
-        self.host.close(token, at);
-    }
-
-    fn wake(&self) {
-        let first = {
-            let mut handles = self.woken.handles();
-            handles.push(self.handle);
-            handles.len() == 1
-        };
-        if first {
-            match &self.woken.threadsafe {
-                Some(threadsafe) => threadsafe.call(),
-                None => self.host.wake_owner(),
-            }
-        }
-    }
 }
 
 thread_local! {
@@ -108,7 +70,7 @@ pub(crate) fn with<T>(
 ) -> napi::Result<T> {
     ENVIRONMENT.with_borrow_mut(|environment| {
         if environment.is_none() {
-            *environment = Some(Environment::new());
+            *environment = Some(Environment::new(env));
             // SAFETY: `env` is this thread's environment; the hook needs no argument.
             napi::check_status!(unsafe {
                 sys::napi_add_async_cleanup_hook(env, Some(clean_up), env.cast(), ptr::null_mut())
@@ -116,8 +78,16 @@ pub(crate) fn with<T>(
         }
         environment
             .as_mut()
-            .map(act)
+            .map(|environment| environment.act(act))
             .ok_or_else(|| napi::Error::from_reason("no environment"))
+    })
+}
+
+/// Runs `act` on this thread's environment, if there is one.
+pub(crate) fn with_existing<T>(act: impl FnOnce(&mut Environment) -> T) -> Option<T> {
+    ENVIRONMENT.with_borrow_mut(|environment| {
+        let environment = environment.as_mut()?;
+        Some(environment.act(act))
     })
 }
 
@@ -126,130 +96,173 @@ pub(crate) fn with_queue<T>(
     handle: u32,
     act: impl FnOnce(&mut Queue) -> Result<T, Code>,
 ) -> Result<T, Code> {
-    ENVIRONMENT.with_borrow_mut(|environment| {
-        let queue = environment
-            .as_mut()
-            .and_then(|environment| environment.queues.get_mut(&handle));
-        queue.map_or(Err(Code::Closed), act)
-    })
+    with_existing(|environment| environment.queues.get_mut(&handle).map(act))
+        .flatten()
+        .unwrap_or(Err(Code::Closed))
 }
 
 impl Environment {
-    fn new() -> Self {
+    fn new(env: sys::napi_env) -> Self {
         Self {
+            env,
             thread_host: None,
             #[cfg(unix)]
             loop_host: None,
             queues: HashMap::new(),
             next_handle: 1,
+            returns: Arc::new(Returns::new()),
         }
+    }
+
+    fn act<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let result = act(self);
+        self.release_returned();
+        result
+    }
+
+    /// Lets go of memory that was lent and is not used any more.
+    pub(crate) fn release_returned(&self) {
+        self.returns.release(self.env);
     }
 
     /// A handle whose communicator `make` builds on the host of that kind.
     pub(crate) fn open(
         &mut self,
-        env: sys::napi_env,
         kind: Kind,
         wake: sys::napi_value,
         make: impl FnOnce(&Host, Arc<dyn Driver>) -> Result<Communicator, Code>,
     ) -> napi::Result<u32> {
-        let (host, woken) = self.host(env, kind)?;
+        let (host, mailbox) = self.host(kind)?;
         let handle = self.next_handle;
         self.next_handle += 1;
         let driver = Arc::new(QueueDriver {
             host: host.clone(),
-            woken,
+            mailbox: Arc::clone(&mailbox),
             handle,
         });
-        let mut reference = ptr::null_mut();
-        // SAFETY: `wake` is a function of this environment.
-        napi::check_status!(unsafe {
-            sys::napi_create_reference(env, wake, 1, &raw mut reference)
-        })?;
         let communicator =
             make(&host, driver).map_err(|code| napi::Error::from_reason(code.as_str()))?;
-        self.queues.insert(
-            handle,
-            Queue {
-                communicator,
-                host,
-                kind,
-                wake: reference,
-                keeps: false,
-                ended: false,
-            },
-        );
-        self.keep_alive(env, handle, true);
+        let mut reference = ptr::null_mut();
+        // SAFETY: `wake` is a function of this environment.
+        let referred = unsafe { sys::napi_create_reference(self.env, wake, 1, &raw mut reference) };
+        let mut queue = Queue {
+            communicator,
+            host,
+            kind,
+            mailbox,
+            wake: reference,
+            lent: Arc::default(),
+            keeps: false,
+            ended: false,
+        };
+        if let Err(error) = napi::check_status!(referred) {
+            queue.communicator.close(None);
+            return Err(error);
+        }
+        self.queues.insert(handle, queue);
+        self.keep_alive(handle, true);
         Ok(handle)
     }
 
-    fn host(&mut self, env: sys::napi_env, kind: Kind) -> napi::Result<(Host, Arc<Woken>)> {
+    fn host(&mut self, kind: Kind) -> napi::Result<(Host, Arc<Mailbox>)> {
         match kind {
-            Kind::Thread => self.thread_host(env),
-            Kind::Loop => self.loop_host(env),
+            Kind::Thread => self.thread_host(),
+            Kind::Loop => self.loop_host(),
         }
     }
 
-    fn thread_host(&mut self, env: sys::napi_env) -> napi::Result<(Host, Arc<Woken>)> {
+    fn thread_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
         if self.thread_host.is_none() {
-            let threadsafe = Some(Threadsafe::new(env, on_threadsafe)?);
-            let woken = Arc::new(Woken {
-                handles: Mutex::new(Vec::new()),
-                threadsafe,
-            });
-            let host = Host::start(Kind::Thread).map_err(refused)?;
+            let bells = [
+                Threadsafe::new(self.env, on_threadsafe)?,
+                Threadsafe::new(self.env, on_threadsafe)?,
+            ];
             self.thread_host = Some(ThreadHost {
-                host,
-                woken,
+                host: Host::start(Kind::Thread).map_err(refused)?,
+                mailbox: Arc::new(Mailbox::new(Bell::Threadsafe(bells))),
                 keepers: 0,
             });
         }
         let there = self
             .thread_host
             .as_ref()
-            .map(|there| (there.host.clone(), Arc::clone(&there.woken)));
+            .map(|there| (there.host.clone(), Arc::clone(&there.mailbox)));
         there.ok_or_else(|| napi::Error::from_reason("no host"))
     }
 
     #[cfg(unix)]
-    fn loop_host(&mut self, env: sys::napi_env) -> napi::Result<(Host, Arc<Woken>)> {
+    fn loop_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
         if self.loop_host.is_none() {
-            let woken = Arc::new(Woken {
-                handles: Mutex::new(Vec::new()),
-                threadsafe: None,
-            });
             let host = Host::start(Kind::Loop).map_err(refused)?;
-            let Some(poll) = LoopPoll::start(env, host.poll_fd(), on_readable) else {
+            let Some(poll) = LoopPoll::start(self.env, host.poll_fd(), on_readable) else {
                 host.stop();
                 return Err(napi::Error::from_reason(
                     "this runtime has no libuv that chaski could use: set CHASKI_HOST=thread",
                 ));
             };
-            let async_context = async_context(env)?;
             self.loop_host = Some(LoopHost {
+                mailbox: Arc::new(Mailbox::new(Bell::Loop(host.clone()))),
                 host,
-                woken,
                 poll,
-                async_context,
+                async_context: async_context(self.env)?,
                 keepers: 0,
             });
         }
         let there = self
             .loop_host
             .as_ref()
-            .map(|there| (there.host.clone(), Arc::clone(&there.woken)));
+            .map(|there| (there.host.clone(), Arc::clone(&there.mailbox)));
         there.ok_or_else(|| napi::Error::from_reason("no host"))
     }
 
     #[cfg(not(unix))]
-    fn loop_host(&mut self, _env: sys::napi_env) -> napi::Result<(Host, Arc<Woken>)> {
+    fn loop_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
         Err(napi::Error::from_reason(
             "the loop host is not for this system: set CHASKI_HOST=thread",
         ))
     }
 
+    /// The mailbox of the thread host.
+    pub(crate) fn thread_mailbox(&self) -> Option<Arc<Mailbox>> {
+        let there = self.thread_host.as_ref()?;
+        Some(Arc::clone(&there.mailbox))
+    }
+
+    /// The loop host, its mailbox, and what JavaScript is called in.
+    #[cfg(unix)]
+    pub(crate) fn loop_parts(&self) -> Option<(Host, Arc<Mailbox>, sys::napi_async_context)> {
+        let there = self.loop_host.as_ref()?;
+        Some((
+            there.host.clone(),
+            Arc::clone(&there.mailbox),
+            there.async_context,
+        ))
+    }
+
+    /// The wake function of a queue, in the handle scope that is open.
+    pub(crate) fn wake_function(&self, handle: u32) -> Option<sys::napi_value> {
+        let queue = self.queues.get(&handle)?;
+        let mut function = ptr::null_mut();
+        // SAFETY: the reference belongs to this environment and lives as long as its queue.
+        let status =
+            unsafe { sys::napi_get_reference_value(self.env, queue.wake, &raw mut function) };
+        (status == sys::Status::napi_ok && !function.is_null()).then_some(function)
+    }
+
+    /// Lends the memory of `view` to a queue; see [`Lent::lend`].
+    pub(crate) fn lend(&self, handle: u32, view: sys::napi_value) -> Result<Lent, Code> {
+        let queue = self.queues.get(&handle).ok_or(Code::Closed)?;
+        Lent::lend(
+            self.env,
+            view,
+            Arc::clone(&self.returns),
+            Arc::clone(&queue.mailbox),
+            Arc::clone(&queue.lent),
+        )
+    }
+
     /// Whether a queue keeps the process alive. One that has ended never does.
-    pub(crate) fn keep_alive(&mut self, env: sys::napi_env, handle: u32, on: bool) {
+    pub(crate) fn keep_alive(&mut self, handle: u32, on: bool) {
         let Some(queue) = self.queues.get_mut(&handle) else {
             return;
         };
@@ -262,9 +275,8 @@ impl Environment {
             Kind::Thread => {
                 if let Some(there) = &mut self.thread_host
                     && changes(&mut there.keepers, on)
-                    && let Some(threadsafe) = &there.woken.threadsafe
                 {
-                    threadsafe.keep_alive(env, on);
+                    there.mailbox.keep_alive(self.env, on);
                 }
             }
             Kind::Loop => {
@@ -279,22 +291,22 @@ impl Environment {
     }
 
     /// A queue had its last event.
-    pub(crate) fn ended(&mut self, env: sys::napi_env, handle: u32) {
-        self.keep_alive(env, handle, false);
+    pub(crate) fn ended(&mut self, handle: u32) {
+        self.keep_alive(handle, false);
         if let Some(queue) = self.queues.get_mut(&handle) {
             queue.ended = true;
         }
     }
 
     /// Frees a handle.
-    pub(crate) fn forget(&mut self, env: sys::napi_env, handle: u32) {
-        self.keep_alive(env, handle, false);
+    pub(crate) fn forget(&mut self, handle: u32) {
+        self.keep_alive(handle, false);
         if let Some(mut queue) = self.queues.remove(&handle) {
+            // SAFETY: the reference was made in this environment and is deleted once.
+            let _env_going_away = unsafe { sys::napi_delete_reference(self.env, queue.wake) };
             if !queue.ended {
                 queue.communicator.close(None);
             }
-            // SAFETY: the reference was made in this environment and is deleted once.
-            let _env_going_away = unsafe { sys::napi_delete_reference(env, queue.wake) };
         }
     }
 }
@@ -339,114 +351,6 @@ fn async_context(env: sys::napi_env) -> napi::Result<sys::napi_async_context> {
     Ok(context)
 }
 
-/// The thread host woke JavaScript's thread.
-unsafe fn on_threadsafe(env: sys::napi_env) {
-    let functions = ENVIRONMENT.with_borrow(|environment| {
-        environment.as_ref().and_then(|environment| {
-            let woken = &environment.thread_host.as_ref()?.woken;
-            Some(environment.functions(env, woken))
-        })
-    });
-    for function in functions.unwrap_or_default() {
-        let mut this = ptr::null_mut();
-        // SAFETY: a function of this environment, called in the scope that Node opened for this call.
-        unsafe {
-            sys::napi_get_undefined(env, &raw mut this);
-            report(
-                env,
-                sys::napi_call_function(env, this, function, 0, ptr::null(), ptr::null_mut()),
-            );
-        }
-    }
-}
-
-/// The event loop found the reactor's descriptor readable.
-#[cfg(unix)]
-fn on_readable(env: sys::napi_env) {
-    let host = ENVIRONMENT
-        .with_borrow(|environment| Some(environment.as_ref()?.loop_host.as_ref()?.host.clone()));
-    let Some(host) = host else { return };
-    let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| host.service()));
-    let mut scope = ptr::null_mut();
-    // SAFETY: on the environment's thread, outside of any scope.
-    let opened = unsafe { sys::napi_open_handle_scope(env, &raw mut scope) };
-    if served.is_err() || opened != sys::Status::napi_ok {
-        return;
-    }
-    let woken = ENVIRONMENT.with_borrow(|environment| {
-        environment.as_ref().and_then(|environment| {
-            let there = environment.loop_host.as_ref()?;
-            Some((
-                environment.functions(env, &there.woken),
-                there.async_context,
-            ))
-        })
-    });
-    if let Some((functions, context)) = woken {
-        for function in functions {
-            call_from_loop(env, context, function);
-        }
-    }
-    // SAFETY: the scope was opened above.
-    unsafe { sys::napi_close_handle_scope(env, scope) };
-}
-
-/// Calls a function from outside of JavaScript, so that microtasks and `process.nextTick` run after it.
-#[cfg(unix)]
-fn call_from_loop(env: sys::napi_env, context: sys::napi_async_context, function: sys::napi_value) {
-    let mut this = ptr::null_mut();
-    // SAFETY: on the environment's thread, in an open handle scope; `context` was made for this environment.
-    unsafe {
-        sys::napi_get_global(env, &raw mut this);
-        report(
-            env,
-            sys::napi_make_callback(
-                env,
-                context,
-                this,
-                function,
-                0,
-                ptr::null(),
-                ptr::null_mut(),
-            ),
-        );
-    }
-}
-
-/// Makes what a function threw an uncaught exception of the process, as if an event handler had thrown it.
-fn report(env: sys::napi_env, status: sys::napi_status) {
-    if status != sys::Status::napi_pending_exception {
-        return;
-    }
-    let mut error = ptr::null_mut();
-    // SAFETY: on the environment's thread, in an open handle scope, with an exception pending.
-    unsafe {
-        sys::napi_get_and_clear_last_exception(env, &raw mut error);
-        sys::napi_fatal_exception(env, error);
-    }
-}
-
-impl Environment {
-    /// The wake functions of the queues that were woken, each once.
-    fn functions(&self, env: sys::napi_env, woken: &Woken) -> Vec<sys::napi_value> {
-        let handles = std::mem::take(&mut *woken.handles());
-        let mut functions = Vec::with_capacity(handles.len());
-        for handle in handles {
-            let Some(queue) = self.queues.get(&handle) else {
-                continue;
-            };
-            let mut function = ptr::null_mut();
-            // SAFETY: the reference belongs to this environment and lives as long as its queue.
-            let status =
-                unsafe { sys::napi_get_reference_value(env, queue.wake, &raw mut function) };
-            if status == sys::Status::napi_ok && !function.is_null() {
-                functions.push(function);
-            }
-        }
-        functions
-    }
-}
-
 /// The environment goes away (process exit, or a worker that ended or was terminated): every thread is stopped first, then
 /// the event loop lets go of the descriptor.
 unsafe extern "C" fn clean_up(hook: sys::napi_async_cleanup_hook_handle, _argument: *mut c_void) {
@@ -461,17 +365,20 @@ unsafe extern "C" fn clean_up(hook: sys::napi_async_cleanup_hook_handle, _argume
     drop(environment.queues);
     if let Some(there) = environment.thread_host {
         there.host.stop();
-        if let Some(woken) = Arc::into_inner(there.woken)
-            && let Some(threadsafe) = woken.threadsafe
-        {
-            threadsafe.release();
+        if let Some(mailbox) = Arc::into_inner(there.mailbox) {
+            mailbox.release();
         }
     }
     #[cfg(unix)]
-    if let Some(there) = environment.loop_host {
+    let poll = environment.loop_host.map(|there| {
         there.host.stop();
-        let host = there.host;
-        return there.poll.close(Box::new(move || {
+        (there.host, there.poll)
+    });
+    // No thread is left that could read what was lent, and the sessions that had it are gone.
+    environment.returns.release(environment.env);
+    #[cfg(unix)]
+    if let Some((host, poll)) = poll {
+        return poll.close(Box::new(move || {
             drop(host);
             done();
         }));

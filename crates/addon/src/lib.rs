@@ -2,8 +2,11 @@
 //! about protocols; what it knows is how JavaScript's thread is woken and who keeps its process alive. Functions are free
 //! functions on integer handles, because that is the cheapest crossing there is; hot ones answer with codes, not exceptions.
 
+mod callbacks;
 mod environment;
 mod large;
+mod lent;
+mod mailbox;
 /// The functions of net-queue.
 pub mod queue_exports;
 /// What they take and give.

@@ -1,5 +1,7 @@
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use chunk::Slice;
 use io::Kind;
 use napi::bindgen_prelude::{
     Float64ArraySlice, FromNapiValue, Function, Uint8ArraySlice, Uint32ArraySlice, Unknown,
@@ -9,7 +11,7 @@ use napi_derive::napi;
 use queue::{Communicator, Drained, Event, Payload};
 use wire::Code;
 
-use crate::environment::{with, with_queue};
+use crate::environment::{with, with_existing, with_queue};
 use crate::large::adopt;
 use crate::queue_types::{QueueConfig, QueueEvent, QueueStats, count, duration};
 
@@ -54,7 +56,7 @@ pub fn queue_open(
     let server = config.server;
     let raw = wake.raw();
     let opened = with(env.raw(), |environment| {
-        environment.open(env.raw(), kind, raw, |host, driver| {
+        environment.open(kind, raw, |host, driver| {
             let mut communicator = Communicator::new(settings, driver);
             if server {
                 let token = host.listen(endpoint, Box::new(communicator.server()));
@@ -85,9 +87,7 @@ pub fn queue_wake(handle: u32) -> u32 {
 pub fn queue_events(env: Env, handle: u32) -> napi::Result<Vec<QueueEvent>> {
     let events = with_queue(handle, |queue| Ok(queue.communicator.events())).unwrap_or_default();
     if events.contains(&Event::Closed) {
-        with(env.raw(), |environment| {
-            environment.ended(env.raw(), handle)
-        })?;
+        with(env.raw(), |environment| environment.ended(handle))?;
     }
     Ok(events.into_iter().map(QueueEvent::from).collect())
 }
@@ -119,6 +119,25 @@ pub fn queue_put(
 #[napi(catch_unwind)]
 pub fn queue_put_uniform(handle: u32, peer: u32, data: &[u8], word: u32, count: u32) -> i32 {
     put(handle, peer, data, Payload::Uniform(word, count as usize))
+}
+
+/// Puts one message whose payload is all of `data`, without a copy if it is large. The `ArrayBuffer` of `data` must be one
+/// that only this call knows; it is let go of when it is written or never will be.
+#[napi(catch_unwind)]
+pub fn queue_put_lent(
+    handle: u32,
+    peer: u32,
+    #[napi(ts_arg_type = "Uint8Array")] data: Uint8ArraySlice<'_>,
+    word: u32,
+) -> i32 {
+    let view = data.value().value;
+    let lent = with_existing(|environment| environment.lend(handle, view));
+    answer(lent.unwrap_or(Err(Code::Closed)).and_then(|lent| {
+        with_queue(handle, |queue| {
+            let data = Slice::from_keeper(lent);
+            queue.communicator.put_owned(peer, data, word, INLINE_BYTES)
+        })
+    }))
 }
 
 /// See the table in docs/design/core.md.
@@ -249,20 +268,19 @@ pub fn queue_close(handle: u32, timeout_ms: f64) -> i32 {
 /// Whether a queue keeps the process alive.
 #[napi(catch_unwind)]
 pub fn queue_ref(env: Env, handle: u32, on: bool) -> napi::Result<()> {
-    with(env.raw(), |environment| {
-        environment.keep_alive(env.raw(), handle, on)
-    })
+    with(env.raw(), |environment| environment.keep_alive(handle, on))
 }
 
 /// Gauges and sums.
 #[napi(catch_unwind)]
 #[must_use]
 pub fn queue_stats(handle: u32) -> Option<QueueStats> {
-    let both = with_queue(handle, |queue| {
-        Ok((queue.communicator.stats(), queue.host.stats()))
+    let all = with_queue(handle, |queue| {
+        let lent = queue.lent.load(Ordering::Relaxed);
+        Ok((queue.communicator.stats(), queue.host.stats(), lent))
     })
     .ok()?;
-    let (stats, host) = both;
+    let (stats, host, lent) = all;
     Some(QueueStats {
         peers: number(stats.peers),
         received_messages: number(stats.received.0),
@@ -274,6 +292,7 @@ pub fn queue_stats(handle: u32) -> Option<QueueStats> {
         slabs_live: number(stats.memory.0),
         slabs_free: number(stats.memory.1),
         large_bytes: number(stats.memory.2),
+        lent_bytes: number(lent),
         turns: number(host.turns),
         stalls: number(host.stalls),
     })
@@ -282,9 +301,7 @@ pub fn queue_stats(handle: u32) -> Option<QueueStats> {
 /// Frees a handle.
 #[napi(catch_unwind)]
 pub fn queue_forget(env: Env, handle: u32) -> napi::Result<()> {
-    with(env.raw(), |environment| {
-        environment.forget(env.raw(), handle)
-    })
+    with(env.raw(), |environment| environment.forget(handle))
 }
 
 #[expect(

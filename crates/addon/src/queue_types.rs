@@ -232,6 +232,8 @@ pub struct QueueStats {
     pub slabs_free: f64,
     /// Bytes of buffers for large messages in use, held by views in JavaScript too.
     pub large_bytes: f64,
+    /// Bytes of transferred buffers that are not written yet, and so not collected.
+    pub lent_bytes: f64,
     /// Turns of the reactor.
     pub turns: f64,
     /// How often the event loop was found stalled with work due.

@@ -4,7 +4,7 @@ use std::ptr;
 use napi::sys;
 
 /// What runs on JavaScript's thread when a [`Threadsafe`] is called.
-pub(crate) type OnWake = unsafe fn(sys::napi_env);
+pub(crate) type OnWake = fn(sys::napi_env);
 
 /// A call to JavaScript's thread that any thread may ask for. Does not keep the process alive unless told to.
 pub(crate) struct Threadsafe {
@@ -100,6 +100,5 @@ unsafe extern "C" fn trampoline(
     }
     // SAFETY: `context` is the `OnWake` that `new` stored.
     let on_wake = unsafe { std::mem::transmute::<*mut c_void, OnWake>(context) };
-    // SAFETY: Node calls this on the environment's thread, in a handle scope.
-    unsafe { on_wake(env) };
+    on_wake(env);
 }
