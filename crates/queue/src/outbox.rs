@@ -104,12 +104,17 @@ pub(crate) enum Phase {
     Closed,
 }
 
+/// So many bytes that wait have memory of their size; what comes behind them is packed into slabs.
+const SMALL_BACKLOG: usize = 4096;
+
 /// Messages that were put and that the session has not taken yet, as frames ready to be written.
 pub(crate) struct Outbox {
     slabs: Pool,
     large: LargePool,
     max_message: u32,
     writer: Option<Writer>,
+    /// Bytes of frames that were made without a slab and may not have been written yet.
+    loose: usize,
     frames: VecDeque<OutFrame>,
     next_seq: u64,
     phase: Phase,
@@ -130,6 +135,7 @@ impl Outbox {
             large,
             max_message,
             writer: None,
+            loose: 0,
             frames: VecDeque::new(),
             next_seq: 1,
             phase: Phase::Open,
@@ -231,6 +237,22 @@ impl Outbox {
         let body_len = messages * WORD_BYTES + data.len();
         let count = u16::try_from(messages).map_err(|_| Code::Internal)?;
         let header = self.header(body_len, count)?;
+        let frame_len = HEADER_BYTES + body_len;
+        if let Some(mut frame) = self.small_frame(frame_len) {
+            frame.extend_from_slice(&header);
+            match payload {
+                Payload::Words(words) => {
+                    let words = words.get(first..first + messages).ok_or(Code::Internal)?;
+                    frame.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+                }
+                Payload::Uniform(word, _) => {
+                    frame.extend(std::iter::repeat_n(word.to_le_bytes(), messages).flatten());
+                }
+            }
+            frame.extend_from_slice(data);
+            self.queue(Slice::from_vec(frame), None, count, data.len() as u64);
+            return Ok(());
+        }
         let writer = self.writer_with(HEADER_BYTES + body_len)?;
         let mut stored = writer.put(&header);
         match payload {
@@ -274,11 +296,7 @@ impl Outbox {
 
     fn queue_large(&mut self, body: Slice, word: u32) -> Result<(), Code> {
         let header = self.header(WORD_BYTES + body.len(), 1)?;
-        let writer = self.writer_with(HEADER_BYTES + WORD_BYTES)?;
-        if !(writer.put(&header) && writer.put(&word.to_le_bytes())) {
-            return Err(Code::Internal);
-        }
-        let head = writer.freeze(HEADER_BYTES + WORD_BYTES);
+        let head = Slice::from_vec([&header[..], &word.to_le_bytes()].concat());
         let bytes = body.len() as u64;
         self.queue(head, Some(body), 1, bytes);
         Ok(())
@@ -308,9 +326,24 @@ impl Outbox {
         self.next_seq += u64::from(count);
     }
 
+    /// Memory for a frame while little waits: many peers that are slow with little must not keep a slab each.
+    fn small_frame(&mut self, frame_len: usize) -> Option<Vec<u8>> {
+        let small = self.writer.is_none() && self.loose + frame_len <= SMALL_BACKLOG;
+        small.then(|| {
+            self.loose += frame_len;
+            Vec::with_capacity(frame_len)
+        })
+    }
+
+    /// Everything has been written.
+    pub(crate) fn on_idle(&mut self) {
+        self.writer = None;
+        self.loose = 0;
+    }
+
     fn writer_with(&mut self, room: usize) -> Result<&mut Writer, Code> {
         if let Some(writer) = &mut self.writer {
-            // A sent and forgotten slab is written again from its start: the same cache-warm memory for every message.
+            // A slab that was sent is written again from its start: the same cache-warm memory for every message.
             if writer.filled().is_empty() {
                 writer.reset_if_sole();
             }

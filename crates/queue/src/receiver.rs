@@ -8,6 +8,8 @@ use wire::{
 const CAUTIOUS_READ: usize = 4096;
 /// A slab with less room than this is left for a new one.
 const LEAST_READ: usize = 16 * 1024;
+/// What came is copied out of the slab if it is no more than this: many peers that hold little must not hold a slab each.
+const SMALL_READ: usize = 8 * 1024;
 /// Frames without messages may take so much of the slabs beyond what messages pay for; see [`Receiver::unpaid`].
 const FREE_CONTROL: usize = 4096;
 /// A byte of messages pays for so many of frames without.
@@ -20,6 +22,10 @@ pub(crate) struct Receiver {
     large_pool: LargePool,
     max_message: u32,
     writer: Option<Writer>,
+    /// A small read that was copied out of the slab, from its first message on.
+    block: Slice,
+    /// The start of a frame, while there is no slab.
+    start: Vec<u8>,
     filling: Option<Filling>,
     cautious: bool,
     /// Bytes of frames without messages that no message has paid for. A message that waits for the owner keeps its slab, so a
@@ -58,6 +64,8 @@ impl Receiver {
             large_pool,
             max_message,
             writer: None,
+            block: Slice::empty(),
+            start: Vec::new(),
             filling: None,
             cautious: false,
             unpaid: 0,
@@ -108,7 +116,11 @@ impl Receiver {
                     fresh
                 }
             }
-            None => self.slabs.writer(),
+            None => {
+                let mut fresh = self.slabs.writer();
+                fresh.put(&std::mem::take(&mut self.start));
+                fresh
+            }
         };
         self.writer.insert(kept)
     }
@@ -142,10 +154,8 @@ impl Receiver {
         if self.filling.is_some() {
             return Ok(None);
         }
-        let Some(writer) = &mut self.writer else {
-            return Ok(None);
-        };
-        let Parsed::Frame(header) = parse(writer.filled(), self.max_message)? else {
+        let Parsed::Frame(header) = parse(self.front(), self.max_message)? else {
+            self.return_block();
             return Ok(None);
         };
         if header.kind == FrameType::Data && header.seq < self.next_seq {
@@ -159,10 +169,14 @@ impl Receiver {
             self.start_large(header)?;
             return self.next_if_complete();
         }
-        if writer.filled().len() < header.frame_len() {
+        if self.front().len() < header.frame_len() {
+            self.return_block();
             return Ok(None);
         }
-        let frame = writer.freeze(header.frame_len());
+        if header.kind == FrameType::Data {
+            self.copy_small_read();
+        }
+        let frame = self.cut(header.frame_len());
         if header.kind != FrameType::Data {
             self.unpaid = self.unpaid.saturating_add(frame.len());
             return Ok(Some(Received::Control(header, frame.slice(HEADER_BYTES..))));
@@ -184,6 +198,42 @@ impl Receiver {
         }))
     }
 
+    /// What came and has not been looked at.
+    fn front(&self) -> &[u8] {
+        match &self.writer {
+            Some(writer) if self.block.is_empty() => writer.filled(),
+            _ => &self.block,
+        }
+    }
+
+    /// Takes the first `n` bytes of [`front`](Self::front), which has them.
+    fn cut(&mut self, n: usize) -> Slice {
+        match &mut self.writer {
+            Some(writer) if self.block.is_empty() => writer.freeze(n),
+            _ => self.block.split_to(n),
+        }
+    }
+
+    /// Messages of a small read get memory of their size, unless earlier ones keep the slab anyway.
+    fn copy_small_read(&mut self) {
+        if let Some(writer) = &mut self.writer
+            && self.block.is_empty()
+            && writer.filled().len() <= SMALL_READ
+            && writer.is_sole_owner()
+        {
+            self.block = Slice::copy_from(writer.filled());
+            writer.reset_if_sole();
+        }
+    }
+
+    /// What is left of a block is the start of a frame, to be completed in the slab.
+    fn return_block(&mut self) {
+        if !self.block.is_empty() {
+            let start = std::mem::take(&mut self.block);
+            self.writer().put(&start);
+        }
+    }
+
     fn next_if_complete(&mut self) -> Result<Option<Received>, Error> {
         let complete = self
             .filling
@@ -194,11 +244,9 @@ impl Receiver {
 
     /// Takes a buffer for the payload and moves what has come of it.
     fn start_large(&mut self, header: Header) -> Result<(), Error> {
-        let Some(writer) = &mut self.writer else {
-            return Ok(());
-        };
         let head = HEADER_BYTES + WORD_BYTES;
-        let Some(&[a, b, c, d]) = writer.filled().get(HEADER_BYTES..head) else {
+        let Some(&[a, b, c, d]) = self.front().get(HEADER_BYTES..head) else {
+            self.return_block();
             return Ok(());
         };
         let word = u32::from_le_bytes([a, b, c, d]);
@@ -214,12 +262,12 @@ impl Receiver {
                 format!("no memory for a message of {length} bytes: {error}"),
             )
         })?;
-        let here = writer.filled().get(head..).unwrap_or_default();
+        let here = self.front().get(head..).unwrap_or_default();
         let filled = here.len().min(length);
         if let (Some(to), Some(from)) = (payload.get_mut(..filled), here.get(..filled)) {
             to.copy_from_slice(from);
         }
-        drop(writer.freeze(head + filled));
+        drop(self.cut(head + filled));
         self.next_seq = header.seq + 1;
         self.filling = Some(Filling {
             payload,
@@ -230,10 +278,14 @@ impl Receiver {
         Ok(())
     }
 
-    /// The socket is empty: a connection that waits for nothing needs no slab.
+    /// The socket is empty: a connection that waits needs no slab, unless messages or much of a frame are in it.
     pub(crate) fn on_drained(&mut self) {
-        self.writer
-            .take_if(|writer| writer.filled().is_empty() && writer.is_sole_owner());
+        let unused = self
+            .writer
+            .take_if(|writer| writer.filled().len() <= SMALL_READ && writer.is_sole_owner());
+        if let Some(writer) = unused {
+            self.start = writer.filled().to_vec();
+        }
     }
 }
 

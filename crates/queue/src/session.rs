@@ -266,6 +266,9 @@ impl Session {
         if messages > 0 {
             self.count_sent(messages, bytes);
         }
+        if outbox.is_empty() && self.sender.is_idle() {
+            outbox.on_idle();
+        }
         if let Phase::Closing(deadline) = outbox.phase() {
             self.closing_deadline = deadline;
             if outbox.is_empty() {

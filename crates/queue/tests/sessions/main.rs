@@ -14,5 +14,6 @@ mod handshake;
 mod hostile;
 mod lending;
 mod life;
+mod memory;
 mod order;
 mod support;
