@@ -38,6 +38,13 @@ test('put gives a promise that knows its peers', async () => {
   assertType<Promise<void>>(result);
   expectTypeOf(await result).toEqualTypeOf<void>();
   expectTypeOf(result.futures).toEqualTypeOf<ReadonlyMap<string, Promise<void>>>();
+  expectTypeOf(
+    queue.put('text', { peers: ['peer'], transfer: true }),
+  ).toEqualTypeOf<nq.PutResult>();
+  expectTypeOf(queue.trySend('text', { transfer: true })).toEqualTypeOf<boolean>();
+  expectTypeOf(queue.send('text', { transfer: true, timeoutMs: 5 })).resolves.toEqualTypeOf<void>();
+  // @ts-expect-error -- ids, or options.
+  void queue.put('text', 'peer', { transfer: true });
   void queue.putMany(['a', 'b']);
   void queue.putMany({ data: new Uint8Array(8), lengths: 4 });
 });

@@ -15,7 +15,7 @@ import { closed, invalid, notConnected } from './failures.ts';
 import { Inbox } from './inbox.ts';
 import { Life } from './life.ts';
 import { NativeEvents } from './native-events.ts';
-import { nativeConfig } from './options.ts';
+import { nativeConfig, putOptions } from './options.ts';
 import type { Settings } from './options.ts';
 import { isPacked } from './packed.ts';
 import { Patience } from './patience.ts';
@@ -34,6 +34,7 @@ import type {
   Message,
   MessageHandler,
   Packed,
+  PutOptions,
   PutResult,
   SendOptions,
   Stats,
@@ -170,16 +171,22 @@ export class Communicator<T = unknown>
    * `delivered` says whether the message may have arrived: `ERR_CHASKI_QUEUE_FULL` (see `onFull`), `_NOT_CONNECTED`,
    * `_CLOSED`, `_TOO_LARGE`.
    *
-   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` (wrong type, detached memory), `_CODEC` (cannot be encoded).
+   * With `{ transfer: true }` large bytes are not copied: their memory is given away, and detached when this returns, unless
+   * the message was refused.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` (wrong type, detached memory, cannot be transferred), `_CODEC` (cannot
+   * be encoded).
    */
   put(data: T, ...peers: string[]): PutResult;
-  put(data: T, peer?: string): PutResult {
+  put(data: T, options: PutOptions): PutResult;
+  put(data: T, peer?: string | PutOptions): PutResult {
     if (peer === undefined) {
       const { only } = this.#peers;
       if (only !== undefined) return this.#sender.put(only, data);
       return this.#sender.putEach(this.#peers.everyone, [], data);
     }
     if (arguments.length === 2) {
+      if (typeof peer === 'object') return this.#putTo(peer, data);
       const known = this.#peers.liveById(peer);
       if (known !== undefined) return this.#sender.put(known, data);
     }
@@ -211,15 +218,22 @@ export class Communicator<T = unknown>
    *
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_CODEC`, `_TOO_LARGE`.
    */
-  trySend(data: T, ...peers: string[]): boolean {
-    const [found, unknown] =
-      peers.length === 0 ? [this.#peers.everyone, []] : this.#peers.resolve(peers);
-    return unknown.length === 0 && this.#sender.tryPut(found, data);
+  trySend(data: T, ...peers: string[]): boolean;
+  trySend(data: T, options: PutOptions): boolean;
+  trySend(data: T, ...to: string[] | [PutOptions]): boolean {
+    const first = to[0];
+    const { peers, transfer } =
+      typeof first === 'object'
+        ? putOptions(first)
+        : { peers: to.length === 0 ? undefined : to, transfer: false };
+    const [found, unknown] = this.#found(peers);
+    if (unknown.length > 0) return false;
+    return transfer === true ? this.#sender.tryGive(found, data) : this.#sender.tryPut(found, data);
   }
 
   /**
    * Waits for room under the high-water mark, puts, and resolves when every peer has acknowledged. Sends to one peer
-   * keep their order. Do not change `data` before it settles.
+   * keep their order. Do not change `data` before it settles; with `transfer` it is detached when it is put.
    *
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TIMEOUT`, `_ABORTED`: `delivered` is 'no' when it was not put yet.
    */
@@ -367,6 +381,19 @@ export class Communicator<T = unknown>
   stats(): Stats {
     if (!this.closed) this.#lastStats = this.#native.queueStats(this.#handle) ?? this.#lastStats;
     return this.#lastStats;
+  }
+
+  #putTo(options: PutOptions, data: T): PutResult {
+    const { peers, transfer } = putOptions(options);
+    const [found, unknown] = this.#found(peers);
+    return transfer === true
+      ? this.#sender.giveEach(found, unknown, data)
+      : this.#sender.putEach(found, unknown, data);
+  }
+
+  /** The peers that `ids` name, or everyone without a list; and the ids of those that are not connected. */
+  #found(ids: readonly unknown[] | undefined): readonly [readonly Peer[], string[]] {
+    return ids === undefined ? [this.#peers.everyone, []] : this.#peers.resolve(ids);
   }
 
   readonly #onWake = (): void => {

@@ -26,6 +26,7 @@ export type {
   MessageHandler,
   OnFull,
   Packed,
+  PutOptions,
   PutResult,
   SeedSerializer,
   SendOptions,

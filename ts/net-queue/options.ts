@@ -7,7 +7,7 @@ import type { Codec } from '../codec/index.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
 import { Protocol, Purpose } from './types.ts';
-import type { CommunicatorOptions, OnFull } from './types.ts';
+import type { CommunicatorOptions, OnFull, PutOptions } from './types.ts';
 
 /** Checked options, aliases resolved, defaults filled in. */
 export interface Settings {
@@ -107,6 +107,21 @@ export function parseOptions<T>(
     runOn:
       options.runOn === undefined ? undefined : oneOf('runOn', options.runOn, ['loop', 'thread']),
   };
+}
+
+/**
+ * Checked options of a put.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+ */
+export function putOptions(options: PutOptions): PutOptions {
+  const { peers, transfer } = object('options', options);
+  refuseUnknown('options', options, ['peers', 'transfer']);
+  if (peers !== undefined && !Array.isArray(peers)) throw invalid('peers', peers, 'a list of ids');
+  if (transfer !== undefined && typeof transfer !== 'boolean') {
+    throw invalid('transfer', transfer, 'true or false');
+  }
+  return options;
 }
 
 /** What native takes of the settings. */

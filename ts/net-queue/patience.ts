@@ -6,6 +6,7 @@ import type { Life } from './life.ts';
 import type { Peer, RoomWaiter } from './peer.ts';
 import { SentResult } from './put-result.ts';
 import type { Sender } from './sender.ts';
+import type { SendOptions } from './types.ts';
 
 export class Patience {
   readonly #sender: Sender;
@@ -17,7 +18,9 @@ export class Patience {
   }
 
   /** Puts when there is room towards every peer, in order with others that wait, and resolves when all have acknowledged. */
-  send(peers: readonly Peer[], data: unknown, options: WaitOptions | undefined): Promise<void> {
+  send(peers: readonly Peer[], data: unknown, options: SendOptions | undefined): Promise<void> {
+    const sender = this.#sender;
+    const give = options?.transfer === true;
     let put = false;
     return bounded(
       'Sending',
@@ -27,13 +30,13 @@ export class Patience {
         if (only !== undefined) {
           await this.#inRoom(only, givenUp, () => {
             put = true;
-            return { result: this.#sender.put(only, data) };
+            return { result: give ? sender.giveEach(peers, [], data) : sender.put(only, data) };
           }).then(({ result }) => result);
           return;
         }
         await this.#allInRoom(peers, givenUp);
         put = true;
-        await this.#sender.putEach(peers, [], data);
+        await (give ? sender.giveEach(peers, [], data) : sender.putEach(peers, [], data));
       },
       () => (put ? 'unknown' : 'no'),
     );

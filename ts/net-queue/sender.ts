@@ -23,6 +23,7 @@ import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { Watch } from './put-result.ts';
 import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
 import { SharedPut } from './shared-put.ts';
+import { take, transferable } from './transfer.ts';
 import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
@@ -104,11 +105,29 @@ export class Sender implements Watch {
   putEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     const encoded = this.#encode(data);
+    return this.#toEach(peers, unknown, encoded.bytes.length, (target) =>
+      this.#hand(target, encoded),
+    );
+  }
+
+  /** The same for bytes whose memory is given away; it is taken only when a peer takes the message. */
+  giveEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
+    const bytes = this.#transferable(data);
+    if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
+    return this.#toEach(peers, unknown, bytes.length, (target) => this.#give(target, bytes));
+  }
+
+  #toEach(
+    peers: readonly Peer[],
+    unknown: readonly string[],
+    length: number,
+    hand: (target: Target) => Map<Peer, PutResult> | undefined,
+  ): PutResult {
     const ids: string[] = [];
     const parts: PutResult[] = [];
     const open: Peer[] = [];
     for (const peer of peers) {
-      const refused = this.#refuse(peer, encoded.bytes.length, 1);
+      const refused = this.#refuse(peer, length, 1);
       ids.push(peer.id);
       parts.push(refused ?? new SentResult(this, peer, peer.sentSeq + 1, peer.sentSeq + 1));
       if (refused === undefined) open.push(peer);
@@ -119,7 +138,7 @@ export class Sender implements Watch {
     }
     if (parts.length === 0) return new RefusedResult('', () => notConnected(undefined));
     if (open.length > 0) {
-      const failed = this.#hand(this.#targetOf(open), encoded);
+      const failed = hand(this.#targetOf(open));
       if (failed !== undefined) {
         for (const peer of open) {
           const at = peers.indexOf(peer);
@@ -132,13 +151,17 @@ export class Sender implements Watch {
 
   /** False, and nothing queued, when the message would not stay under the high-water mark. */
   tryPut(peers: readonly Peer[], data: unknown): boolean {
-    if (this.#closed !== undefined || peers.length === 0) return false;
-    for (const peer of peers) if (!this.#backlog.hasRoom(peer)) return false;
+    if (!this.#haveRoom(peers)) return false;
     const encoded = this.#encode(data);
-    if (encoded.bytes.length > this.#settings.maxMessageBytes) {
-      throw tooLarge(encoded.bytes.length, this.#settings.maxMessageBytes);
-    }
+    this.#checkLength(peers, encoded.bytes.length);
     return this.#hand(this.#targetOf(peers), encoded) === undefined;
+  }
+
+  /** The same for bytes whose memory is given away; it is taken only when all peers take the message. */
+  tryGive(peers: readonly Peer[], data: unknown): boolean {
+    const bytes = this.#transferable(data);
+    this.#checkLength(peers, bytes.length);
+    return this.#haveRoom(peers) && this.#give(this.#targetOf(peers), bytes) === undefined;
   }
 
   /** Puts `count` payloads that lie one after the other in `packed.data`, without a copy on this side. */
@@ -337,7 +360,7 @@ export class Sender implements Watch {
     }
     if (peer.barred) return new RefusedResult(peer.id, () => peerLeaving(peer.id));
     if (count === 1) {
-      const most = Math.min(this.#settings.maxMessageBytes, peer.maxMessageBytes);
+      const most = peer.maxMessageBytes;
       if (length > most) return new RefusedResult(peer.id, () => tooLarge(length, most));
     }
     if (this.#backlog.admit(peer, length, count)) return undefined;
@@ -366,28 +389,63 @@ export class Sender implements Watch {
   }
 
   #handLong(target: Target, bytes: Uint8Array, kind: number): Map<Peer, PutResult> | undefined {
-    this.flush();
     const payload = unshared(bytes);
-    this.#single[0] = (kind << kindShift) | payload.length;
+    const { length } = payload;
+    this.#single[0] = (kind << kindShift) | length;
+    return this.#handAlone(target, length, (peer) =>
+      this.#native.queuePut(this.#handle, peer.number, payload, length, this.#single, 1),
+    );
+  }
+
+  /** Takes the memory of a message that was let in, and lends it to native until it is sent. */
+  #give(target: Target, bytes: Uint8Array): Map<Peer, PutResult> | undefined {
+    const lent = take(bytes);
+    const { length } = lent;
+    if (length <= longestCopied) return this.#hand(target, { bytes: lent, kind: Kind.BYTES });
+    const word = (Kind.BYTES << kindShift) | length;
+    return this.#handAlone(target, length, (peer) =>
+      this.#native.queuePutLent(this.#handle, peer.number, lent, word),
+    );
+  }
+
+  /** Hands over a message that does not go through the slab, after what is in there. */
+  #handAlone(
+    target: Target,
+    length: number,
+    put: (peer: Peer) => number,
+  ): Map<Peer, PutResult> | undefined {
+    this.flush();
     let failed: Map<Peer, PutResult> | undefined;
     for (const peer of target.peers) {
-      const code = this.#native.queuePut(
-        this.#handle,
-        peer.number,
-        payload,
-        payload.length,
-        this.#single,
-        1,
-      );
+      const code = put(peer);
       if (code < 0) {
         failed ??= new Map();
         failed.set(peer, this.#refusedBy(peer, code));
       } else {
         peer.sentSeq += 1;
-        peer.sentBytes += payload.length;
+        peer.sentBytes += length;
       }
     }
     return failed;
+  }
+
+  #haveRoom(peers: readonly Peer[]): boolean {
+    return (
+      this.#closed === undefined &&
+      peers.length > 0 &&
+      peers.every((peer) => this.#backlog.hasRoom(peer))
+    );
+  }
+
+  #checkLength(peers: readonly Peer[], length: number): void {
+    for (const { maxMessageBytes } of peers) {
+      if (length > maxMessageBytes) throw tooLarge(length, maxMessageBytes);
+    }
+  }
+
+  #transferable(data: unknown): Uint8Array {
+    if (this.#rawBytes) return transferable(data);
+    throw invalid('transfer', true, "left out: it needs serializer 'auto' or 'bytes'");
   }
 
   #schedule(): void {

@@ -94,10 +94,18 @@ export interface GetBatchOptions extends GetOptions {
   max?: number;
 }
 
-export interface SendOptions extends WaitOptions {
+export interface PutOptions {
   /** Default: the server, or all peers. */
   peers?: readonly string[];
+  /**
+   * Gives the memory away instead of having it copied; worth it from 64 KiB on. `data` must be an ArrayBuffer, or
+   * a view of all of one, that can be transferred as with `postMessage()`; anything else is refused, whatever its length.
+   * It is detached when the message is taken; while it is refused, it is yours. Default false.
+   */
+  transfer?: boolean;
 }
+
+export interface SendOptions extends PutOptions, WaitOptions {}
 
 export interface WritableOptions extends WaitOptions {
   /** Only towards this peer. Default: towards all. */
