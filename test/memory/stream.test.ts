@@ -65,6 +65,8 @@ describe.each(tcpWorlds)('memory along a stream, $name', (world) => {
 
   it.each([
     ['hold copy', 64],
+    ['hold data', 64],
+    ['hold message', 64],
     ['hold data', 1000],
     ['hold message', 1000],
     ['hold data', 40_000],

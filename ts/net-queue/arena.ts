@@ -42,26 +42,34 @@ export class Index {
   }
 }
 
+/** What all messages of a peer share. */
+export interface Source {
+  readonly peer: Peer;
+  readonly codec: Codec;
+  /** Acknowledges first to last; nothing with ack 'received'. */
+  readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
+}
+
 /** What the messages of one peer in one arena share. */
-export class Origin {
+export class Origin implements Source {
   readonly peer: Peer;
   readonly memory: Uint8Array;
   readonly buffer: ArrayBufferLike;
   readonly codec: Codec;
-  /** Acknowledges first to last; nothing with ack 'received'. */
   readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
+  /** Of its peer, and without memory: for messages that have their own. */
+  readonly source: Source;
+  /** Messages up to this length are given in memory of their own; less than 0: none. */
+  readonly copyUpTo: number;
 
-  constructor(
-    peer: Peer,
-    memory: Uint8Array,
-    codec: Codec,
-    done: ((peer: Peer, first: number, last: number) => void) | undefined,
-  ) {
-    this.peer = peer;
+  constructor(source: Source, memory: Uint8Array, copyUpTo: number) {
+    this.peer = source.peer;
     this.memory = memory;
     this.buffer = memory.buffer;
-    this.codec = codec;
-    this.done = done;
+    this.codec = source.codec;
+    this.done = source.done;
+    this.source = source;
+    this.copyUpTo = copyUpTo;
   }
 }
 
@@ -69,7 +77,7 @@ export class Origin {
  * Keeps `postMessage()` and `structuredClone()` from moving memory that many messages share to another thread: who asks for
  * one message to be transferred would take all of them.
  */
-const keep: (memory: ArrayBufferLike) => void = (() => {
+export const keep: (memory: ArrayBufferLike) => void = (() => {
   try {
     workers.markAsUntransferable(new ArrayBuffer(0));
     return workers.markAsUntransferable;
@@ -80,5 +88,5 @@ const keep: (memory: ArrayBufferLike) => void = (() => {
 })();
 
 /** Small, so that a view that somebody keeps does not keep much. */
-const arenaBytes = 64 * 1024;
+export const arenaBytes: number = 64 * 1024;
 const indexBytes = 32 * 1024;

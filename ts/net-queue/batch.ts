@@ -1,6 +1,7 @@
 import { lengthMask } from '../binding/index.ts';
 import type { Origin } from './arena.ts';
-import { ReceivedMessage, valueAt, viewAt } from './message.ts';
+import { copyOf } from './copies.ts';
+import { OwnMessage, ReceivedMessage, valueAt, viewAt } from './message.ts';
 import type { Batch, Message } from './types.ts';
 
 /** Messages of one peer, in a row. */
@@ -65,8 +66,12 @@ export class ReceivedBatch<T> implements Batch<T> {
   }
 
   /** @internal */
-  message(i: number): ReceivedMessage<T> {
-    return new ReceivedMessage<T>(this, i);
+  message(i: number): Message<T> {
+    const { origin } = this;
+    const length = this.byteLengthAt(i);
+    if (length > origin.copyUpTo) return new ReceivedMessage<T>(this, i);
+    const bytes = copyOf(origin.buffer, this.offset(i), length);
+    return new OwnMessage<T>(origin.source, bytes, this.word(i), this.seq + i);
   }
 
   /** @internal The messages from `from` on, `count` of them. */

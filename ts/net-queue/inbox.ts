@@ -5,9 +5,11 @@ import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { ChaskiError } from '../errors.ts';
 import { Arena, Index, Origin } from './arena.ts';
+import type { Source } from './arena.ts';
 import { ReceivedBatch } from './batch.ts';
-import type { ReceivedMessage } from './message.ts';
 import type { Peer } from './peer.ts';
+import { Retention } from './retention.ts';
+import type { Message } from './types.ts';
 
 /** What the inbox needs of its communicator. */
 export interface InboxHost {
@@ -26,7 +28,7 @@ export interface Want<T> {
   readonly max: number;
   /** Given up: to be passed over. */
   over: boolean;
-  onMessage(message: ReceivedMessage<T>): void;
+  onMessage(message: Message<T>): void;
   onBatch(batch: ReceivedBatch<T>): void;
   onEnd(error: ChaskiError | undefined): void;
 }
@@ -50,6 +52,7 @@ export class Inbox<T> {
   readonly #info: Float64Array = new Float64Array(drained.length);
   #arena: Arena = new Arena();
   #index: Index = new Index();
+  readonly #retention: Retention = new Retention();
   /** What the latest batch shares with those of the same peer in the same arena. */
   #origin: Origin | undefined = undefined;
   /** Native may have something. */
@@ -100,14 +103,14 @@ export class Inbox<T> {
     return true;
   }
 
-  take(): ReceivedMessage<T> | undefined {
+  take(): Message<T> | undefined {
     if (this.cursor === this.count && !this.fill()) return undefined;
     const at = this.cursor;
     this.cursor = at + 1;
     return this.batch?.message(at);
   }
 
-  takeFrom(id: string): ReceivedMessage<T> | undefined {
+  takeFrom(id: string): Message<T> | undefined {
     return this.#takePartFrom(id, 1)?.message(0);
   }
 
@@ -201,11 +204,11 @@ export class Inbox<T> {
   #drain(number: number): ReceivedBatch<T> | undefined {
     if (!this.#readable || this.#ended) return undefined;
     const info = this.#info;
-    if (this.#arena.spent) this.#arena = new Arena();
+    if (this.#arena.spent) this.#renewArena();
     if (this.#index.spent) this.#index = new Index();
     let count = this.#drainInto(this.#arena, number);
     if (count === 0 && (info[drained.tooLong] as number) > 0) {
-      this.#arena = new Arena();
+      this.#renewArena();
       count = this.#drainInto(this.#arena, number);
     }
     if (count <= 0) {
@@ -227,11 +230,26 @@ export class Inbox<T> {
     return new ReceivedBatch<T>(this.#originOf(peer, arena), index.numbers, start, count, seq);
   }
 
+  #renewArena(): void {
+    const { buffer } = this.#arena.memory;
+    this.#arena = new Arena();
+    this.#retention.retire(buffer);
+  }
+
   #originOf(peer: Peer, { memory }: Arena): Origin {
     const latest = this.#origin;
     if (latest?.peer === peer && latest.memory === memory) return latest;
-    this.#origin = new Origin(peer, memory, this.#codec, this.#host.done);
+    this.#origin = new Origin(
+      this.#sourceOf(peer, latest?.source),
+      memory,
+      this.#retention.copyUpTo,
+    );
     return this.#origin;
+  }
+
+  #sourceOf(peer: Peer, latest: Source | undefined): Source {
+    if (latest?.peer === peer) return latest;
+    return { peer, codec: this.#codec, done: this.#host.done };
   }
 
   #drainInto(arena: Arena, number: number): number {
@@ -258,7 +276,10 @@ export class Inbox<T> {
         `The native part announced message ${seq} of ${peer.id} and does not have it.`,
       );
     }
-    const origin = new Origin(peer, memory, this.#codec, this.#host.done);
+    const origin = new Origin(this.#sourceOf(peer, undefined), memory, ownMemory);
     return new ReceivedBatch<T>(origin, Uint32Array.of(memory.byteOffset, word), 0, 1, seq);
   }
 }
+
+/** Nothing is to be copied out of what holds one message. */
+const ownMemory = -1;

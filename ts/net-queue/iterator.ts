@@ -2,8 +2,8 @@
 import { Budget } from './budget.ts';
 import type { ReceivedBatch } from './batch.ts';
 import type { Inbox, Want } from './inbox.ts';
-import { ReceivedMessage } from './message.ts';
 import type { ChaskiError } from '../errors.ts';
+import type { Message } from './types.ts';
 
 /** What an iterator gives: messages, or batches. */
 interface Step {
@@ -124,12 +124,12 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
   }
 }
 
-export class MessageIterator<T> extends Steps<T, ReceivedMessage<T>> {
+export class MessageIterator<T> extends Steps<T, Message<T>> {
   protected override readonly max: number = 0;
   /** Steps before the next look at the budget. */
   #granted = 0;
 
-  override next(): Promise<IteratorResult<ReceivedMessage<T>>> {
+  override next(): Promise<IteratorResult<Message<T>>> {
     const { inbox } = this;
     const at = inbox.cursor;
     // Nobody waits in line, the loop need not turn, and there is something: nothing else to do for most messages.
@@ -137,19 +137,19 @@ export class MessageIterator<T> extends Steps<T, ReceivedMessage<T>> {
       if (this.last !== undefined) this.passed();
       this.#granted -= 1;
       inbox.cursor = at + 1;
-      const value = new ReceivedMessage<T>(inbox.batch as ReceivedBatch<T>, at);
+      const value = (inbox.batch as ReceivedBatch<T>).message(at);
       if (this.ackProcessed) this.last = value;
       return Promise.resolve({ value, done: false });
     }
     return super.next();
   }
 
-  override return(): Promise<IteratorResult<ReceivedMessage<T>>> {
+  override return(): Promise<IteratorResult<Message<T>>> {
     this.#granted = 0;
     return super.return();
   }
 
-  protected step(): Promise<IteratorResult<ReceivedMessage<T>>> {
+  protected step(): Promise<IteratorResult<Message<T>>> {
     if (this.last !== undefined) this.passed();
     if (this.over) return Promise.resolve(finished);
     if (this.#granted === 0) {

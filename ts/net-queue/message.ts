@@ -1,9 +1,10 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
-import type { Origin } from './arena.ts';
+import type { Origin, Source } from './arena.ts';
 import type { ReceivedBatch } from './batch.ts';
+import { copyOf } from './copies.ts';
 import type { Message } from './types.ts';
 
-/** A received message: which one of its batch. Value and view are made when asked for. */
+/** A message in an arena: which one of its batch. Value and view are made when asked for. */
 export class ReceivedMessage<T> implements Message<T> {
   readonly #batch: ReceivedBatch<T>;
   readonly #at: number;
@@ -45,18 +46,68 @@ export class ReceivedMessage<T> implements Message<T> {
   }
 }
 
+/** A message in memory of its own: who holds it holds nothing else. */
+export class OwnMessage<T> implements Message<T> {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+  readonly #source: Source;
+  readonly #word: number;
+  #data: T | typeof unread = unread;
+
+  constructor(source: Source, bytes: Uint8Array, word: number, seq: number) {
+    this.seq = seq;
+    this.bytes = bytes;
+    this.#source = source;
+    this.#word = word;
+  }
+
+  get peer(): string {
+    return this.#source.peer.id;
+  }
+
+  get data(): T {
+    if (this.#data === unread) this.#data = valueOf<T>(this.#source, this.bytes, this.#word);
+    return this.#data;
+  }
+
+  get byteLength(): number {
+    return this.bytes.length;
+  }
+
+  copy(): Uint8Array {
+    return this.bytes.slice();
+  }
+
+  ack(): void {
+    this.#source.done?.(this.#source.peer, this.seq, this.seq);
+  }
+}
+
 /** A view of the payload that `word` describes. Memory of an origin begins where its buffer does. */
 export function viewAt(origin: Origin, offset: number, word: number): Uint8Array {
-  return new Uint8Array(origin.buffer, offset, word & lengthMask);
+  const length = word & lengthMask;
+  if (length <= origin.copyUpTo) return copyOf(origin.buffer, offset, length);
+  return new Uint8Array(origin.buffer, offset, length);
 }
 
 /** The decoded value of the payload that `word` describes. */
 export function valueAt<T>(origin: Origin, offset: number, word: number): T {
+  const length = word & lengthMask;
+  if (length <= origin.copyUpTo) {
+    return valueOf<T>(origin, copyOf(origin.buffer, offset, length), word);
+  }
   // Bytes, the kind 0, need no codec.
   const value: unknown =
     word <= lengthMask
       ? new Uint8Array(origin.buffer, offset, word)
-      : origin.codec.decode(word >>> kindShift, origin.memory, offset, word & lengthMask);
+      : origin.codec.decode(word >>> kindShift, origin.memory, offset, length);
+  return value as T;
+}
+
+/** The decoded value of the payload `bytes`. */
+function valueOf<T>({ codec }: Source, bytes: Uint8Array, word: number): T {
+  const value: unknown =
+    word <= lengthMask ? bytes : codec.decode(word >>> kindShift, bytes, 0, bytes.length);
   return value as T;
 }
 

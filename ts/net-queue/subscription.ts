@@ -126,6 +126,7 @@ export class MessagePump<T> extends Pump<T> {
     const { origin, seq, index, start } = batch;
     const { buffer } = origin;
     const peer = origin.peer.id;
+    const shares = origin.copyUpTo < 0;
     const granted = this.budget.grant();
     const end = Math.min(inbox.count, inbox.cursor + granted);
     for (let at = inbox.cursor; at < end; at += 1) {
@@ -134,7 +135,7 @@ export class MessagePump<T> extends Pump<T> {
       const offset = index[start + 2 * at] as number;
       const word = index[start + 2 * at + 1] as number;
       const data =
-        word <= lengthMask
+        shares && word <= lengthMask
           ? (new Uint8Array(buffer, offset, word) as T)
           : valueAt<T>(origin, offset, word);
       const result = handler(data, peer, seq + at);

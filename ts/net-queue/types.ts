@@ -143,9 +143,12 @@ export interface Message<T = unknown> {
   readonly peer: string;
   /** Sequence number of the message in its session, from 1. */
   readonly seq: number;
-  /** Decoded value; decoded when first read. A bytes message gives a view that stays valid for ever. */
+  /**
+   * Decoded value; decoded when first read. A bytes message gives a view that stays valid for ever. Holding it holds up to
+   * 64 KiB; once much is held in that way, small messages come in memory of their own.
+   */
   readonly data: T;
-  /** The payload as it travelled (a view). */
+  /** The payload as it travelled: a view, which holds what `data` does. */
   readonly bytes: Uint8Array;
   readonly byteLength: number;
   /** The payload in memory of its own. */
