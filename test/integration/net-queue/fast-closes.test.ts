@@ -49,6 +49,40 @@ describe.each(worlds)('clients that put and close at once, $name', (world) => {
     await until(() => openFiles() <= before, 'all descriptors are closed');
   });
 
+  it('leave timers, setImmediate and the subscription of the server their turns', async () => {
+    const rounds = 20;
+    const together = 50;
+    const server = await net.server<string>();
+    let seen = 0;
+    server.subscribe(() => (seen += 1));
+    let turns = 0;
+    let immediate = setImmediate(function again() {
+      turns += 1;
+      immediate = setImmediate(again);
+    });
+    let timers = 0;
+    const timer = setInterval(() => (timers += 1), 1);
+    try {
+      for (let round = 0; round < rounds; round += 1) {
+        const closing = Array.from({ length: together }, async (_, i) => {
+          const client: Communicator<string> = net.early(net.clientOptions(server));
+          const put = client.put(`${round}/${i}`);
+          await client.close();
+          await put;
+        });
+        await Promise.all(closing);
+      }
+    } finally {
+      clearImmediate(immediate);
+      clearInterval(timer);
+    }
+    // Each round takes several round trips, so there are more than that, unless something keeps the loop to itself.
+    expect(turns).toBeGreaterThanOrEqual(rounds);
+    expect(timers).toBeGreaterThan(0);
+    expect(seen).toBeGreaterThan(0);
+    await until(() => seen === rounds * together, 'every message has been delivered');
+  });
+
   it('also deliver what does not fit into the sockets at once', async () => {
     const server = await net.server<Uint8Array>();
     const reading = values(server, 10 * 20);
