@@ -3,9 +3,11 @@
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use io::Kind;
 use napi::sys;
 
 use crate::environment::with_existing;
+use crate::guard::guarded;
 use crate::mailbox::Mailbox;
 
 /// So long may wake functions be at work before the event loop turns; the rest are called after that.
@@ -13,6 +15,23 @@ const MOST: Duration = Duration::from_millis(5);
 
 /// The thread host woke JavaScript's thread.
 pub(crate) fn on_threadsafe(env: sys::napi_env) {
+    watched(Kind::Thread, || serve_thread_host(env));
+}
+
+/// The event loop found the reactor's descriptor readable.
+#[cfg(unix)]
+pub(crate) fn on_readable(env: sys::napi_env) {
+    watched(Kind::Loop, || serve_loop_host(env));
+}
+
+/// Runs `act`, and breaks the queues of that kind of host off if it panics.
+fn watched(kind: Kind, act: impl FnOnce()) {
+    if guarded(act).is_none() {
+        with_existing(|environment| environment.break_off(kind));
+    }
+}
+
+fn serve_thread_host(env: sys::napi_env) {
     let Some(mailbox) = with_existing(|environment| environment.thread_mailbox()).flatten() else {
         return;
     };
@@ -29,9 +48,8 @@ pub(crate) fn on_threadsafe(env: sys::napi_env) {
     });
 }
 
-/// The event loop found the reactor's descriptor readable.
 #[cfg(unix)]
-pub(crate) fn on_readable(env: sys::napi_env) {
+fn serve_loop_host(env: sys::napi_env) {
     let Some((host, mailbox, context)) =
         with_existing(|environment| environment.loop_parts()).flatten()
     else {
@@ -43,8 +61,11 @@ pub(crate) fn on_readable(env: sys::napi_env) {
         return;
     }
     mailbox.is_about_to_look();
-    host.service();
-    deliver(&mailbox, |function| call_from_loop(env, context, function));
+    watched(Kind::Loop, || host.service());
+    // Caught here too, because the scope has to be closed.
+    watched(Kind::Loop, || {
+        deliver(&mailbox, |function| call_from_loop(env, context, function));
+    });
     // SAFETY: the scope was opened above.
     unsafe { sys::napi_close_handle_scope(env, scope) };
 }

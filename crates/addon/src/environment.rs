@@ -3,18 +3,19 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use io::{Host, Kind};
 use napi::sys;
-use queue::Communicator;
+use queue::{Communicator, Event};
 use wire::{Code, Driver};
 
 #[cfg(unix)]
 use crate::callbacks::on_readable;
 use crate::callbacks::on_threadsafe;
+use crate::guard::guarded;
 use crate::lent::{Lent, Returns};
 use crate::mailbox::{Bell, Mailbox, QueueDriver};
+use crate::queue_handle::Queue;
 use crate::threadsafe::Threadsafe;
 #[cfg(unix)]
 use crate::uv::LoopPoll;
@@ -28,20 +29,6 @@ pub(crate) struct Environment {
     queues: HashMap<u32, Queue>,
     next_handle: u32,
     returns: Arc<Returns>,
-}
-
-/// A communicator and how JavaScript hears of it.
-pub(crate) struct Queue {
-    pub(crate) communicator: Communicator,
-    pub(crate) host: Host,
-    kind: Kind,
-    mailbox: Arc<Mailbox>,
-    wake: sys::napi_ref,
-    /// Bytes of JavaScript's memory that are lent.
-    pub(crate) lent: Arc<AtomicU64>,
-    /// It keeps the process alive.
-    keeps: bool,
-    ended: bool,
 }
 
 struct ThreadHost {
@@ -91,14 +78,19 @@ pub(crate) fn with_existing<T>(act: impl FnOnce(&mut Environment) -> T) -> Optio
     })
 }
 
-/// Runs `act` on a queue; the code if there is none with that handle.
+/// Runs `act` on a queue.
+///
+/// # Errors
+/// [`Code::Closed`] if there is none with that handle; [`Code::Internal`] if it is broken, or if `act` panics and breaks it.
 pub(crate) fn with_queue<T>(
     handle: u32,
     act: impl FnOnce(&mut Queue) -> Result<T, Code>,
 ) -> Result<T, Code> {
-    with_existing(|environment| environment.queues.get_mut(&handle).map(act))
-        .flatten()
-        .unwrap_or(Err(Code::Closed))
+    let result = with_existing(|environment| {
+        let queue = environment.queues.get_mut(&handle)?;
+        Some(queue.act(act))
+    });
+    result.flatten().unwrap_or(Err(Code::Closed))
 }
 
 impl Environment {
@@ -145,16 +137,7 @@ impl Environment {
         let mut reference = ptr::null_mut();
         // SAFETY: `wake` is a function of this environment.
         let referred = unsafe { sys::napi_create_reference(self.env, wake, 1, &raw mut reference) };
-        let mut queue = Queue {
-            communicator,
-            host,
-            kind,
-            mailbox,
-            wake: reference,
-            lent: Arc::default(),
-            keeps: false,
-            ended: false,
-        };
+        let mut queue = Queue::new(handle, communicator, host, kind, mailbox, reference);
         if let Err(error) = napi::check_status!(referred) {
             queue.communicator.close(None);
             return Err(error);
@@ -261,6 +244,25 @@ impl Environment {
         )
     }
 
+    /// The events of a queue that is broken.
+    pub(crate) fn last_events(&mut self, handle: u32) -> Vec<Event> {
+        let queue = self.queues.get_mut(&handle);
+        queue.map_or_else(Vec::new, Queue::last_events)
+    }
+
+    /// Something panicked on a host of that kind where it could be any queue's doing.
+    pub(crate) fn break_off(&mut self, kind: Kind) {
+        let mut mailbox = None;
+        for queue in self.queues.values_mut().filter(|queue| queue.kind == kind) {
+            queue.break_off();
+            mailbox = Some(Arc::clone(&queue.mailbox));
+        }
+        if let Some(mailbox) = mailbox {
+            // Whoever panicked may have been on its way to look, and nobody else would be called.
+            mailbox.put_back(mailbox.take().into_iter());
+        }
+    }
+
     /// Whether a queue keeps the process alive. One that has ended never does.
     pub(crate) fn keep_alive(&mut self, handle: u32, on: bool) {
         let Some(queue) = self.queues.get_mut(&handle) else {
@@ -304,9 +306,12 @@ impl Environment {
         if let Some(mut queue) = self.queues.remove(&handle) {
             // SAFETY: the reference was made in this environment and is deleted once.
             let _env_going_away = unsafe { sys::napi_delete_reference(self.env, queue.wake) };
-            if !queue.ended {
-                queue.communicator.close(None);
-            }
+            let _panicked = guarded(|| {
+                if !queue.ended {
+                    queue.communicator.close(None);
+                }
+                drop(queue);
+            });
         }
     }
 }
@@ -354,7 +359,7 @@ fn async_context(env: sys::napi_env) -> napi::Result<sys::napi_async_context> {
 /// The environment goes away (process exit, or a worker that ended or was terminated): every thread is stopped first, then
 /// the event loop lets go of the descriptor.
 unsafe extern "C" fn clean_up(hook: sys::napi_async_cleanup_hook_handle, _argument: *mut c_void) {
-    let environment = ENVIRONMENT.with_borrow_mut(Option::take);
+    let environment = guarded(|| ENVIRONMENT.with_borrow_mut(Option::take)).flatten();
     let done = move || {
         // SAFETY: `hook` is the handle that Node passed, removed once.
         unsafe { sys::napi_remove_async_cleanup_hook(hook) };
@@ -362,16 +367,17 @@ unsafe extern "C" fn clean_up(hook: sys::napi_async_cleanup_hook_handle, _argume
     let Some(environment) = environment else {
         return done();
     };
-    drop(environment.queues);
+    // A panic in one part must not keep the others, and `done`, from their turn.
+    let _panicked = guarded(|| drop(environment.queues));
     if let Some(there) = environment.thread_host {
-        there.host.stop();
+        let _panicked = guarded(|| there.host.stop());
         if let Some(mailbox) = Arc::into_inner(there.mailbox) {
             mailbox.release();
         }
     }
     #[cfg(unix)]
     let poll = environment.loop_host.map(|there| {
-        there.host.stop();
+        let _panicked = guarded(|| there.host.stop());
         (there.host, there.poll)
     });
     // No thread is left that could read what was lent, and the sessions that had it are gone.

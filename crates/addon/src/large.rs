@@ -5,6 +5,8 @@ use std::ptr;
 use chunk::{LargeBuffer, LargeOwner};
 use napi::sys;
 
+use crate::guard::guarded;
+
 /// V8 sees that young buffers hold much memory, and frees the dead ones by a scavenge (0.3 ms), only when it allocates a buffer
 /// itself. If all are foreign, they pile up until a full collection is due (6 to 14 ms, and cold memory in the meantime). So
 /// after so many adopted bytes it gets a small one to allocate. What it waits for is 32 MiB.
@@ -85,5 +87,6 @@ fn copied(env: sys::napi_env, bytes: &[u8]) -> napi::Result<sys::napi_value> {
 
 unsafe extern "C" fn let_go(_env: sys::napi_env, _memory: *mut c_void, owner: *mut c_void) {
     // SAFETY: `owner` is the box that `adopt` gave away, and this is called once.
-    drop(unsafe { Box::from_raw(owner.cast::<LargeOwner>()) });
+    let owner = unsafe { Box::from_raw(owner.cast::<LargeOwner>()) };
+    let _panicked = guarded(|| drop(owner));
 }

@@ -4,11 +4,13 @@
 
 mod callbacks;
 mod environment;
+mod guard;
 mod large;
 mod lent;
 mod mailbox;
 /// The functions of net-queue.
 pub mod queue_exports;
+mod queue_handle;
 /// What they take and give.
 pub mod queue_types;
 mod threadsafe;

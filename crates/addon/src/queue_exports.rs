@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, JsValue};
 use napi_derive::napi;
-use queue::{Communicator, Drained, Event, Payload};
+use queue::{Communicator, Drained, Event, Payload, WakeBits};
 use wire::Code;
 
 use crate::environment::{with, with_existing, with_queue};
@@ -79,13 +79,20 @@ pub fn queue_open(
 #[napi(catch_unwind)]
 #[must_use]
 pub fn queue_wake(handle: u32) -> u32 {
-    with_queue(handle, |queue| Ok(queue.communicator.take_wake())).unwrap_or(0)
+    match with_queue(handle, |queue| Ok(queue.communicator.take_wake())) {
+        Ok(bits) => bits,
+        Err(Code::Internal) => WakeBits::EVENTS,
+        Err(_) => 0,
+    }
 }
 
 /// Takes the events.
 #[napi(catch_unwind)]
 pub fn queue_events(env: Env, handle: u32) -> napi::Result<Vec<QueueEvent>> {
-    let events = with_queue(handle, |queue| Ok(queue.communicator.events())).unwrap_or_default();
+    let events = match with_queue(handle, |queue| Ok(queue.communicator.events())) {
+        Ok(events) => events,
+        Err(_) => with_existing(|environment| environment.last_events(handle)).unwrap_or_default(),
+    };
     if events.contains(&Event::Closed) {
         with(env.raw(), |environment| environment.ended(handle))?;
     }

@@ -3,6 +3,8 @@ use std::ptr;
 
 use napi::sys;
 
+use crate::guard::guarded;
+
 /// What runs on JavaScript's thread when a [`Threadsafe`] is called.
 pub(crate) type OnWake = fn(sys::napi_env);
 
@@ -100,5 +102,5 @@ unsafe extern "C" fn trampoline(
     }
     // SAFETY: `context` is the `OnWake` that `new` stored.
     let on_wake = unsafe { std::mem::transmute::<*mut c_void, OnWake>(context) };
-    on_wake(env);
+    let _panicked = guarded(|| on_wake(env));
 }

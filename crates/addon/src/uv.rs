@@ -8,6 +8,8 @@ use std::ptr::NonNull;
 
 use napi::sys;
 
+use crate::guard::guarded;
+
 /// `UV_POLL` of `uv_handle_type`; part of libuv's stable ABI since 1.0.
 const UV_POLL: c_int = 8;
 const UV_READABLE: c_int = 1;
@@ -153,7 +155,7 @@ unsafe extern "C" fn on_poll(memory: *mut c_void, _status: c_int, _events: c_int
         let handle = data(memory);
         ((*handle).env, (*handle).on_readable)
     };
-    on_readable(env);
+    let _panicked = guarded(|| on_readable(env));
 }
 
 unsafe extern "C" fn on_close(memory: *mut c_void) {
@@ -162,7 +164,7 @@ unsafe extern "C" fn on_close(memory: *mut c_void) {
         let handle = Box::from_raw(data(memory));
         dealloc(handle.memory.as_ptr(), handle.layout);
         if let Some(done) = handle.on_closed {
-            done();
+            let _panicked = guarded(done);
         }
     }
 }
