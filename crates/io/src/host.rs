@@ -385,7 +385,7 @@ impl Shared {
     }
 }
 
-/// Poison is ignored: a panic in a session has been caught or has ended the thread, and the rest of the reactor is sound.
+/// Poison is ignored: panics of sessions are caught where they are called (see `guard`), and the rest of the reactor is sound.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

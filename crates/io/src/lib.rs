@@ -5,6 +5,7 @@
 
 mod connection;
 mod dial;
+mod guard;
 mod host;
 mod listener;
 mod reactor;

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use wire::{Acceptor, Code, Error};
 
+use crate::guard::guard;
 use crate::socket::{Listener, Stream};
 
 /// Connections accepted before others have their turn.
@@ -24,6 +25,12 @@ pub(crate) struct Accepted {
 }
 
 impl Accepting {
+    /// See [`Acceptor::on_warning`].
+    pub(crate) fn warn(&mut self, error: Error) {
+        // Nobody is left to be told of a defect in this.
+        let _defect = guard(|| self.acceptor.on_warning(error));
+    }
+
     pub(crate) fn accept(&mut self, now: Instant) -> Accepted {
         let mut streams = Vec::new();
         while streams.len() < ACCEPT_BUDGET {
@@ -46,7 +53,7 @@ impl Accepting {
                         "a connection could not be accepted: {error}; the listener tries again in {} ms",
                         REST.as_millis()
                     );
-                    self.acceptor.on_warning(Error::new(Code::Address, text));
+                    self.warn(Error::new(Code::Address, text));
                     return Accepted {
                         streams,
                         again: Some(now + REST),

@@ -7,6 +7,7 @@ use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, Word, closed_by_owner
 
 use crate::connection::{Connection, Served};
 use crate::dial::{Dial, Stage};
+use crate::guard::guard;
 use crate::listener::Accepting;
 use crate::slots::Slots;
 use crate::socket::{Listener, Place, Stream};
@@ -144,7 +145,10 @@ impl Reactor {
             });
             match bound {
                 Ok((listener, at)) => {
-                    acceptor.on_listening(at);
+                    if let Err(defect) = guard(|| acceptor.on_listening(at)) {
+                        listener.close();
+                        return self.end_listener(token, acceptor, Err(defect));
+                    }
                     self.slots
                         .set(token, Slot::Listener(Accepting { listener, acceptor }));
                     self.serve(token, now);
@@ -164,15 +168,16 @@ impl Reactor {
         result: Result<(), Error>,
     ) {
         self.slots.free(token);
-        acceptor.on_closed(result);
+        // Nobody is left to be told of a defect in the last call.
+        let _defect = guard(move || acceptor.on_closed(result));
     }
 
     /// The owner of a connection has something new.
     pub(crate) fn nudge(&mut self, token: Token, now: Instant) {
-        if let Some(Slot::Connection(connection)) = self.slots.get_mut(token) {
+        self.with_connection(token, |connection| {
             connection.session.on_nudge(now);
-            self.serve(token, now);
-        }
+            connection.serve(now)
+        });
     }
 
     /// See [`wire::Driver::send_lent`].
@@ -185,10 +190,12 @@ impl Reactor {
     ) -> bool {
         // What was put before goes first.
         self.nudge(token, now);
-        match self.slots.get_mut(token) {
-            Some(Slot::Connection(connection)) => connection.send_lent(word, payload, now),
-            _ => false,
-        }
+        let mut sent = false;
+        self.with_connection(token, |connection| {
+            sent = connection.send_lent(word, payload, now);
+            Served::Idle
+        });
+        sent
     }
 
     /// See [`wire::Driver::close`].
@@ -204,17 +211,15 @@ impl Reactor {
                 accepting.listener.close();
                 self.end_listener(token, accepting.acceptor, Ok(()));
             }
-            Some(Slot::Dial(mut dial)) => {
-                self.slots.free(token);
-                dial.dialer.on_closed(closed_by_owner());
-            }
+            Some(Slot::Dial(dial)) => self.end_dial(token, dial, closed_by_owner()),
             // A dial that has just succeeded: its session knows from its owner when to end.
             Some(Slot::Connection(connection)) if at.is_some() => {
                 self.slots.set(token, Slot::Connection(connection));
                 self.nudge(token, Instant::now());
             }
             Some(Slot::Connection(connection)) => {
-                self.end(token, connection, Err(closed_by_owner()));
+                self.slots.set(token, Slot::Connection(connection));
+                self.end(token, Err(closed_by_owner()));
             }
             None => {}
         }
@@ -271,16 +276,14 @@ impl Reactor {
             Some(Slot::Connection(connection)) if connection.scheduled != Some(at) => {}
             Some(Slot::Connection(connection)) => {
                 connection.scheduled = None;
-                let due = connection
-                    .session
-                    .deadline()
-                    .is_some_and(|deadline| deadline <= now);
-                let served = if due {
-                    connection.on_deadline(now)
-                } else {
-                    Served::Idle
-                };
-                self.after_serving(token, served);
+                self.with_connection(token, |connection| {
+                    let deadline = connection.session.deadline();
+                    if deadline.is_some_and(|deadline| deadline <= now) {
+                        connection.on_deadline(now)
+                    } else {
+                        Served::Idle
+                    }
+                });
             }
             Some(Slot::Binding(..)) | None => {}
         }
@@ -290,9 +293,8 @@ impl Reactor {
 
     fn serve(&mut self, token: Token, now: Instant) {
         match self.slots.get_mut(token) {
-            Some(Slot::Connection(connection)) => {
-                let served = connection.serve(now);
-                self.after_serving(token, served);
+            Some(Slot::Connection(_)) => {
+                self.with_connection(token, |connection| connection.serve(now));
             }
             Some(Slot::Listener(accepting)) => {
                 let accepted = accepting.accept(now);
@@ -324,15 +326,19 @@ impl Reactor {
             return self.slots.free(token);
         };
         if let Err(error) = registered {
-            accepting.acceptor.on_warning(Error::new(
+            accepting.warn(Error::new(
                 Code::Address,
                 format!("a connection could not be watched: {error}"),
             ));
             return self.slots.free(token);
         }
-        match accepting.acceptor.accept(token, now) {
-            Some(session) => self.start(token, Connection::new(stream, session), now),
-            None => self.slots.free(token),
+        match guard(|| accepting.acceptor.accept(token, now)) {
+            Ok(Some(session)) => self.start(token, Connection::new(stream, session), now),
+            Ok(None) => self.slots.free(token),
+            Err(defect) => {
+                accepting.warn(defect);
+                self.slots.free(token);
+            }
         }
     }
 
@@ -341,36 +347,53 @@ impl Reactor {
         self.serve(token, now);
     }
 
-    fn after_serving(&mut self, token: Token, served: Served) {
-        if let Served::Ended(result) = served {
-            if let Some(Slot::Connection(connection)) = self.slots.take(token) {
-                self.end(token, connection, result);
-            }
-            return;
-        }
-        if matches!(served, Served::More) {
-            self.serve_again(token);
-        }
+    /// Every call of a session but its last.
+    fn with_connection(&mut self, token: Token, act: impl FnOnce(&mut Connection) -> Served) {
         let Some(Slot::Connection(connection)) = self.slots.get_mut(token) else {
             return;
         };
-        if let Some(deadline) = connection.session.deadline()
-            && connection
-                .scheduled
-                .is_none_or(|scheduled| deadline < scheduled)
-        {
-            connection.scheduled = Some(deadline);
-            self.timers.add(deadline, token);
+        let served = guard(|| {
+            let served = act(connection);
+            let is_over = matches!(served, Served::Ended(_));
+            let deadline = (!is_over).then(|| connection.session.deadline()).flatten();
+            (served, deadline)
+        });
+        match served {
+            Ok((Served::Ended(result), _)) => self.end(token, result),
+            Err(defect) => self.end(token, Err(defect)),
+            Ok((served, deadline)) => {
+                if let Some(deadline) = deadline
+                    && connection
+                        .scheduled
+                        .is_none_or(|scheduled| deadline < scheduled)
+                {
+                    connection.scheduled = Some(deadline);
+                    self.timers.add(deadline, token);
+                }
+                if matches!(served, Served::More) {
+                    self.serve_again(token);
+                }
+            }
         }
     }
 
-    fn end(&mut self, token: Token, mut connection: Connection, result: Result<(), Error>) {
+    fn end(&mut self, token: Token, result: Result<(), Error>) {
+        let Some(Slot::Connection(mut connection)) = self.slots.take(token) else {
+            return;
+        };
         self.slots.free(token);
         connection.stream.deregister(&self.registry);
-        connection.session.on_closed(result);
+        // Nobody is left to be told of a defect in the last call.
+        let _defect = guard(move || connection.session.on_closed(result));
     }
 
     // --- dials -----------------------------------------------------------------------------------------------------
+
+    fn end_dial(&mut self, token: Token, mut dial: Dial, error: Error) {
+        self.slots.free(token);
+        // Nobody is left to be told of a defect in the last call.
+        let _defect = guard(move || dial.dialer.on_closed(error));
+    }
 
     fn on_dial_event(&mut self, token: Token, now: Instant) {
         let Some(Slot::Dial(mut dial)) = self.slots.take(token) else {
@@ -389,10 +412,10 @@ impl Reactor {
             }
         };
         match stream.finish_connect() {
-            Ok(true) => {
-                let session = dial.dialer.on_connected(token, now);
-                self.start(token, Connection::new(stream, session), now);
-            }
+            Ok(true) => match guard(|| dial.dialer.on_connected(token, now)) {
+                Ok(session) => self.start(token, Connection::new(stream, session), now),
+                Err(defect) => self.end_dial(token, dial, defect),
+            },
             Ok(false) => {
                 dial.stage = Stage::Connecting {
                     stream,
@@ -417,7 +440,6 @@ impl Reactor {
             return;
         };
         if dial.give_up.is_some_and(|at| at <= now) {
-            self.slots.free(token);
             let out_of_time = || {
                 Error::new(
                     Code::Timeout,
@@ -425,7 +447,7 @@ impl Reactor {
                 )
             };
             let error = dial.last_error.take().unwrap_or_else(out_of_time);
-            return dial.dialer.on_closed(error);
+            return self.end_dial(token, dial, error);
         }
         match std::mem::replace(&mut dial.stage, Stage::Resolving) {
             Stage::Connecting { rest, .. } => {
@@ -472,15 +494,13 @@ impl Reactor {
             Stage::Waiting(_) | Stage::Resolving => Ok(()),
         });
         if let Err(error) = attempt {
-            match dial.dialer.on_failed(error.clone(), now) {
-                Some(again) => {
+            match guard(|| dial.dialer.on_failed(error.clone(), now)) {
+                Ok(Some(again)) => {
                     dial.stage = Stage::Waiting(again);
                     dial.last_error = Some(error);
                 }
-                None => {
-                    self.slots.free(token);
-                    return dial.dialer.on_closed(error);
-                }
+                Ok(None) => return self.end_dial(token, dial, error),
+                Err(defect) => return self.end_dial(token, dial, defect),
             }
         }
         if let Some(deadline) = dial.deadline() {

@@ -11,6 +11,7 @@ mod connections;
 mod dials;
 mod idle;
 mod nudges;
+mod panics;
 mod queues;
 mod stalls;
 mod support;

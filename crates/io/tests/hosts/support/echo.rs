@@ -83,6 +83,7 @@ impl Session for Pipe {
                 state.read.extend(bytes);
             }
         });
+        assert!(!bytes.starts_with(b"panic"), "panic of a session");
         if bytes.starts_with(b"break") {
             return Err(Error::protocol("the test wants it"));
         }
@@ -113,6 +114,7 @@ impl Session for Pipe {
             state.nudges += 1;
             std::mem::take(&mut state.to_send)
         });
+        assert!(!bytes.starts_with(b"panic at nudge"), "panic of a session");
         if !bytes.is_empty() {
             self.out.push_back(bytes);
         }
