@@ -22,6 +22,9 @@ for await (const { data } of client) {
   break;
 }
 
+const stream = nq.Stream.frombytes(Buffer.from('Hello,\nStream!'));
+if (stream.readline() === undefined || stream.nchunks !== 1) throw new Error('a line was read');
+
 // @ts-expect-error exactOptionalPropertyTypes: left out is not the same as undefined
 const wrong: CommunicatorOptions = { port: undefined };
 void wrong;

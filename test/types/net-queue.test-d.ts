@@ -1,4 +1,6 @@
 // The types of chaski/net-queue, as users meet them.
+import type { Writable } from 'node:stream';
+
 import { assertType, expectTypeOf, test } from 'vitest';
 
 import * as nq from '../../ts/net-queue/index.ts';
@@ -63,6 +65,16 @@ test('messages come one by one, in batches and by callback', async () => {
     expectTypeOf(peer).toEqualTypeOf<string>();
     expectTypeOf(seq).toEqualTypeOf<number>();
   });
+});
+
+test('a stream can be imported, and knows its methods under all their names', () => {
+  const stream: nq.Stream = nq.Stream.fromBuffer(new Uint8Array(3));
+  expectTypeOf(stream.readChunk()).toEqualTypeOf<Uint8Array | undefined>();
+  expectTypeOf(stream.readchunk).toEqualTypeOf(stream.readview);
+  const bytes: nq.BytesLike = new Float64Array(1);
+  expectTypeOf(nq.Stream.frombytes(bytes)).toEqualTypeOf<nq.Stream>();
+  const options: nq.StreamWritableOptions = { highWaterMark: 1 };
+  expectTypeOf(stream.toWritable(options)).toEqualTypeOf<Writable>();
 });
 
 test('events have their values', () => {

@@ -6,6 +6,9 @@
 // `inbox` (with `arena`, `batch`, `message`) and its consumers `iterator` and `subscription` on the way in.
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
+export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';
+export type { BytesLike } from '../shared/stream-rope.ts';
+export { Stream } from '../shared/stream.ts';
 export type { Communicator } from './communicator.ts';
 export { ResourceClosed } from './failures.ts';
 export { create, create as new, open } from './open.ts';
