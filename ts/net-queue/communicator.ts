@@ -206,8 +206,14 @@ export class Communicator<T = unknown>
   putMany(messages: Iterable<T> | Packed, ...peers: string[]): PutResult {
     const found = this.#peers.targets(peers);
     if (isPacked(messages)) return this.#sender.putPacked(found, messages);
-    if (typeof messages !== 'object' || messages === null || !(Symbol.iterator in messages)) {
-      throw invalid('messages', messages, 'an iterable, or { data, lengths }');
+    if (
+      typeof messages !== 'object' ||
+      messages === null ||
+      !(Symbol.iterator in messages) ||
+      // Its bytes are hardly meant to be messages.
+      messages instanceof Uint8Array
+    ) {
+      throw invalid('messages', messages, 'an iterable of messages, or { data, lengths }');
     }
     return this.#sender.putAll(found, messages);
   }
@@ -334,18 +340,16 @@ export class Communicator<T = unknown>
     return readableOf(this[Symbol.asyncIterator]());
   }
 
-  /** A Writable in object mode: each write is a put, held back at the high-water mark; it finishes when all is acknowledged. */
+  /**
+   * A Writable in object mode: each write is a put, held back at the high-water mark. It finishes when all is acknowledged,
+   * and fails with the first error of a put, one to nobody included.
+   */
   toWritable(): Writable {
-    let last: PutResult | undefined;
-    return writableOf(
-      async (data) => {
-        await this.writable();
-        last = this.put(data as T);
-      },
-      async () => {
-        await last;
-      },
-    );
+    return writableOf(async (data) => {
+      await this.writable();
+      if (this.#peers.everyone.length === 0) throw notConnected(undefined);
+      return { result: this.put(data as T) };
+    });
   }
 
   /**

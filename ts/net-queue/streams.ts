@@ -2,6 +2,8 @@
 import { Readable, Writable } from 'node:stream';
 import { callbackify } from 'node:util';
 
+import type { PutResult } from './types.ts';
+
 /** Messages as a Readable. Destroying it ends only this reading. */
 export function readableOf<M>(source: AsyncIterator<M>): Readable {
   const leave = callbackify(async () => {
@@ -27,17 +29,23 @@ export function readableOf<M>(source: AsyncIterator<M>): Readable {
   });
 }
 
-/** A Writable that hands what is written to `put`, and is finished when `last` is. */
-export function writableOf(
-  put: (data: unknown) => Promise<void>,
-  last: () => Promise<void>,
-): Writable {
-  const write = callbackify(put);
-  return new Writable({
+/** A Writable that hands what is written to `put`, and fails with the first of the results that does. */
+export function writableOf(put: (data: unknown) => Promise<{ result: PutResult }>): Writable {
+  let last: PutResult | undefined;
+  const write = callbackify(async (data: unknown) => {
+    const { result } = await put(data);
+    result.catch((error: unknown) => stream.destroy(error as Error));
+    last = result;
+  });
+  const stream = new Writable({
     objectMode: true,
     write(data: unknown, _encoding, callback): void {
       write(data, callback);
     },
-    final: callbackify(last),
+    final: callbackify(async () => {
+      // Results settle in the order of the puts.
+      await last;
+    }),
   });
+  return stream;
 }

@@ -22,11 +22,30 @@ export interface SeedSerializer<T = unknown> {
   load(bytes: Uint8Array): T;
 }
 
+/** A bound in payload bytes and in messages; whichever is reached first counts. */
 export interface HighWaterMark {
   bytes?: number;
   messages?: number;
 }
+
+/**
+ * What a put does when the backlog to a peer has reached the high-water mark.
+ *
+ * - 'wait': it is queued all the same, up to four times the mark; beyond, it is refused. Await `send()` or `writable()` to
+ *   stay under the mark.
+ * - 'error': it is refused.
+ * - 'drop-newest': it is refused, and the event `dropped` tells how many were.
+ * - 'drop-oldest': it takes the place of the oldest that are not on their way yet; they are rejected, and the event `dropped`
+ *   tells how many they were.
+ *
+ * Refused and dropped messages reject with `ERR_CHASKI_QUEUE_FULL` and `delivered: 'no'`.
+ */
 export type OnFull = 'wait' | 'drop-oldest' | 'drop-newest' | 'error';
+
+/**
+ * When a message is acknowledged: when it is in the receiver's bounded queue, or when the receiving program is done with it
+ * (`message.ack()`, the end of the loop's body, the handler's return).
+ */
 export type AckPoint = 'received' | 'processed';
 
 export interface CommunicatorOptions<T = unknown> {
@@ -62,13 +81,20 @@ export interface CommunicatorOptions<T = unknown> {
   idleTimeoutMs?: number;
   /** Default bound of `close()`. Default 5,000. */
   closeTimeoutMs?: number;
-  /** 'loop' | 'thread'; default by runtime, or the environment variable CHASKI_HOST. */
+  /**
+   * What drives the sockets: Node's event loop (the quickest round trips) or a thread. Default: the environment variable
+   * CHASKI_HOST, else the loop where the runtime allows it.
+   */
   runOn?: 'loop' | 'thread';
 
   // The seed's names.
+  /** `host` and `port`. */
   netloc?: { host?: string; port?: number } | readonly [string, number];
+  /** Checked, and not needed: messages are merged and split natively. */
   connection?: { max_size?: number; merge_size?: number; efficient_size?: number };
+  /** `serializer`. */
   serialization?: SeedSerializer<T>;
+  /** Only 1. */
   workers?: number;
 }
 

@@ -342,6 +342,22 @@ describe.each(tcpWorlds)('streams of Node, $name', (world) => {
     expect(await values(server, 1)).toEqual([-1]);
   });
 
+  it('fail when a write reaches nobody, or is lost later', async () => {
+    const { server, client } = await net.pair<number>({ server: { ack: 'processed' } });
+    const lonely = await net.server<number>();
+    const nobody = pipeline(Readable.from([1, 2, 3]), lonely.toWritable());
+    expect((await rejection(nobody)).code).toBe('ERR_CHASKI_NOT_CONNECTED');
+    const lost = client.toWritable();
+    lost.write(1);
+    const failed = once(lost, 'close').catch((error: unknown) => error as ChaskiError);
+    expect((await server.get()).data).toBe(1);
+    await server.close({ force: true });
+    expect(await soon(failed, 'the stream fails')).toMatchObject({
+      code: 'ERR_CHASKI_CLOSED',
+      delivered: 'unknown',
+    });
+  });
+
   it('end when the communicator ends', async () => {
     const { server, client } = await net.pair<string>();
     const readable = server.toReadable();

@@ -175,6 +175,7 @@ describe.each(worlds)('putting, $name', (world) => {
       for (let i = 0; i < 1000; i += 1) yield i;
     }
     await client.putMany(['a', 'b']);
+    expect(() => client.putMany(new Uint8Array(8) as Iterable<number>)).toThrow(/lengths/u);
     await client.putMany(count());
     await client.putMany(new Set([Uint8Array.of(1)]));
     await client.putMany([]);
