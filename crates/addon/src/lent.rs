@@ -37,8 +37,8 @@ unsafe impl Sync for Lent {}
 
 impl Lent {
     /// Lends the bytes of `view`. The caller is trusted in one thing: its `ArrayBuffer` is one that only the native side
-    /// knows from now on. `ts/net-queue` sees to that: it transfers the user's buffer to a new one of fixed length, which it
-    /// gives to nobody else.
+    /// knows from now on. `ts/net-queue` sees to that: it transfers the user's buffer to a new one, which it passes here (once
+    /// for each peer) and to nobody else.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`] for shared memory and for what is no typed array, [`Code::Internal`] if Node-API refuses.

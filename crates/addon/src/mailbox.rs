@@ -130,3 +130,26 @@ impl Driver for QueueDriver {
         self.mailbox.wake(self.handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use io::Kind;
+
+    use super::*;
+
+    #[test]
+    fn what_is_put_back_comes_before_what_came_meanwhile() {
+        let host = Host::start(Kind::Thread).unwrap();
+        let mailbox = Mailbox::new(Bell::Loop(host.clone()));
+        for handle in [1, 2, 3] {
+            mailbox.wake(handle);
+        }
+        let mut handles = mailbox.take().into_iter();
+        assert_eq!(handles.next(), Some(1));
+        mailbox.wake(1);
+        mailbox.put_back(handles);
+        assert_eq!(mailbox.take(), [2, 3, 1]);
+        assert_eq!(mailbox.take(), []);
+        host.stop();
+    }
+}
