@@ -1,0 +1,207 @@
+// The README says what is so: its programs run, and its tables list every option, event and error, with the defaults.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import * as nq from 'chaski/net-queue';
+import type { Communicator } from 'chaski/net-queue';
+import ts from 'typescript';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+
+import { errorCodes } from '../../ts/errors.ts';
+import { parseOptions } from '../../ts/net-queue/options.ts';
+import { root } from './root.ts';
+
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+
+/** The text under a heading of the second level. */
+function section(title: string): string {
+  const text = readme.split(/^## /m).find((part) => part.startsWith(`${title}\n`));
+  if (text === undefined) throw new Error(`the README has no section ${title}`);
+  return text;
+}
+
+/** The first table under a heading, as rows of cells. */
+function table(title: string): string[][] {
+  const lines = section(title)
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const codeOf = (cell: string): string => /`([^`]*)`/.exec(cell)?.[1] ?? '';
+
+describe('the tables of the README', () => {
+  test('list every option with its default', () => {
+    const settings = parseOptions({}, undefined, undefined) as unknown as Record<
+      string,
+      string | number
+    >;
+    const defaults: Record<string, string | number | undefined> = {
+      ...settings,
+      'highWaterMark.bytes': settings['highWaterBytes'],
+      'highWaterMark.messages': settings['highWaterMessages'],
+      ack: parseOptions({}, undefined, undefined).ackProcessed ? 'processed' : 'received',
+      serializer: 'auto',
+    };
+    const rows = table('Options');
+    const told = rows.map(([name = '', value = '']) => [codeOf(name), codeOf(value)] as const);
+    const computed = ['id', 'path', 'idleTimeoutMs', 'runOn'];
+    const wrong = told.filter(
+      ([name, value]) =>
+        !computed.includes(name) &&
+        value !==
+          (typeof defaults[name] === 'string' ? `'${defaults[name]}'` : String(defaults[name])),
+    );
+    expect(wrong).toEqual([]);
+    expect(settings['idleTimeoutMs']).toBe(3 * Number(settings['keepAliveMs']));
+
+    const message = (() => {
+      try {
+        parseOptions({ wrong: 1 } as object, undefined, undefined);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return '';
+    })();
+    const known = /There are (.*)\./.exec(message)?.[1]?.split(', ') ?? [];
+    const seeds = ['netloc', 'connection', 'serialization', 'security', 'workers'];
+    const names = new Set(told.map(([name]) => name.split('.')[0]));
+    expect(new Set(known.filter((name) => !seeds.includes(name)))).toEqual(names);
+  });
+
+  test('list every event', () => {
+    const types = readFileSync(join(root, 'ts', 'net-queue', 'types.ts'), 'utf8');
+    const [, body = ''] = /interface CommunicatorEvents \{(.*?)\n\}/s.exec(types) ?? [];
+    const events = [...body.matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => name);
+    expect(new Set(table('Events').map(([cell = '']) => codeOf(cell)))).toEqual(new Set(events));
+  });
+
+  test('list every error', () => {
+    expect(table('Errors').map(([cell = '']) => codeOf(cell))).toEqual([...errorCodes]);
+  });
+});
+
+/** The programs of a section, each as an asynchronous function of what it uses. */
+function programs(title: string, ...names: string[]) {
+  const blocks = [...section(title).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
+  return blocks.map((code) => {
+    const body = code.replace(/^import .*$/gm, '');
+    const wrapped = `(async (${names.join(', ')}) => {${body}\n})`;
+    const { outputText } = ts.transpileModule(wrapped, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    // oxlint-disable-next-line no-eval
+    return (0, eval)(outputText) as (...values: unknown[]) => Promise<void>;
+  });
+}
+
+describe('the programs of the README', () => {
+  const opened: Communicator[] = [];
+  let printed: unknown[][] = [];
+  const console = { log: (...values: unknown[]) => void printed.push(values) };
+
+  afterEach(async () => {
+    printed = [];
+    await Promise.all(opened.splice(0).map((queue) => queue.close({ force: true })));
+  });
+
+  async function pair(): Promise<{ server: Communicator; client: Communicator }> {
+    const server = await nq.open({ purpose: 'server', port: 0 });
+    const { port } = server.address() as { port: number };
+    const client = await nq.open({ port });
+    opened.push(server, client);
+    await server.put('hello'); // both know of each other then
+    await client.get();
+    return { server, client };
+  }
+
+  test('exchange greetings', async () => {
+    const port = await freePort();
+    const open = (protocol: nq.Protocol, purpose: nq.Purpose) =>
+      nq.open(protocol, purpose, { port });
+    const [server, client] = programs('A first exchange', 'nq', 'console');
+    const here = { ...nq, open };
+    await Promise.all([server?.(here, console), client?.(here, console)]);
+    expect(printed).toEqual([['Hello, Server!'], ['Hello, Client!']]);
+  });
+
+  test('receive', async () => {
+    const [loop, get, subscribe, batches] = programs('Receiving', 'queue', 'console');
+    const { server, client } = await pair();
+    await client.putMany(['a', 'last', 'b', 'c', 'd', 'last']);
+    await loop?.(server, console);
+    expect(printed).toEqual([
+      [client.id, 1, 'a'],
+      [client.id, 2, 'last'],
+    ]);
+    await get?.(server, console);
+    await subscribe?.(server, console);
+    printed = [];
+    await batches?.(server, console);
+    expect(printed.flat().every((view) => view instanceof Uint8Array)).toBe(true);
+  });
+
+  test('put', async () => {
+    const [put] = programs('Putting', 'queue');
+    const { server, client } = await pair();
+    const received: unknown[] = [];
+    server.subscribe((data) => received.push(data));
+    await put?.(client);
+    await client.close();
+    await vi.waitUntil(() => received.length === 1 + 1 + 1 + 1 + 3 + 100 + 1 + 1);
+    expect(received[0]).toEqual({ any: ['value', 1, null] });
+    expect(received.slice(-2)).toEqual(['when there is room', 'now or never']);
+  });
+
+  test('put under back-pressure', async () => {
+    const [loop] = programs('Back-pressure', 'queue', 'records');
+    const { server, client } = await pair();
+    let received = 0;
+    server.subscribe(() => (received += 1));
+    await loop?.(
+      client,
+      Array.from({ length: 200_000 }, (_, i) => i),
+    );
+    await client.close();
+    await vi.waitUntil(() => received >= 200_000);
+    expect(received).toBe(200_000);
+  });
+
+  test('in examples/net-queue talk with each other', async () => {
+    const port = await freePort();
+    const start = (name: string) => {
+      const path = join(root, 'examples', 'net-queue', name);
+      const child = spawn(process.execPath, [path, String(port)], { timeout: 20_000 });
+      let output = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+      return once(child, 'close').then(([code]) => ({ code: code as number, output }));
+    };
+    const [server, client] = await Promise.all([start('server.mjs'), start('client.mjs')]);
+    expect(server).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('got Hello, Server!'),
+    });
+    expect(client).toEqual({ code: 0, output: 'got Hello, Client!\n' });
+  });
+});
+
+test('the links of the README lead somewhere', () => {
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path);
+  expect(links.length).toBeGreaterThan(5);
+  expect(links.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+/** A port that nobody uses. */
+async function freePort(): Promise<number> {
+  const queue = await nq.open({ purpose: 'server', port: 0 });
+  const { port } = queue.address() as { port: number };
+  await queue.close();
+  return port;
+}
