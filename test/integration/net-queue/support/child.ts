@@ -21,6 +21,8 @@ export interface Exit {
 export interface ChildOptions {
   readonly execArgv?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The most file descriptors that it may have open (not on Windows). */
+  readonly descriptors?: number;
 }
 
 export class Child {
@@ -34,8 +36,12 @@ export class Child {
   /** Starts `program`, of fixtures/ if that is a name; it finds `setup` in process.argv[2] as JSON. */
   constructor(program: string | URL, setup: object, options: ChildOptions = {}) {
     const path = fileURLToPath(new URL(program, new URL('../fixtures/', import.meta.url)));
+    const execArgv = ['--max-old-space-size=512', ...(options.execArgv ?? [])];
+    const limited = `ulimit -n ${options.descriptors}; exec "$0" "$@"`;
     this.process = fork(path, [JSON.stringify(setup)], {
-      execArgv: ['--max-old-space-size=512', ...(options.execArgv ?? [])],
+      ...(options.descriptors === undefined
+        ? { execArgv }
+        : { execPath: '/bin/sh', execArgv: ['-c', limited, process.execPath, ...execArgv] }),
       env: { ...process.env, NODE_OPTIONS: '', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
