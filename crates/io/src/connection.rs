@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     undrained: bool,
     writable: bool,
     half_closed: bool,
+    /// Why nothing can be written any more.
+    broken: Option<io::Error>,
     /// The earliest entry of this connection among the timers.
     pub(crate) scheduled: Option<Instant>,
 }
@@ -46,6 +48,7 @@ impl Connection {
             undrained: false,
             writable: true,
             half_closed: false,
+            broken: None,
             scheduled: None,
         }
     }
@@ -106,6 +109,7 @@ impl Connection {
     /// The session's deadline passed.
     pub(crate) fn on_deadline(&mut self, now: Instant) -> Served {
         if let Err(error) = self.session.on_deadline(now) {
+            self.tell(&error);
             return Served::Ended(Err(error));
         }
         if self.half_closed
@@ -117,6 +121,16 @@ impl Connection {
             return Served::Ended(Ok(()));
         }
         self.serve(now)
+    }
+
+    /// Tells the peer why, if that goes without waiting.
+    fn tell(&mut self, error: &Error) {
+        if self.writable {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let used = self.session.last_words(error, &mut pieces);
+            // The connection ends in any case.
+            let _sent = self.stream.write(pieces.get(..used).unwrap_or_default());
+        }
     }
 
     fn read(&mut self, now: Instant) -> Result<ReadEnd, Error> {
@@ -139,10 +153,15 @@ impl Connection {
                     // A short read emptied the socket, and what comes later raises a new event. The end of the stream
                     // may have had its event already.
                     self.readable = n == room || self.read_closed;
-                    self.session.on_read(n, now)?;
+                    self.session
+                        .on_read(n, now)
+                        .inspect_err(|error| self.tell(error))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.readable = false;
+                    if let Some(error) = self.broken.take() {
+                        return Err(broken(&error));
+                    }
                     // Even if nothing came: the session keeps no memory ready for an empty socket.
                     self.undrained = true;
                 }
@@ -183,11 +202,9 @@ impl Connection {
                 Err(error) => {
                     // The peer hung up. What it said last may still be in the socket, so reading decides.
                     self.writable = false;
-                    return if self.readable {
-                        Ok(false)
-                    } else {
-                        Err(broken(&error))
-                    };
+                    self.readable = true;
+                    self.broken = Some(error);
+                    return Ok(false);
                 }
             }
         }

@@ -129,14 +129,7 @@ impl Sender {
 
     /// Puts a frame without messages in front of everything that has not been started.
     pub(crate) fn urgent(&mut self, header: Header) {
-        let mut place = 0;
-        if self.front_sent > 0 || self.mid_frame {
-            place = self
-                .ready
-                .iter()
-                .position(|piece| piece.ends_frame)
-                .map_or(self.ready.len(), |i| i + 1);
-        }
+        let place = self.begun();
         let bytes = Slice::from_vec(header.encode().to_vec());
         let is_ack = header.kind == FrameType::Ack;
         // A later acknowledgement says all that an earlier one would: a peer that does not read keeps one waiting, not many.
@@ -167,6 +160,24 @@ impl Sender {
             ends_frame: true,
             is_ack: false,
         });
+    }
+
+    /// Puts bytes behind the frame that has been begun, in the place of all others; false if that frame is too long to wait for.
+    pub(crate) fn abandon(&mut self, bytes: Vec<u8>) -> bool {
+        self.ready.truncate(self.begun());
+        let left: usize = self.ready.iter().map(|piece| piece.bytes.len()).sum();
+        let short = left - self.front_sent <= READY_BYTES;
+        self.last(bytes);
+        short
+    }
+
+    /// Pieces at the front that belong to a frame that has been begun.
+    fn begun(&self) -> usize {
+        if self.front_sent == 0 && !self.mid_frame {
+            return 0;
+        }
+        let end = self.ready.iter().position(|piece| piece.ends_frame);
+        end.map_or(self.ready.len(), |last| last + 1)
     }
 
     /// Puts the hello, the first bytes of all: it counts as begun, so that nothing urgent overtakes it.

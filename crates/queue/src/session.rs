@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chunk::Slice;
-use wire::{AckPoint, Code, Error, FrameType, Header, Status, Word};
+use wire::{AckPoint, Code, Error, FrameType, Header, Status, Word, error_frame};
 
 use crate::handshake::{Handshake, Progress};
 use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
@@ -35,6 +35,8 @@ pub(crate) struct Session {
     state: State,
     receiver: Receiver,
     sender: Sender,
+    /// The peer gave the session up: it needs no reason.
+    told: bool,
     /// Number of the peer's last message, once it said FIN.
     peer_fin: Option<u64>,
     /// What has been acknowledged to the peer, and how much came since.
@@ -83,6 +85,7 @@ impl Session {
             state: State::Handshake(Handshake::new()),
             receiver,
             sender,
+            told: false,
             peer_fin: None,
             ack_sent: 0,
             bytes_since_ack: 0,
@@ -221,6 +224,7 @@ impl Session {
                 self.hub.event(Event::Fin(self.peer.index));
             }
             FrameType::Error => {
+                self.told = true;
                 let code = Code::from_number(u8::try_from(header.seq).unwrap_or(0));
                 return Err(Error::new(
                     code,
@@ -393,6 +397,15 @@ impl wire::Session for Session {
         self.sender.on_sent(n);
         self.last_sent = self.now;
         self.advance();
+    }
+
+    fn last_words<'a>(&'a mut self, error: &Error, out: &mut [IoSlice<'a>]) -> usize {
+        let tells = matches!(self.state, State::Open) && !self.told;
+        if tells && self.sender.abandon(error_frame(error)) {
+            self.sender.transmit(out)
+        } else {
+            0
+        }
     }
 
     fn send_lent(

@@ -82,6 +82,24 @@ pub enum FrameType {
     Error = 5,
 }
 
+/// Longest reason in an ERROR frame.
+const MAX_REASON_BYTES: usize = 1024;
+
+/// The ERROR frame that tells the peer why; a reason that is too long is cut.
+#[must_use]
+pub fn error_frame(error: &Error) -> Vec<u8> {
+    let mut end = error.message.len().min(MAX_REASON_BYTES);
+    while !error.message.is_char_boundary(end) {
+        end -= 1;
+    }
+    let reason = error.message.get(..end).unwrap_or_default();
+    let header = Header {
+        body_len: u32::try_from(reason.len()).unwrap_or(0),
+        ..Header::bare(FrameType::Error, error.code as u64)
+    };
+    [&header.encode()[..], reason.as_bytes()].concat()
+}
+
 /// The 16 bytes before every body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -172,7 +190,7 @@ pub fn parse(bytes: &[u8], max_message: u32) -> Result<Parsed, Error> {
     };
     match kind {
         FrameType::Data => check_data(header, max_message)?,
-        FrameType::Error if body_len <= 1024 && count == 0 => {}
+        FrameType::Error if body_len as usize <= MAX_REASON_BYTES && count == 0 => {}
         FrameType::Ack | FrameType::Beat | FrameType::Fin if body_len == 0 && count == 0 => {}
         _ => {
             return Err(Error::protocol(format!(

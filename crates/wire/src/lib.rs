@@ -10,8 +10,8 @@ mod session;
 
 pub use error::{Code, Error};
 pub use frame::{
-    DATA_LIMIT, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, WORD_BYTES, Word, parse,
-    words_sum,
+    DATA_LIMIT, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, WORD_BYTES, Word,
+    error_frame, parse, words_sum,
 };
 pub use hello::{
     AckPoint, Hello, HelloParse, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, PeerId, Refusal, VERSION,

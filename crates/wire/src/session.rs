@@ -93,7 +93,8 @@ pub enum Status {
 /// A conversation over one byte stream, free of sockets and clocks. A driver (crate `io`) reads into
 /// [`read_buffer`](Self::read_buffer), writes what [`transmit`](Self::transmit) shows, and calls back when
 /// [`deadline`](Self::deadline) passes. After every call that takes `&mut self`, `transmit`, `deadline` and `status` may
-/// have changed. After the first error the driver calls nothing but [`on_closed`](Self::on_closed).
+/// have changed. After the first error the driver calls nothing but [`last_words`](Self::last_words) and
+/// [`on_closed`](Self::on_closed).
 pub trait Session: Send {
     /// Where the next bytes of the peer belong; never empty. `None`: the session takes no bytes now (its budget is used
     /// up) and the driver must leave them in the socket until it is nudged.
@@ -134,6 +135,12 @@ pub trait Session: Send {
         _now: Instant,
     ) -> bool {
         false
+    }
+
+    /// After an error of this session's own finding: fills `out` with what tells the peer of it, as `transmit` does. Whoever
+    /// drives the session writes it in one attempt that does not wait, and hangs up.
+    fn last_words<'a>(&'a mut self, _error: &Error, _out: &mut [IoSlice<'a>]) -> usize {
+        0
     }
 
     /// When [`on_deadline`](Self::on_deadline) wants to be called.

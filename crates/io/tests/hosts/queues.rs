@@ -228,6 +228,31 @@ fn a_refused_client_hears_why_over_a_real_socket() {
 }
 
 #[test]
+fn a_client_hears_over_a_real_socket_why_it_was_given_up() {
+    for running in Running::both() {
+        let narrow = Config {
+            max_message: 1000,
+            ..config(1)
+        };
+        let (mut server, at) = Owner::server(&running.host, narrow, local());
+        for id in 2..12 {
+            let mut client = Owner::client(&running.host, config(id), at.clone());
+            // Before the server's limit is known; much may be under way when the server hangs up.
+            client.put(0, &[1; 2000]);
+            let _lost = client.try_put(0, &[2; 900_000]);
+            client.until("it is lost", Owner::is_closed);
+            let [Event::Lost(0, Some(error))] = client.errors()[..] else {
+                panic!("{:?}", client.events)
+            };
+            assert_eq!(error.code, Code::TooLarge);
+            assert!(error.message.contains("2000 bytes"), "{error}");
+        }
+        server.until("it has lost them", |server| server.errors().len() == 10);
+        server.close();
+    }
+}
+
+#[test]
 fn connections_without_traffic_hold_no_memory() {
     for running in Running::both() {
         let (mut server, at) = Owner::server(&running.host, config(1), local());

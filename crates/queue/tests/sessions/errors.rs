@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use queue::{Config, Event};
-use wire::{AckPoint, Code, FrameType, Header, Hello, VERSION};
+use wire::{AckPoint, Code, FrameType, HEADER_BYTES, Header, Hello, Parsed, VERSION, parse};
 
 use crate::support::{CLIENT, Pair, SERVER, World, config, word};
 
@@ -186,6 +186,94 @@ fn the_reason_of_a_peer_that_gives_up_is_reported() {
         };
         assert_eq!(error.code, code);
         assert!(error.message.contains("why"));
+    }
+}
+
+/// The code and the reason of an ERROR frame that ends these bytes.
+fn reason(bytes: &[u8]) -> (u64, String) {
+    let mut rest = bytes;
+    loop {
+        let Ok(Parsed::Frame(header)) = parse(rest, 1 << 20) else {
+            panic!("no ERROR frame at the end of {bytes:?}")
+        };
+        let (frame, more) = rest.split_at(header.frame_len());
+        if header.kind == FrameType::Error {
+            assert_eq!(more, []);
+            let text = String::from_utf8(frame[HEADER_BYTES..].to_vec()).unwrap();
+            return (header.seq, text);
+        }
+        rest = more;
+    }
+}
+
+#[test]
+fn who_breaks_the_protocol_is_told_why() {
+    let (mut world, near, _) = raw(config(1));
+    world.send(near, &[0xff; 16]);
+    world.settle();
+    let (code, text) = reason(&world.receive(near));
+    assert_eq!(code, Code::Protocol as u64);
+    assert!(text.contains("unknown frame type"), "{text}");
+}
+
+#[test]
+fn the_reason_comes_behind_the_frame_that_was_begun_and_before_all_others() {
+    for (part, code) in [(100, Some(Code::Protocol)), (0, None)] {
+        let (mut world, near, _) = raw(config(1));
+        // A part of the first frame is written; then the socket takes bytes again, or does not.
+        world.incoming(near).capacity = 50;
+        for payload in [&[1; 1000][..], &[2; 1000], &[3; 70_000]] {
+            world.nodes[0].put(0, &[payload]).unwrap();
+        }
+        world.settle();
+        world.incoming(near).capacity = 50 + part * 1000;
+        world.send(near, &[0xff; 16]);
+        world.settle();
+        let received = world.receive(near);
+        match code {
+            Some(code) => assert_eq!(reason(&received).0, code as u64),
+            None => assert_eq!(received.len(), 50),
+        }
+        assert_eq!(world.nodes[0].errors().len(), 1);
+    }
+}
+
+#[test]
+fn a_peer_learns_why_it_was_given_up() {
+    // Longer than what the other side takes, put before its limit was known.
+    let mut pair = Pair::silent(
+        Config {
+            max_message: 1000,
+            ..config(1)
+        },
+        config(2),
+    );
+    pair.client().put(0, &[&[1; 2000]]).unwrap();
+    pair.settle();
+    for (node, words) in [
+        (SERVER, "2000 bytes is over maxMessageBytes (1000)"),
+        (
+            CLIENT,
+            "the peer gave up: a message of 2000 bytes is over maxMessageBytes (1000)",
+        ),
+    ] {
+        let [Event::Lost(0, Some(error))] = pair.world.nodes[node].errors()[..] else {
+            panic!("{:?}", pair.world.nodes[node].events)
+        };
+        assert_eq!(error.code, Code::TooLarge);
+        assert!(error.message.contains(words), "{error}");
+    }
+    // Silent for too long; what it sends arrives, what it is told does too.
+    let mut pair = Pair::open(config(1), config(2));
+    let server_end = pair.server_end;
+    pair.world.incoming(server_end).stalled = true;
+    pair.pass(Duration::from_secs(31));
+    for node in [SERVER, CLIENT] {
+        let [Event::Lost(0, Some(error))] = pair.world.nodes[node].errors()[..] else {
+            panic!("{:?}", pair.world.nodes[node].events)
+        };
+        assert_eq!(error.code, Code::Timeout);
+        assert!(error.message.contains("idleTimeoutMs"), "{error}");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use wire::{
-    Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, Word, parse,
-    words_sum,
+    Code, DATA_LIMIT, Error, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, Word,
+    error_frame, parse, words_sum,
 };
 
 fn header() -> impl Strategy<Value = Header> {
@@ -154,4 +154,20 @@ fn sequence_numbers_end_where_javascript_cannot_count_further() {
         parse(&data((1 << 53) - 2, 3).encode(), 0).unwrap_err().code,
         Code::Protocol
     );
+}
+
+#[test]
+fn a_reason_of_any_length_fits_into_an_error_frame() {
+    for length in [0, 1, 511, 512, 513, 2000] {
+        // Of two bytes each: the limit may fall into one.
+        let text = format!("{}{}", "x".repeat(length % 2), "é".repeat(length));
+        let frame = error_frame(&Error::new(Code::Timeout, text.clone()));
+        let Ok(Parsed::Frame(header)) = parse(&frame, 0) else {
+            panic!("{length}")
+        };
+        assert_eq!(header.frame_len(), frame.len());
+        assert_eq!(header.seq, Code::Timeout as u64);
+        let reason = std::str::from_utf8(&frame[HEADER_BYTES..]).unwrap();
+        assert!(text.starts_with(reason) && reason.len() >= text.len().min(1023));
+    }
 }

@@ -196,6 +196,21 @@ impl World {
         self.shut_down(end);
     }
 
+    /// The session's last words, in one attempt.
+    fn tell(&mut self, end: usize, error: &Error) {
+        let this = &mut self.ends[end];
+        if let Some(session) = this.session.as_mut().filter(|_| this.writable) {
+            let mut pieces = [IoSlice::new(&[]); 16];
+            let used = session.last_words(error, &mut pieces);
+            let bytes: Vec<u8> = pieces[..used]
+                .iter()
+                .flat_map(|piece| piece.iter().copied())
+                .collect();
+            let other = this.other;
+            self.ends[other].incoming.write(&bytes, self.now);
+        }
+    }
+
     /// The connection breaks at that end.
     pub(crate) fn break_off(&mut self, end: usize, result: Result<(), Error>) {
         if let Some(mut session) = self.ends[end].session.take() {
@@ -285,6 +300,13 @@ impl World {
             }
             // As crate `io` does it.
             let result = session.on_deadline(now);
+            if let Err(error) = &result {
+                self.tell(end, error);
+            }
+            let this = &mut self.ends[end];
+            let Some(session) = &mut this.session else {
+                continue;
+            };
             this.due = true;
             let is_over =
                 this.half_closed && session.deadline().is_some_and(|deadline| deadline <= now);
@@ -466,7 +488,8 @@ impl World {
             let other = this.other;
             let writer = &mut self.ends[other];
             writer.due |= !std::mem::replace(&mut writer.writable, true);
-            if result.is_err() {
+            if let Err(error) = &result {
+                self.tell(end, error);
                 self.break_off(end, result);
                 return true;
             }
