@@ -6,7 +6,7 @@ import { chooseHost, loadNative, wakeBits } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { toChaskiError } from '../errors.ts';
 import type { ChaskiError } from '../errors.ts';
-import { timeoutOf } from '../shared/wait.ts';
+import { longestTimeoutMs, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
 import { Consumers } from './consumers.ts';
@@ -199,23 +199,19 @@ export class Communicator<T = unknown>
 
   /**
    * Puts many messages: values, or bytes packed into one piece of memory (which goes without a copy in JavaScript, all or
-   * nothing). One result for all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects.
+   * nothing). One result for all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects;
+   * when one of `peers` is not connected, nothing is put.
    *
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TOO_LARGE` for packed bytes.
    */
   putMany(messages: Iterable<T> | Packed, ...peers: string[]): PutResult {
-    const found = this.#peers.targets(peers);
-    if (isPacked(messages)) return this.#sender.putPacked(found, messages);
-    if (
-      typeof messages !== 'object' ||
-      messages === null ||
-      !(Symbol.iterator in messages) ||
-      // Its bytes are hardly meant to be messages.
-      messages instanceof Uint8Array
-    ) {
+    const packed = isPacked(messages);
+    if (!packed && !isList(messages)) {
       throw invalid('messages', messages, 'an iterable of messages, or { data, lengths }');
     }
-    return this.#sender.putAll(found, messages);
+    const [found, unknown] = this.#found(peers.length === 0 ? undefined : peers);
+    if (unknown[0] !== undefined) return this.#sender.refused(unknown[0]);
+    return packed ? this.#sender.putPacked(found, messages) : this.#sender.putAll(found, messages);
   }
 
   /**
@@ -244,6 +240,8 @@ export class Communicator<T = unknown>
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TIMEOUT`, `_ABORTED`: `delivered` is 'no' when it was not put yet.
    */
   async send(data: T, options?: SendOptions): Promise<void> {
+    this.#life.checkOpen();
+    if (options !== undefined) putOptions(options, ['signal', 'timeoutMs']);
     const found =
       options?.peers === undefined ? this.#peers.everyone : this.#peers.named(options.peers);
     if (found.length === 0) throw notConnected(undefined);
@@ -257,7 +255,8 @@ export class Communicator<T = unknown>
    */
   async writable(options?: WritableOptions): Promise<void> {
     this.#life.checkOpen();
-    const found = this.#peers.targets(options?.peer === undefined ? [] : [options.peer]);
+    const found =
+      options?.peer === undefined ? this.#peers.everyone : this.#peers.named([options.peer]);
     await this.#patience.writable(found, options);
   }
 
@@ -358,11 +357,10 @@ export class Communicator<T = unknown>
    * Idempotent: later calls wait for the same end, and can force it. Never rejects but for a wrong argument.
    */
   async close(options?: CloseOptions): Promise<void> {
-    const timeoutMs = timeoutOf(options);
-    await this.#life.close(
-      timeoutMs === Infinity ? this.#settings.closeTimeoutMs : timeoutMs,
-      options?.force === true,
-    );
+    const timeoutMs = timeoutOf({
+      timeoutMs: options?.timeoutMs ?? this.#settings.closeTimeoutMs,
+    });
+    await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), options?.force === true);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -456,4 +454,14 @@ export class Communicator<T = unknown>
       });
     }
   };
+}
+
+function isList(messages: unknown): messages is Iterable<unknown> {
+  return (
+    typeof messages === 'object' &&
+    messages !== null &&
+    Symbol.iterator in messages &&
+    // Its bytes are hardly meant to be messages.
+    !(messages instanceof Uint8Array)
+  );
 }

@@ -29,7 +29,7 @@ export function peerClosed(peer: string, delivered: Delivered, cause?: unknown):
     delivered === 'no'
       ? 'The message was not sent.'
       : 'Whether the message arrived cannot be known: it was sent, and not acknowledged.';
-  return new ResourceClosed(`The peer ${peer} is gone. ${known}`, peer, {
+  return new ResourceClosed(`${capital(who(peer))} is gone. ${known}`, peer, {
     delivered,
     ...(cause === undefined ? {} : { cause }),
   });
@@ -56,7 +56,7 @@ export function notConnected(peer: string | undefined): ChaskiError {
 export function queueFull(peer: string, messages: number, bytes: number): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',
-    `The queue to ${peer === '' ? 'the server' : peer} is full: ${messages} messages with ${bytes} bytes are not acknowledged. ` +
+    `The queue to ${who(peer)} is full: ${messages} messages with ${bytes} bytes are not acknowledged. ` +
       'Await writable() or send() before putting more, or raise highWaterMark.',
     { retryable: true, delivered: 'no' },
   );
@@ -65,7 +65,7 @@ export function queueFull(peer: string, messages: number, bytes: number): Chaski
 export function dropped(peer: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',
-    `The message to ${peer} was dropped unsent, to make room for newer ones (onFull: 'drop-oldest').`,
+    `The message to ${who(peer)} was dropped unsent, to make room for newer ones (onFull: 'drop-oldest').`,
     { retryable: true, delivered: 'no' },
   );
 }
@@ -73,7 +73,7 @@ export function dropped(peer: string): ChaskiError {
 export function forgotten(peer: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',
-    `Messages to ${peer} were dropped at about this one's time, so long ago that which ones is not known any more. ` +
+    `Messages to ${who(peer)} were dropped at about this one's time, so long ago that which ones is not known any more. ` +
       'Look at the result of put() sooner.',
     { delivered: 'unknown' },
   );
@@ -114,9 +114,9 @@ export function handlerFailed(what: string, cause: unknown): ChaskiError {
 
 /** The addon took no message for `peer`: `name` is what its number `code` stands for. */
 export function notTaken(peer: string, name: string | undefined, code: number): ChaskiError {
-  if (name === 'ERR_CHASKI_NOT_CONNECTED') return notConnected(peer);
+  if (name === 'ERR_CHASKI_NOT_CONNECTED') return notConnected(peer === '' ? undefined : peer);
   if (isErrorCode(name)) {
-    return new ChaskiError(name, `The native part refused a message to ${peer} (${name}).`, {
+    return new ChaskiError(name, `The native part refused a message to ${who(peer)} (${name}).`, {
       delivered: 'no',
       retryable: name === 'ERR_CHASKI_QUEUE_FULL',
     });
@@ -130,6 +130,15 @@ export function fromNative(code: string | undefined, message: string | undefined
   return new ChaskiError(known, message ?? 'The native part gave no reason.', {
     retryable: known === 'ERR_CHASKI_TIMEOUT' || known === 'ERR_CHASKI_NOT_CONNECTED',
   });
+}
+
+/** A client learns the id of its server when it is connected. */
+function who(peer: string): string {
+  return peer === '' ? 'the server' : `the peer ${peer}`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function show(value: unknown): string {

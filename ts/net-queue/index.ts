@@ -2,8 +2,9 @@
 // sockets. `open()` gives a Communicator; `put()` sends, `for await`, `get()`, `subscribe()` and `batches()` receive. How a
 // message travels, and why it costs so little, is told in docs/design/core.md.
 //
-// `communicator` holds the rooms together: `sender` (with `send-slab`, `peer`, `put-result`, `waiters`) on the way out,
-// `inbox` (with `arena`, `batch`, `message`) and its consumers `iterator` and `subscription` on the way in.
+// `communicator` is what users hold. Behind it: `life` (from opening to closed) and `native-events` (what native tells); on
+// the way out `sender` (with `send-slab`, `backlog`, `ack-watch`, `put-result`, `waiters`) and `patience` (sends that wait); on
+// the way in `inbox` (with `arena`, `batch`, `message`) and `consumers` (`iterator`, `subscription`).
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
 export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';

@@ -110,13 +110,13 @@ export function parseOptions<T>(
 }
 
 /**
- * Checked options of a put.
+ * Checked options of a put, or of something more that knows the options `others` too.
  *
  * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
  */
-export function putOptions(options: PutOptions): PutOptions {
+export function putOptions(options: PutOptions, others: readonly string[] = []): PutOptions {
   const { peers, transfer } = object('options', options);
-  refuseUnknown('options', options, ['peers', 'transfer']);
+  refuseUnknown('options', options, ['peers', 'transfer', ...others]);
   if (peers !== undefined && !Array.isArray(peers)) throw invalid('peers', peers, 'a list of ids');
   if (transfer !== undefined && typeof transfer !== 'boolean') {
     throw invalid('transfer', transfer, 'true or false');

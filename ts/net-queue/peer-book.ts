@@ -73,11 +73,6 @@ export class PeerBook {
     return found;
   }
 
-  /** The same, or everyone when there are no ids. */
-  targets(ids: readonly string[]): readonly Peer[] {
-    return ids.length === 0 ? this.everyone : this.named(ids);
-  }
-
   add(peer: Peer): void {
     this.#byNumber.set(peer.number, peer);
   }

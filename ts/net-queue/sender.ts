@@ -164,6 +164,11 @@ export class Sender implements Watch {
     return this.#haveRoom(peers) && this.#give(this.#targetOf(peers), bytes) === undefined;
   }
 
+  /** The result of a put to a peer that is not connected. */
+  refused(id: string): PutResult {
+    return new RefusedResult(id, this.#closed ?? ((): ChaskiError => notConnected(id)));
+  }
+
   /** Puts `count` payloads that lie one after the other in `packed.data`, without a copy on this side. */
   putPacked(peers: readonly Peer[], packed: Packed): PutResult {
     if (!this.#rawBytes) {
@@ -194,6 +199,7 @@ export class Sender implements Watch {
 
   /** Puts each of `items` to each of `peers`; stops at the first one that is refused, and the result says so. */
   putAll(peers: readonly Peer[], items: Iterable<unknown>): PutResult {
+    if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (peers.length === 0) return new RefusedResult('', () => notConnected(undefined));
     const only = peers.length === 1 ? peers[0] : undefined;
     const firsts = peers.map((peer) => peer.sentSeq + 1);

@@ -159,6 +159,22 @@ describe.each(worlds)('closing, $name', (world) => {
     expect((await last).code).toBe('ERR_CHASKI_CLOSED');
   });
 
+  it('waits as long as it takes when asked to, whatever closeTimeoutMs says', async () => {
+    const server = await net.server<number>({ ack: 'processed' });
+    const patient = await net.client<number>(server, { closeTimeoutMs: 20 });
+    const hasty = await net.client<number>(server, { closeTimeoutMs: 20 });
+    const put = patient.put(1);
+    void hasty.put(2);
+    const message = await server.get({ peer: patient.id });
+    const closing = patient.close({ timeoutMs: Infinity });
+    await soon(hasty.close(), 'the close that is bounded');
+    await turn(20);
+    expect(patient.closed).toBe(false);
+    message.ack();
+    await soon(closing, 'the close');
+    expect(put.acked).toBe(true);
+  });
+
   it('by force waits for nothing, also when a patient close is under way', async () => {
     const { server, client } = await net.pair({ server: { ack: 'processed' } });
     const lost = event(server, 'lost');

@@ -124,6 +124,34 @@ describe.each(worlds)('putting, $name', (world) => {
     expect(server.trySend('anybody?')).toBe(false);
   });
 
+  it('puts nothing of many to some peers when one of them is not connected', async () => {
+    const { server, client } = await net.pair<number>();
+    const stranger = server.id;
+    for (const many of [[1, 2], { data: new Uint8Array(8), lengths: 4 }]) {
+      const error = await rejection(server.putMany(many, client.id, stranger));
+      expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_NOT_CONNECTED', 'no']);
+      expect(error.message).toContain(stranger);
+    }
+    await server.put(3);
+    expect(await values(client, 1)).toEqual([3]);
+  });
+
+  it('refuses options that do not exist, so none is overlooked', async () => {
+    const { server, client } = await net.pair();
+    // @ts-expect-error -- it is peers.
+    const error = await rejection(server.send('x', { peer: client.id }));
+    expect(error.code).toBe('ERR_CHASKI_INVALID_ARGUMENT');
+    expect(error.message).toContain('peers, transfer, signal, timeoutMs');
+  });
+
+  it('rejects with a text that names the server of a client that never reached it', async () => {
+    const server = await net.server();
+    const client = net.early(net.clientOptions(server, { cluster: 'another' }));
+    const error = await rejection(client.put('x'));
+    expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'no']);
+    expect(error.message).toBe('The server is gone. The message was not sent.');
+  });
+
   it('rejects puts after close as surely not delivered', async () => {
     const { client } = await net.pair();
     await client.close();
