@@ -12,7 +12,7 @@ import { USAGE, UsageError, parseOptions } from './options.mjs';
 import { citiesSource, expectedBytes, filesSource, stdinSource } from './records.mjs';
 import { Screen } from './screen.mjs';
 import { verify } from './verify.mjs';
-import { ingesting, summary, verifying } from './view.mjs';
+import { ingesting, starting, summary, verifying } from './view.mjs';
 import { Workspace } from './workspace.mjs';
 
 /** Signals that ask for an orderly end, and the exit codes that tell of it. */
@@ -73,6 +73,7 @@ async function run(options, screen, signal) {
     const goal = { bytes: expectedBytes(source), seconds: options.seconds };
     await workspace.checkSpace(goal.bytes ?? 0);
 
+    if (screen.interactive) screen.show(starting(source.title, options.producers));
     const meter = new Meter();
     const ingested = await ingest({
       source,

@@ -20,6 +20,26 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const LEVELS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /**
+ * What stands there until all processes are ready.
+ * @param {string} title of the source
+ * @param {number} producers
+ * @returns {View}
+ */
+export function starting(title, producers) {
+  const text = `starting ${plural(producers, 'producer')} and a consumer ...`;
+  return {
+    frame: (_width, paint) => [
+      '',
+      `  ${paint('bold', 'chaski')} ${title}`,
+      '',
+      `  ${paint('dim', text)}`,
+      '',
+    ],
+    line: () => `  ${text}`,
+  };
+}
+
+/**
  * The live view of the ingestion.
  * @param {string} title
  * @param {Goal} goal

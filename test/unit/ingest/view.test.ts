@@ -5,6 +5,7 @@ import {
   ingesting,
   progressBar,
   sparkline,
+  starting,
   summary,
   verifying,
 } from '../../../examples/ingest/view.mjs';
@@ -87,6 +88,11 @@ describe('the views', () => {
     const view = ingesting('standard input', goal, () => meter.snapshot());
     expect(view.frame(80, plain).join('\n')).not.toContain('%');
     expect(view.line()).toContain('   97.7 KiB   ');
+  });
+
+  it('show that the processes start', () => {
+    const frame = starting('access.log', 64).frame(80, plain).join('\n');
+    expect(frame).toMatch(/chaski access\.log\n\n {2}starting 64 producers and a consumer/);
   });
 
   it('show the verification', () => {
