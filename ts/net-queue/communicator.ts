@@ -142,7 +142,10 @@ export class Communicator<T = unknown>
     return this.#life.closed;
   }
 
-  /** True while the backlog towards some peer is at its high-water mark; the event `drain` tells when it is not any more. */
+  /**
+   * True while the backlog towards some peer is at its high-water mark; the event `drain` tells when it is not any more. From
+   * `close()` on, or when a client's server has gone, it stays true, and `writable()` rejects: a loop that puts ends there.
+   */
   get needDrain(): boolean {
     return this.#sender.needDrain;
   }

@@ -92,7 +92,7 @@ export class Sender implements Watch {
   }
 
   get needDrain(): boolean {
-    return this.#backlog.needDrain;
+    return this.#closed !== undefined || this.#backlog.needDrain;
   }
 
   /** Puts to one peer. The hot path: nothing here is made but the result. */
@@ -488,6 +488,8 @@ export class Sender implements Watch {
 
   /** Native did not take messages that were counted already: nothing more can be sent in order. */
   #broken(peer: Peer, from: number, code: number): void {
+    // The event that tells how far it came is not read yet.
+    this.refresh(peer);
     peer.goneFrom = Math.min(peer.goneFrom, from);
     this.#acks.delete(peer);
     this.#backlog.lose(peer);

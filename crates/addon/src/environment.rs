@@ -60,7 +60,7 @@ pub(crate) fn with<T>(
             *environment = Some(Environment::new(env));
             // SAFETY: `env` is this thread's environment; the hook needs no argument.
             napi::check_status!(unsafe {
-                sys::napi_add_async_cleanup_hook(env, Some(clean_up), env.cast(), ptr::null_mut())
+                sys::napi_add_env_cleanup_hook(env, Some(clean_up), ptr::null_mut())
             })?;
         }
         environment
@@ -183,6 +183,17 @@ impl Environment {
                     "this runtime has no libuv that chaski could use: set CHASKI_HOST=thread",
                 ));
             };
+            // Hooks run in reverse order, so this one comes before the one without a handle. Only here, because Deno frees
+            // the handle of an asynchronous hook twice.
+            // SAFETY: this thread's environment; the hook needs no argument.
+            napi::check_status!(unsafe {
+                sys::napi_add_async_cleanup_hook(
+                    self.env,
+                    Some(clean_up_loop),
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                )
+            })?;
             self.loop_host = Some(LoopHost {
                 mailbox: Arc::new(Mailbox::new(Bell::Loop(host.clone()))),
                 host,
@@ -356,14 +367,26 @@ fn async_context(env: sys::napi_env) -> napi::Result<sys::napi_async_context> {
     Ok(context)
 }
 
-/// The environment goes away (process exit, or a worker that ended or was terminated): every thread is stopped first, then
-/// the event loop lets go of the descriptor.
-unsafe extern "C" fn clean_up(hook: sys::napi_async_cleanup_hook_handle, _argument: *mut c_void) {
-    let environment = guarded(|| ENVIRONMENT.with_borrow_mut(Option::take)).flatten();
-    let done = move || {
+/// The environment goes away (process exit, or a worker that ended or was terminated).
+unsafe extern "C" fn clean_up(_argument: *mut c_void) {
+    end(|| {});
+}
+
+/// The same where there is a loop host, whose hold on the event loop ends later.
+#[cfg(unix)]
+unsafe extern "C" fn clean_up_loop(
+    hook: sys::napi_async_cleanup_hook_handle,
+    _argument: *mut c_void,
+) {
+    end(move || {
         // SAFETY: `hook` is the handle that Node passed, removed once.
         unsafe { sys::napi_remove_async_cleanup_hook(hook) };
-    };
+    });
+}
+
+/// Stops every thread, then has the event loop let go of the descriptor. `done` is called in any case, at last.
+fn end(done: impl FnOnce() + 'static) {
+    let environment = guarded(|| ENVIRONMENT.with_borrow_mut(Option::take)).flatten();
     let Some(environment) = environment else {
         return done();
     };

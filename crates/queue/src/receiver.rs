@@ -73,9 +73,13 @@ impl Receiver {
         }
     }
 
-    /// Number of the last message that came.
+    /// Number of the last message that came whole.
     pub(crate) fn last_seq(&self) -> u64 {
-        self.next_seq - 1
+        let next = self
+            .filling
+            .as_ref()
+            .map_or(self.next_seq, |filling| filling.seq);
+        next - 1
     }
 
     pub(crate) fn read_buffer(&mut self) -> &mut [u8] {

@@ -3,7 +3,7 @@
 use queue::Config;
 use wire::{AckPoint, Code, FrameType, HEADER_BYTES, Header, Hello, Parsed, VERSION, parse};
 
-use crate::support::{Pair, World, config};
+use crate::support::{Pair, World, config, word};
 
 fn processed(id: u8) -> Config {
     Config {
@@ -190,6 +190,31 @@ fn one_acknowledgement_waits_at_a_time_for_a_peer_that_does_not_read() {
     let acks = acks(&bytes);
     assert_eq!(acks.last(), Some(&1000));
     assert!(acks.len() <= 4, "{} acknowledgements were kept", acks.len());
+}
+
+#[test]
+fn a_large_message_is_acknowledged_when_it_has_come_whole() {
+    let (mut world, end) = raw(config(1));
+    let header = Header {
+        kind: FrameType::Data,
+        body_len: 200_004,
+        count: 1,
+        seq: 2,
+    };
+    let mut large = header.encode().to_vec();
+    large.extend(word(200_000).to_le_bytes());
+    large.extend([7; 200_000]);
+    let mut told = Vec::new();
+    world.send(end, &data(1, 1));
+    for piece in large.chunks(30_000) {
+        world.send(end, piece);
+        world.settle();
+        told.extend(acks(&world.receive(end)));
+        if told.len() < 2 {
+            assert_eq!(told, [1]);
+        }
+    }
+    assert_eq!(told, [1, 2]);
 }
 
 #[test]

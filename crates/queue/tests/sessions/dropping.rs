@@ -211,7 +211,8 @@ proptest! {
                 pair.settle();
             }
             let count = pair.client().queue.drop_oldest(0, *messages, *drop_bytes).unwrap();
-            prop_assert!(count == 0 || count >= *messages || *drop_bytes > 0 || put < 25);
+            let left = pair.client().queue.drop_oldest(0, 1, 0).unwrap();
+            prop_assert!(count >= *messages || left == 0, "fewer went than could");
             let written = pair.client().queue.status(0).unwrap().written_seq;
             prop_assert!(written <= put);
         }

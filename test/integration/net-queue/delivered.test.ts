@@ -1,19 +1,19 @@
-// One reproduction for each known defect. They are expected to fail; one that passes has been mended: take its `fails` away.
+// What an acknowledgement promises, and `delivered` where there is none, at the edges.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 
 import { describe, expect, it } from 'vitest';
 
-import { useNet } from '../integration/net-queue/support/net.ts';
-import { rejection, until } from '../integration/net-queue/support/waiting.ts';
-import { control, data, Frame, hello, RawPeer } from '../integration/net-queue/support/wire.ts';
-import { tcpWorlds } from '../integration/net-queue/support/worlds.ts';
+import { useNet } from './support/net.ts';
+import { rejection, until } from './support/waiting.ts';
+import { control, data, Frame, hello, RawPeer } from './support/wire.ts';
+import { tcpWorlds } from './support/worlds.ts';
 
-describe.each(tcpWorlds)('known defects, $name', (world) => {
+describe.each(tcpWorlds)('delivery, $name', (world) => {
   const net = useNet(world);
 
-  it.fails('acknowledges a large message only when it has come whole', async () => {
+  it('acknowledges a large message only when it has come whole', async () => {
     const server = await net.server<Uint8Array>();
     server.subscribe(() => {});
     const raw = new RawPeer(server.address()!);
@@ -25,7 +25,7 @@ describe.each(tcpWorlds)('known defects, $name', (world) => {
     expect(acknowledged()).toEqual([1]);
   });
 
-  it.fails("says 'unknown' of a message that the peer has", async () => {
+  it("says 'unknown' of a message that the peer has", async () => {
     let peer: Socket | undefined;
     let received = 0;
     const listening = createServer((socket) => {
@@ -55,5 +55,20 @@ describe.each(tcpWorlds)('known defects, $name', (world) => {
     } finally {
       listening.close();
     }
+  });
+
+  it('ends a loop of puts when the peer is gone', async () => {
+    const { server, client } = await net.pair<Uint8Array>();
+    const data = new Uint8Array(1000);
+    const loop = (async () => {
+      for (;;) {
+        if (client.needDrain) await client.writable();
+        void client.put(data);
+      }
+    })();
+    await server.getBatch();
+    await server.close({ force: true });
+    expect((await rejection(loop)).code).toBe('ERR_CHASKI_CLOSED');
+    expect(client.needDrain).toBe(true);
   });
 });
