@@ -118,8 +118,8 @@ impl Driver for QueueDriver {
         self.host.nudge(token, inline);
     }
 
-    fn send_lent(&self, token: Token, word: Word, payload: &[u8]) -> bool {
-        self.host.send_lent(token, word, payload)
+    fn send_direct(&self, token: Token, word: Word, payload: &[u8]) -> bool {
+        self.host.send_direct(token, word, payload)
     }
 
     fn close(&self, token: Token, at: Option<Instant>) {

@@ -89,8 +89,8 @@ impl Connection {
         })
     }
 
-    /// See [`Session::send_lent`].
-    pub(crate) fn send_lent(&mut self, word: Word, payload: &[u8], now: Instant) -> bool {
+    /// See [`Session::send_direct`].
+    pub(crate) fn send_direct(&mut self, word: Word, payload: &[u8], now: Instant) -> bool {
         let (stream, writable) = (&mut self.stream, &mut self.writable);
         if !*writable {
             return false;
@@ -103,7 +103,7 @@ impl Connection {
             *writable = sent == offered;
             sent
         };
-        self.session.send_lent(word, payload, &mut write, now)
+        self.session.send_direct(word, payload, &mut write, now)
     }
 
     /// The session's deadline passed.

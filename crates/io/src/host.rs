@@ -163,9 +163,9 @@ impl Host {
         self.shared.nudge(token, inline);
     }
 
-    /// See [`wire::Driver::send_lent`].
+    /// See [`wire::Driver::send_direct`].
     #[must_use]
-    pub fn send_lent(&self, token: Token, word: Word, payload: &[u8]) -> bool {
+    pub fn send_direct(&self, token: Token, word: Word, payload: &[u8]) -> bool {
         // The system's copy takes the place of ours on the event loop's thread; where another thread writes, ours is the
         // shorter one.
         if self.shared.kind == Kind::Thread {
@@ -173,7 +173,7 @@ impl Host {
         }
         match self.shared.reactor.try_lock() {
             Ok(mut reactor) => {
-                let sent = reactor.send_lent(token, word, payload, Instant::now());
+                let sent = reactor.send_direct(token, word, payload, Instant::now());
                 self.shared.tell_deadline(&mut reactor);
                 sent
             }

@@ -180,8 +180,8 @@ impl Reactor {
         });
     }
 
-    /// See [`wire::Driver::send_lent`].
-    pub(crate) fn send_lent(
+    /// See [`wire::Driver::send_direct`].
+    pub(crate) fn send_direct(
         &mut self,
         token: Token,
         word: Word,
@@ -192,7 +192,7 @@ impl Reactor {
         self.nudge(token, now);
         let mut sent = false;
         self.with_connection(token, |connection| {
-            sent = connection.send_lent(word, payload, now);
+            sent = connection.send_direct(word, payload, now);
             Served::Idle
         });
         sent

@@ -110,7 +110,7 @@ impl Communicator {
         if let Some(word) = payload.only()
             && let Some(message) = data.get(..word.length())
             && is_large(word.length())
-            && self.hub.driver().send_lent(peer.token, word, message)
+            && self.hub.driver().send_direct(peer.token, word, message)
         {
             return Ok(());
         }

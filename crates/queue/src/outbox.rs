@@ -201,8 +201,8 @@ impl Outbox {
     }
 
     /// The start of the frame of one large message that is to be sent at once, and memory for what is left of it: nothing
-    /// may be queued before it. [`commit_lent`](Self::commit_lent) makes it so; until then nothing has changed.
-    pub(crate) fn lent(&self, word: Word) -> Option<([u8; LARGE_HEAD], LargeBuffer)> {
+    /// may be queued before it. [`commit_direct`](Self::commit_direct) makes it so; until then nothing has changed.
+    pub(crate) fn direct(&self, word: Word) -> Option<([u8; LARGE_HEAD], LargeBuffer)> {
         let length = word.length();
         let fits = is_large(length) && length <= self.max_message as usize;
         if self.phase != Phase::Open || !self.frames.is_empty() || !fits || self.is_exhausted(1) {
@@ -216,8 +216,8 @@ impl Outbox {
         Some((head, self.large.take(length).ok()?))
     }
 
-    /// The message of [`lent`](Self::lent) is on its way; returns its number.
-    pub(crate) fn commit_lent(&mut self) -> u64 {
+    /// The message of [`direct`](Self::direct) is on its way; returns its number.
+    pub(crate) fn commit_direct(&mut self) -> u64 {
         self.next_seq += 1;
         self.next_seq - 1
     }

@@ -80,7 +80,7 @@ impl Sender {
     }
 
     /// Message `seq` was sent without having been queued, but for what is left: parts of one frame.
-    pub(crate) fn sent_lent(&mut self, seq: u64, bytes: u64, left: impl Iterator<Item = Slice>) {
+    pub(crate) fn sent_direct(&mut self, seq: u64, bytes: u64, left: impl Iterator<Item = Slice>) {
         self.taken_seq = seq;
         self.taken.0 += 1;
         self.taken.1 += bytes;

@@ -408,7 +408,7 @@ impl wire::Session for Session {
         }
     }
 
-    fn send_lent(
+    fn send_direct(
         &mut self,
         word: Word,
         payload: &[u8],
@@ -419,14 +419,14 @@ impl wire::Session for Session {
         if !matches!(self.state, State::Open) || !self.sender.is_free() {
             return false;
         }
-        let Some((head, mut rest)) = outbox.lent(word) else {
+        let Some((head, mut rest)) = outbox.direct(word) else {
             return false;
         };
         let sent = write(&[IoSlice::new(&head), IoSlice::new(payload)]);
         if sent == 0 {
             return false;
         }
-        let seq = outbox.commit_lent();
+        let seq = outbox.commit_direct();
         drop(outbox);
         self.now = now;
         self.last_sent = now;
@@ -441,7 +441,7 @@ impl wire::Session for Session {
         let left = [Slice::copy_from(left_head), left];
         let bytes = payload.len() as u64;
         let left = left.into_iter().filter(|part| !part.is_empty());
-        self.sender.sent_lent(seq, bytes, left);
+        self.sender.sent_direct(seq, bytes, left);
         self.count_sent(1, bytes);
         true
     }

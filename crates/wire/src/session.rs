@@ -61,9 +61,9 @@ pub trait Driver: Send + Sync {
     /// shortest way to the socket); otherwise leave it to the driver's own thread.
     fn nudge(&self, token: Token, inline: bool);
 
-    /// Sends one message of a session straight from memory that is lent for this call only; see [`Session::send_lent`].
+    /// Sends one message of a session straight from the memory of the caller, which is read in this call only; see [`Session::send_direct`].
     /// False: nothing has happened, and the message is to be queued.
-    fn send_lent(&self, _token: Token, _word: Word, _payload: &[u8]) -> bool {
+    fn send_direct(&self, _token: Token, _word: Word, _payload: &[u8]) -> bool {
         false
     }
 
@@ -124,10 +124,10 @@ pub trait Session: Send {
     /// The first `n` bytes that `transmit` showed are written.
     fn on_sent(&mut self, n: usize);
 
-    /// Sends one message from memory that is lent for this call only: what `write` takes at once goes out of it, the rest is
+    /// Sends one message from the memory of the caller, which is read in this call only: what `write` takes at once goes out of it, the rest is
     /// copied. `write` is a gathering write that says how many bytes it took, 0 for none; it is called at most once.
     /// False, and nothing has happened: the message cannot be sent now, or something else has to go before it.
-    fn send_lent(
+    fn send_direct(
         &mut self,
         _word: Word,
         _payload: &[u8],

@@ -7,12 +7,13 @@
 
 mod acks;
 mod closing;
+mod direct;
 mod dropping;
 mod errors;
 mod flow;
 mod handshake;
 mod hostile;
-mod lending;
+
 mod life;
 mod memory;
 mod order;

@@ -437,8 +437,8 @@ impl World {
         wrote
     }
 
-    /// Has a session send a message of memory that is lent; see [`wire::Session::send_lent`].
-    pub(crate) fn lend(&mut self, end: usize, payload: &[u8]) -> bool {
+    /// Has a session send a message straight from its memory; see [`wire::Session::send_direct`].
+    pub(crate) fn send_direct(&mut self, end: usize, payload: &[u8]) -> bool {
         let (now, other) = (self.now, self.ends[end].other);
         let mut session = self.ends[end].session.take().unwrap();
         let mut calls = 0;
@@ -450,7 +450,7 @@ impl World {
             taken
         };
         let word = Word::from_bits(word(payload.len())).unwrap();
-        let sent = session.send_lent(word, payload, &mut write, now);
+        let sent = session.send_direct(word, payload, &mut write, now);
         assert!(calls <= 1, "one write and no more");
         self.ends[end].session = Some(session);
         sent

@@ -10,9 +10,9 @@ fn what_the_socket_does_not_take_at_once_follows_in_order() {
         let (client_end, server_end) = (pair.client_end, pair.server_end);
         pair.world.incoming(server_end).stalled = true;
         pair.world.incoming(server_end).capacity = taken;
-        let mut lent = vec![7; 70_000];
-        assert!(pair.world.lend(client_end, &lent), "{taken}");
-        lent.fill(0);
+        let mut message = vec![7; 70_000];
+        assert!(pair.world.send_direct(client_end, &message), "{taken}");
+        message.fill(0);
         pair.client().put(0, &[b"tail"]).unwrap();
         pair.server().put(0, &[b"to be acknowledged"]).unwrap();
         pair.settle();
@@ -36,16 +36,16 @@ fn what_the_socket_does_not_take_at_once_follows_in_order() {
 }
 
 #[test]
-fn nothing_is_lent_past_what_waits_or_into_a_full_socket() {
+fn nothing_goes_directly_past_what_waits_or_into_a_full_socket() {
     let mut pair = Pair::open(config(1), config(2));
     let (client_end, server_end) = (pair.client_end, pair.server_end);
     pair.world.incoming(server_end).capacity = 0;
-    assert!(!pair.world.lend(client_end, &[1; 70_000]));
+    assert!(!pair.world.send_direct(client_end, &[1; 70_000]));
     pair.world.incoming(server_end).capacity = 1 << 20;
     pair.client().put(0, &[b"first"]).unwrap();
-    assert!(!pair.world.lend(client_end, &[2; 70_000]));
+    assert!(!pair.world.send_direct(client_end, &[2; 70_000]));
     pair.settle();
-    assert!(pair.world.lend(client_end, &[3; 70_000]));
+    assert!(pair.world.send_direct(client_end, &[3; 70_000]));
     pair.settle();
     assert_eq!(
         pair.server().payloads(),
@@ -56,26 +56,29 @@ fn nothing_is_lent_past_what_waits_or_into_a_full_socket() {
 }
 
 #[test]
-fn only_large_messages_of_an_open_session_are_lent() {
+fn only_large_messages_of_an_open_session_go_directly() {
     let mut pair = Pair::open(config(1), config(2));
     let client_end = pair.client_end;
-    assert!(!pair.world.lend(client_end, &[1; 65_516]));
-    assert!(pair.world.lend(client_end, &[1; 65_517]));
+    assert!(!pair.world.send_direct(client_end, &[1; 65_516]));
+    assert!(pair.world.send_direct(client_end, &[1; 65_517]));
     pair.settle();
     let deadline = pair.world.now + std::time::Duration::from_secs(1);
     pair.client().queue.close(Some(deadline));
-    assert!(!pair.world.lend(client_end, &[1; 70_000]), "it is closing");
+    assert!(
+        !pair.world.send_direct(client_end, &[1; 70_000]),
+        "it is closing"
+    );
     pair.settle();
     assert_eq!(pair.server().messages.len(), 1);
 }
 
 #[test]
-fn a_message_over_the_limit_or_beyond_the_window_is_not_lent() {
+fn a_message_over_the_limit_or_beyond_the_window_does_not_go_directly() {
     let mut small = config(2);
     small.max_message = 80_000;
     let mut pair = Pair::open(config(1), small);
     let client_end = pair.client_end;
-    assert!(!pair.world.lend(client_end, &[1; 80_001]));
+    assert!(!pair.world.send_direct(client_end, &[1; 80_001]));
     pair.end();
 
     let mut dropping = config(2);
@@ -85,9 +88,9 @@ fn a_message_over_the_limit_or_beyond_the_window_is_not_lent() {
     let (client_end, server_end) = (pair.client_end, pair.server_end);
     pair.world.incoming(server_end).stalled = true;
     pair.world.incoming(server_end).capacity = 1 << 20;
-    assert!(pair.world.lend(client_end, &[1; 100_000]));
+    assert!(pair.world.send_direct(client_end, &[1; 100_000]));
     assert!(
-        !pair.world.lend(client_end, &[2; 70_000]),
+        !pair.world.send_direct(client_end, &[2; 70_000]),
         "half of the mark is on its way"
     );
 }
