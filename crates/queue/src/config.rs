@@ -27,7 +27,7 @@ pub struct Config {
     pub holds_back: bool,
     /// Longest message accepted or sent.
     pub max_message: u32,
-    /// Most connections at a time (server).
+    /// Most peers at a time (server). As many connections, and at least 64, may be shaking hands beside them.
     pub max_peers: usize,
     /// How long a client tries to reach its server; `None`: for ever.
     pub connect_timeout: Option<Duration>,

@@ -1,10 +1,10 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chunk::ring::Producer;
 use chunk::{LargeBuffer, Slice};
-use wire::{AckPoint, Driver, Endpoint, Error, PeerId, Token};
+use wire::{AckPoint, Code, Driver, Endpoint, Error, PeerId, Token};
 
 use crate::config::Config;
 use crate::outbox::Outbox;
@@ -14,6 +14,8 @@ use crate::peer::Peer;
 const RESERVED_FOR_EVENTS: usize = 64;
 /// An owner that does not look has so many events waiting beside a full ring, and no connection is taken until it does.
 const MOST_LATE_EVENTS: usize = 1024;
+/// So many connections may be shaking hands, or as many as there may be peers if that is more.
+const LEAST_STRANGERS: usize = 64;
 
 /// What the owner has to look at after a wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +116,8 @@ struct RingEnd {
 struct Members {
     peers: HashMap<u32, Arc<Peer>>,
     ids: HashMap<PeerId, u32>,
+    /// Those that have not introduced themselves, the oldest first.
+    strangers: BTreeMap<u32, Arc<Peer>>,
     next_index: u32,
     /// The listener or the dial is still there.
     root: Option<Token>,
@@ -148,6 +152,7 @@ impl Hub {
             members: Mutex::new(Members {
                 peers: HashMap::new(),
                 ids: HashMap::new(),
+                strangers: BTreeMap::new(),
                 next_index: 0,
                 root: None,
                 closing: false,
@@ -263,36 +268,65 @@ impl Hub {
         lock(&self.members).root = Some(token);
     }
 
-    /// A member for a new connection; `None` if there are too many, the communicator is closing, or its owner does not look.
+    /// A member for a new connection; `None` if the communicator is closing, or its owner does not look. The oldest of too
+    /// many connections that have not introduced themselves makes room: they may say nothing for long.
     pub(crate) fn join(&self, token: Token) -> Option<Arc<Peer>> {
         if self.is_swamped() {
             return None;
         }
-        let mut members = lock(&self.members);
-        if members.closing || members.peers.len() >= self.config.max_peers {
-            return None;
+        let (peer, dismissed) = {
+            let mut members = lock(&self.members);
+            if members.closing {
+                return None;
+            }
+            let is_full = members.strangers.len() >= self.config.max_peers.max(LEAST_STRANGERS);
+            let dismissed = if is_full {
+                members.strangers.pop_first()
+            } else {
+                None
+            };
+            let index = members.next_index;
+            members.next_index += 1;
+            let outbox = Outbox::new(
+                self.config.slabs.clone(),
+                self.config.large.clone(),
+                self.config.max_message,
+            );
+            let peer = Arc::new(Peer::new(index, token, outbox));
+            members.peers.insert(index, Arc::clone(&peer));
+            members.strangers.insert(index, Arc::clone(&peer));
+            (peer, dismissed)
+        };
+        if let Some((_, stranger)) = dismissed {
+            stranger.dismiss();
+            self.driver.nudge(stranger.token, false);
         }
-        let index = members.next_index;
-        members.next_index += 1;
-        let outbox = Outbox::new(
-            self.config.slabs.clone(),
-            self.config.large.clone(),
-            self.config.max_message,
-        );
-        let peer = Arc::new(Peer::new(index, token, outbox));
-        members.peers.insert(index, Arc::clone(&peer));
         Some(peer)
     }
 
-    /// Gives a member its name; false if another one has it.
-    pub(crate) fn introduce(&self, peer: &Peer, id: PeerId) -> bool {
+    /// Gives a member its name.
+    ///
+    /// # Errors
+    /// [`Code::Auth`] if another one has it, [`Code::QueueFull`] if there are as many peers as there may be.
+    pub(crate) fn introduce(&self, peer: &Peer, id: PeerId) -> Result<(), Error> {
         let mut members = lock(&self.members);
         if members.ids.contains_key(&id) {
-            return false;
+            return Err(Error::new(
+                Code::Auth,
+                "another connection uses this id; every communicator needs one of its own",
+            ));
+        }
+        let most = self.config.max_peers;
+        if members.ids.len() >= most {
+            return Err(Error::new(
+                Code::QueueFull,
+                format!("{most} peers are connected already (maxPeers)"),
+            ));
         }
         members.ids.insert(id, peer.index);
+        members.strangers.remove(&peer.index);
         peer.introduce(id);
-        true
+        Ok(())
     }
 
     /// A member's connection is gone. A client's communicator ends with it.
@@ -300,6 +334,7 @@ impl Hub {
         let last = {
             let mut members = lock(&self.members);
             members.peers.remove(&peer.index);
+            members.strangers.remove(&peer.index);
             if let Some(id) = peer.id()
                 && members.ids.get(&id) == Some(&peer.index)
             {

@@ -26,6 +26,8 @@ pub(crate) struct Peer {
     id: OnceLock<PeerId>,
     outbox: Mutex<Outbox>,
     alive: AtomicBool,
+    /// It is to make room for a newer connection, unless it has introduced itself.
+    dismissed: AtomicBool,
     /// What the peer acknowledged: the highest sequence number, and how many messages and bytes that were. Written by
     /// the session.
     acked_seq: AtomicU64,
@@ -55,6 +57,7 @@ impl Peer {
             id: OnceLock::new(),
             outbox: Mutex::new(outbox),
             alive: AtomicBool::new(true),
+            dismissed: AtomicBool::new(false),
             acked_seq: AtomicU64::new(0),
             acked_messages: AtomicU64::new(0),
             acked_bytes: AtomicU64::new(0),
@@ -85,6 +88,14 @@ impl Peer {
 
     pub(crate) fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn dismiss(&self) {
+        self.dismissed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_dismissed(&self) -> bool {
+        self.dismissed.load(Ordering::Acquire)
     }
 
     pub(crate) fn end(&self) {

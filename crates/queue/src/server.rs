@@ -24,8 +24,8 @@ impl Acceptor for Server {
 
     fn accept(&mut self, token: Token, now: Instant) -> Option<Box<dyn wire::Session>> {
         let Some(peer) = self.hub.join(token) else {
-            let most = self.hub.config.max_peers;
-            self.on_warning(Error::new(Code::QueueFull, format!("a connection was turned away: {most} peers are connected (maxPeers), or this side is closing")));
+            let why = "a connection was turned away: this side is closing, or does not look at its events";
+            self.on_warning(Error::new(Code::QueueFull, why));
             return None;
         };
         Some(Box::new(Session::new(

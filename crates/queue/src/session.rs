@@ -109,10 +109,8 @@ impl Session {
             Progress::Need => Ok(()),
             Progress::Refuse(refusal) => self.refuse(refusal.0),
             Progress::Done(hello, rest) => {
-                if !self.hub.introduce(&self.peer, hello.id) {
-                    let id =
-                        "another connection uses this id; every communicator needs one of its own";
-                    return self.refuse(Error::new(Code::Auth, id));
+                if let Err(error) = self.hub.introduce(&self.peer, hello.id) {
+                    return self.refuse(error);
                 }
                 if self.side == Side::Server {
                     self.sender.hello(self.hub.config.hello().encode());
@@ -384,6 +382,9 @@ impl wire::Session for Session {
             State::Handshake(_) | State::Finished | State::Refused(..) => {
                 self.closing_deadline =
                     earliest(self.closing_deadline, closing_deadline(&self.peer));
+                if self.peer.is_dismissed() {
+                    self.closing_deadline = Some(now);
+                }
             }
         }
     }
@@ -473,6 +474,12 @@ impl wire::Session for Session {
         {
             if matches!(self.state, State::Finished) {
                 return Ok(());
+            }
+            if matches!(self.state, State::Handshake(_)) && self.peer.is_dismissed() {
+                return Err(Error::new(
+                    Code::QueueFull,
+                    "a connection that had not introduced itself made room for newer ones (maxPeers)",
+                ));
             }
             return Err(Error::new(
                 Code::Timeout,

@@ -140,7 +140,8 @@ describe.each(worlds)('opening, $name', (world) => {
   it('takes at most maxPeers clients, and another one as soon as one has left', async () => {
     const { server, client } = await net.pair({ server: { maxPeers: 1 } });
     const warned = event(server, 'warning');
-    await rejection(open(net.clientOptions(server, { connectTimeoutMs: 500 })));
+    const refused = await rejection(open(net.clientOptions(server, { connectTimeoutMs: 500 })));
+    expect(refused.code).toBe('ERR_CHASKI_QUEUE_FULL');
     await warned;
     const left = event(server, 'lost');
     await client.close();

@@ -1,12 +1,14 @@
 //! Communicators over real sockets: what the fake clock and the pipes in memory cannot show.
 
+use std::io::Read;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use io::Kind;
 use queue::{Config, Event};
 use wire::{Code, Endpoint};
 
-use crate::support::{Owner, Running, eventually, socket_path};
+use crate::support::{Owner, PATIENCE, Running, eventually, socket_path};
 
 fn config(id: u8) -> Config {
     Config::new([id; 16])
@@ -311,5 +313,37 @@ fn signs_of_life_go_on_while_both_are_silent() {
         assert_eq!((server.errors(), client.errors()), (vec![], vec![]));
         client.leave(&mut server);
         server.close();
+    }
+}
+
+#[test]
+fn connections_that_say_nothing_keep_no_client_out_over_real_sockets() {
+    for running in Running::both() {
+        let few = Config {
+            max_peers: 1,
+            ..config(1)
+        };
+        let (mut server, at) = Owner::server(&running.host, few, local());
+        let Endpoint::Tcp(_, port) = at else {
+            panic!("not TCP")
+        };
+        // More than may be shaking hands: the oldest are hung up on for the others.
+        let mut silent: Vec<TcpStream> = (0..100)
+            .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+            .collect();
+        for stream in &mut silent[..36] {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        }
+        let mut client = Owner::client(&running.host, config(2), at.clone());
+        client.until("it is introduced", introduced);
+        let mut other = Owner::client(&running.host, config(3), at.clone());
+        other.until("it is refused", Owner::is_closed);
+        assert!(
+            matches!(other.errors()[..], [Event::Failed(error)] if error.code == Code::QueueFull)
+        );
+        client.leave(&mut server);
+        server.queue.close(None);
+        server.until("it ends", Owner::is_closed);
     }
 }

@@ -301,7 +301,75 @@ fn one_connection_too_many_is_turned_away() {
     world.settle();
     assert_eq!(errors(&world, server), [('W', Code::QueueFull)]);
     assert_eq!(world.nodes[server].queue.stats().peers, 2);
-    assert_eq!(errors(&world, 3), [('F', Code::Closed)]);
+    // It is told why, and may come back when another has left.
+    assert_eq!(errors(&world, 3), [('F', Code::QueueFull)]);
+    world.nodes[1].queue.close(None);
+    world.settle();
+    let client = world.client(config(9));
+    world.connect(client, server);
+    world.settle();
+    assert_eq!(errors(&world, client), []);
+}
+
+#[test]
+fn connections_that_say_nothing_take_no_place_of_a_peer() {
+    let mut world = World::new();
+    let server = world.server(Config {
+        max_peers: 2,
+        ..config(1)
+    });
+    for number in 0..50 {
+        let (near, _) = world.connect_to_server(server);
+        // Some say half of what they should.
+        world.send(near, &hello(200).encode()[..number % 30]);
+    }
+    world.settle();
+    for id in 2..4 {
+        let client = world.client(config(id));
+        world.connect(client, server);
+        world.settle();
+        assert_eq!(errors(&world, client), []);
+    }
+    assert_eq!(world.nodes[server].queue.stats().peers, 2);
+    assert_eq!(errors(&world, server), []);
+}
+
+#[test]
+fn of_too_many_connections_that_say_nothing_the_oldest_make_room() {
+    let mut world = World::new();
+    let server = world.server(Config {
+        max_peers: 100,
+        ..config(1)
+    });
+    let ends: Vec<usize> = (0..250)
+        .map(|_| {
+            let (_, far) = world.connect_to_server(server);
+            world.pass(Duration::ZERO);
+            far
+        })
+        .collect();
+    let (old, young) = ends.split_at(150);
+    assert!(old.iter().all(
+        |&end| matches!(world.outcome(end), Some(Err(error)) if error.code == Code::QueueFull)
+    ));
+    assert!(young.iter().all(|&end| world.outcome(end).is_none()));
+    assert_eq!(errors(&world, server), [('W', Code::QueueFull); 150]);
+    let client = world.client(config(2));
+    world.connect(client, server);
+    world.settle();
+    assert_eq!(errors(&world, client), []);
+    // Who was refused and does not hang up is one of them.
+    let (near, _) = world.connect_to_server(server);
+    world.send(near, &hello(1).encode());
+    world.settle();
+    for _ in 0..200 {
+        world.connect_to_server(server);
+        world.pass(Duration::ZERO);
+    }
+    let deadline = world.now + Duration::from_secs(20);
+    world.nodes[server].queue.close(Some(deadline));
+    world.pass(Duration::from_secs(21));
+    world.nodes[server].assert_ended_well();
 }
 
 #[test]
