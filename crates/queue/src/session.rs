@@ -224,9 +224,16 @@ impl Session {
             FrameType::Error => {
                 self.told = true;
                 let code = Code::from_number(u8::try_from(header.seq).unwrap_or(0));
+                let reason = String::from_utf8_lossy(body);
+                // Later ones are refused when they are put.
+                let advice = if code == Code::TooLarge {
+                    "; it was put before the peer's limit was known, so put long messages after ready()"
+                } else {
+                    ""
+                };
                 return Err(Error::new(
                     code,
-                    format!("the peer gave up: {}", String::from_utf8_lossy(body)),
+                    format!("the peer gave up: {reason}{advice}"),
                 ));
             }
         }

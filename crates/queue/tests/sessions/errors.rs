@@ -254,7 +254,7 @@ fn a_peer_learns_why_it_was_given_up() {
         (SERVER, "2000 bytes is over maxMessageBytes (1000)"),
         (
             CLIENT,
-            "the peer gave up: a message of 2000 bytes is over maxMessageBytes (1000)",
+            "the peer gave up: a message of 2000 bytes is over maxMessageBytes (1000); it was put before",
         ),
     ] {
         let [Event::Lost(0, Some(error))] = pair.world.nodes[node].errors()[..] else {
