@@ -5,7 +5,6 @@ import type { ChaskiError, Communicator } from 'chaski/net-queue';
 
 import { numbered } from '../../integration/net-queue/support/payloads.ts';
 import type { Chance } from './chance.ts';
-import { known } from './known.ts';
 
 /** Puts numbered messages until it is told to stop, or until its queue ends, and keeps account of them. */
 export class Putting {
@@ -47,7 +46,7 @@ export class Putting {
 
   #putOne(chance: Chance): void {
     const number = this.put;
-    const large = chance.next() < 0.002 && !known.largeAcknowledgedEarly;
+    const large = chance.next() < 0.002;
     const length = large ? chance.integer(65_000, 300_000) : chance.integer(8, 500);
     const result = this.#queue.put(numbered(number, length));
     this.put += 1;
@@ -58,7 +57,7 @@ export class Putting {
         },
         (error: ChaskiError) => {
           this.codes.add(error.code);
-          if (error.delivered === 'no' && !known.deliveredStale) this.undelivered.push(number);
+          if (error.delivered === 'no') this.undelivered.push(number);
         },
       ),
     );
