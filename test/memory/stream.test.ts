@@ -82,7 +82,8 @@ describe.each(tcpWorlds)('memory along a stream, $name', (world) => {
       expect(after.held - before.held).toBeGreaterThan(
         ((streamed * mebibyte) / length / 1000) * 0.9,
       );
-      expect(after.rss - before.rss).toBeLessThan(40 * mebibyte);
+      // Far below what was streamed; when V8 collects decides how much garbage stands beside what is held.
+      expect(after.rss - before.rss).toBeLessThan(96 * mebibyte);
     },
   );
 });
