@@ -45,6 +45,8 @@ export class Inbox<T> {
   cursor: number = 0;
   /** Messages in `batch`. */
   count: number = 0;
+  /** The same, or 0 while messages are copied out of their arena. */
+  sharing: number = 0;
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
   readonly #host: InboxHost;
@@ -182,6 +184,7 @@ export class Inbox<T> {
     this.batch = batch;
     this.cursor = cursor;
     this.count = batch?.length ?? 0;
+    this.sharing = batch === undefined || batch.origin.copyUpTo >= 0 ? 0 : batch.length;
   }
 
   #takePartFrom(id: string, max: number): ReceivedBatch<T> | undefined {

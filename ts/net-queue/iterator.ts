@@ -2,6 +2,7 @@
 import { Budget } from './budget.ts';
 import type { ReceivedBatch } from './batch.ts';
 import type { Inbox, Want } from './inbox.ts';
+import { ReceivedMessage } from './message.ts';
 import type { ChaskiError } from '../errors.ts';
 import type { Message } from './types.ts';
 
@@ -133,11 +134,11 @@ export class MessageIterator<T> extends Steps<T, Message<T>> {
     const { inbox } = this;
     const at = inbox.cursor;
     // Nobody waits in line, the loop need not turn, and there is something: nothing else to do for most messages.
-    if (at < inbox.count && this.#granted > 0 && this.tail === undefined) {
+    if (at < inbox.sharing && this.#granted > 0 && this.tail === undefined) {
       if (this.last !== undefined) this.passed();
       this.#granted -= 1;
       inbox.cursor = at + 1;
-      const value = (inbox.batch as ReceivedBatch<T>).message(at);
+      const value = new ReceivedMessage<T>(inbox.batch as ReceivedBatch<T>, at);
       if (this.ackProcessed) this.last = value;
       return Promise.resolve({ value, done: false });
     }
