@@ -18,8 +18,10 @@ export async function buildDist() {
   const fresh = join(root, '.cache', 'dist');
   rmSync(fresh, { recursive: true, force: true });
   const args = [tool('typescript', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh];
-  const { code } = await run(process.execPath, args);
-  if (code !== 0) throw new Refusal('TypeScript found errors; see the lines above');
+  const { code, printed } = await run(process.execPath, args);
+  if (code !== 0) {
+    throw new Refusal('TypeScript found errors; see the lines above', { cause: printed });
+  }
   copyNative(join(fresh, 'native'));
   await bundleCodec(fresh);
   const dist = join(root, 'dist');

@@ -47,11 +47,12 @@ export async function ensurePackages(folder) {
   const [command, ...before] = npm();
   await step(`Installing npm packages${folder === '.' ? '' : ` of ${folder}`}`, async () => {
     const args = [...before, 'ci', '--no-audit', '--no-fund'];
-    const { code } = await run(command, args, { cwd: place });
+    const { code, printed } = await run(command, args, { cwd: place });
     if (code !== 0) {
       throw new Refusal(
         `npm ci failed with code ${code}. Is the registry reachable? If package.json was edited by ` +
           'hand, run npm install once, so that package-lock.json follows it.',
+        { cause: printed },
       );
     }
   });
@@ -84,9 +85,12 @@ async function ensureAddon(force) {
     : '; the first time takes a minute';
   await step(`Building the Rust addon (release${first})`, async () => {
     const args = [tool('@napi-rs/cli', 'napi'), ...napiBuild.split(' ')];
-    const { code } = await run(process.execPath, args);
-    if (code !== 0)
-      throw new Refusal(`the addon does not build (code ${code}); see the lines above`);
+    const { code, printed } = await run(process.execPath, args);
+    if (code !== 0) {
+      throw new Refusal(`the addon does not build (code ${code}); see the lines above`, {
+        cause: printed,
+      });
+    }
     setStamp('addon', hash);
   });
 }

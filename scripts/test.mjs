@@ -1,14 +1,20 @@
 // `npm test [-- --only NAME[,NAME]]`: every check and every test, one after the other. A part that
-// fails does not stop the others; the last line adds up all of them.
+// fails does not stop the others. At the end: the parts, what failed in them, and a line that adds up all of them.
 import { parseArgs } from 'node:util';
 import { ensure, ensurePackages } from './ensure.mjs';
 import { cargoCounts, check, closingLine, sum } from './lib/counts.mjs';
+import { cargoFailures, failureLines, programFailure } from './lib/failures.mjs';
 import { fail, Refusal, run, tool } from './lib/run.mjs';
 import { vitest } from './lib/vitest.mjs';
 
-/** Name, and what it does: a list of counts `{ passed, failed, skipped }`. */
+/**
+ * Name, and what it does: counts `{ passed, failed, skipped }`, and `failures`, or the end of what was `printed`.
+ */
 const parts = {
-  build: async () => check(await succeeds(ensure())),
+  build: async () => {
+    await ensure();
+    return check(true);
+  },
   rustfmt: () => cargo('fmt', '--all', '--check'),
   clippy: () => cargo('clippy', '--workspace', '--all-targets', '--locked', '--', '-D', 'warnings'),
   rust: () => cargoTest(['--workspace', '--no-fail-fast']),
@@ -48,7 +54,7 @@ async function main() {
     const start = performance.now();
     const counts = await parts[name]().catch((error) => {
       fail(error);
-      return check(false);
+      return { ...check(false), printed: `${error.cause ?? ''}\n${error}` };
     });
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     results.push({ name, seconds, counts });
@@ -60,45 +66,42 @@ async function main() {
     const mark = counts.failed === 0 ? 'ok  ' : 'FAIL';
     console.log(`${mark} ${name.padEnd(10)} ${seconds.padStart(7)} s  ${closingLine(counts)}`);
   }
+  const failures = failureLines(results.flatMap(failuresOf));
+  if (failures.length > 0) console.log(`\n${failures.join('\n')}`);
   const total = sum(results.map(({ counts }) => counts));
   console.log(`\n${closingLine(total)}`);
   process.exitCode = total.failed === 0 ? 0 : 1;
 }
 
+function failuresOf({ name, counts: { failed, failures, printed } }) {
+  return failed === 0 ? [] : (failures ?? [programFailure(name, printed)]);
+}
+
 /** A program that either passes or fails. */
 async function cargo(...args) {
-  const { code } = await run('cargo', args);
-  return check(code === 0);
+  const { code, printed } = await run('cargo', args);
+  return { ...check(code === 0), printed };
 }
 
 async function node(...args) {
-  const { code } = await run(process.execPath, args);
-  return check(code === 0);
+  const { code, printed } = await run(process.execPath, args);
+  return { ...check(code === 0), printed };
 }
 
 async function cargoTest(args, env = {}) {
-  return cargoCounts(await run('cargo', ['test', '--locked', ...args], { capture: true, env }));
+  const ran = await run('cargo', ['test', '--locked', ...args], { env });
+  return { ...cargoCounts(ran), failures: cargoFailures(ran) };
 }
 
 /** What napi wrote during the build is what is committed. */
 async function generatedFilesAreCommitted() {
   const inside = await run('git', ['rev-parse', '--git-dir'], { quiet: true });
   if (inside.code !== 0) return { passed: 0, failed: 0, skipped: 1 };
-  const { code, output } = await run('git', ['status', '--porcelain', '--', 'ts/native', 'npm'], {
-    capture: true,
-  });
-  if (output !== '') console.error('Generated files differ from the commit: commit them.');
-  return check(code === 0 && output === '');
-}
-
-async function succeeds(work) {
-  try {
-    await work;
-    return true;
-  } catch (error) {
-    fail(error);
-    return false;
-  }
+  const paths = ['ts/native', 'npm'];
+  const { code, output, printed } = await run('git', ['status', '--porcelain', '--', ...paths]);
+  const advice = output === '' ? '' : 'Generated files differ from the commit: commit them.';
+  if (advice !== '') console.error(advice);
+  return { ...check(code === 0 && output === ''), printed: `${printed}${advice}` };
 }
 
 await main().catch(fail);

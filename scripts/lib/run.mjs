@@ -11,35 +11,47 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export class Refusal extends Error {}
 
 /**
- * Runs a program at the root and waits for its end; what it prints goes through at once.
- * `capture` also collects standard output. Never rejects for the program's own failure: look at `code`.
+ * Runs a program at the root and waits for its end; what it prints goes through at once, unless it is to be
+ * `quiet`. Gives its standard output, and the end of all that it printed. Never rejects for the program's own
+ * failure: look at `code`.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: Record<string, string>, capture?: boolean, cwd?: string, quiet?: boolean }} [options]
- * @returns {Promise<{ code: number, output: string }>}
+ * @param {{ env?: Record<string, string>, cwd?: string, quiet?: boolean }} [options]
+ * @returns {Promise<{ code: number, output: string, printed: string }>}
  */
-export function run(command, args, { env = {}, capture = false, cwd = root, quiet = false } = {}) {
+export function run(command, args, { env = {}, cwd = root, quiet = false } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', capture || quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+      env: { ...colors(), ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     const chunks = [];
-    child.stdout?.on('data', (chunk) => {
-      chunks.push(chunk);
-      if (!quiet) process.stdout.write(chunk);
-    });
-    child.stderr?.on('data', (chunk) => chunks.push(chunk));
+    let printed = '';
+    const pass = (stream) => (chunk) => {
+      if (!quiet) stream.write(chunk);
+      printed = (printed + chunk).slice(-endLength);
+    };
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.stdout.on('data', pass(process.stdout));
+    child.stderr.on('data', pass(process.stderr));
     child.on('error', (error) => {
       if (!quiet) console.error(`${command}: ${error.message}`);
-      resolve({ code: 127, output: '' });
+      resolve({ code: 127, output: '', printed: error.message });
     });
     child.on('close', (code) => {
-      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() });
+      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString(), printed });
     });
   });
+}
+
+/** How much of what a program printed is kept for whoever reports its failure. */
+const endLength = 16_384;
+
+/** Through a pipe nobody sees the terminal behind it. */
+function colors() {
+  return process.stdout.isTTY ? { FORCE_COLOR: '1', CARGO_TERM_COLOR: 'always' } : {};
 }
 
 /**

@@ -3,10 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, vitestCounts } from './counts.mjs';
+import { programFailure, vitestFailures } from './failures.mjs';
 import { run, tool } from './run.mjs';
 
 /**
- * Runs one project of vitest.config.ts.
+ * Runs one project of vitest.config.ts: counts, and what failed.
  *
  * @param {string} project
  * @param {readonly string[]} [more] further arguments of vitest
@@ -17,9 +18,12 @@ export async function vitest(project, more = []) {
   try {
     const args = [tool('vitest'), 'run', '--project', project];
     args.push('--reporter', 'default', '--reporter', 'json', '--outputFile.json', report);
-    const { code } = await run(process.execPath, [...args, ...more]);
-    if (!existsSync(report)) return check(false);
-    return vitestCounts(code, JSON.parse(readFileSync(report, 'utf8')));
+    const { code, printed } = await run(process.execPath, [...args, ...more]);
+    if (!existsSync(report)) {
+      return { ...check(false), failures: [programFailure('vitest', printed)] };
+    }
+    const told = JSON.parse(readFileSync(report, 'utf8'));
+    return { ...vitestCounts(code, told), failures: vitestFailures(code, told, printed) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -28,9 +28,9 @@ beforeEach(() => {
 
 afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** `npm run build` with nothing on the PATH but `bin`. */
-function build(bin = '') {
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['scripts/build.mjs'], {
+/** `npm run build`, or another script, with nothing on the PATH but `bin`. */
+function build(bin = '', args = ['scripts/build.mjs']) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
     cwd: join(scratch, 'clone'),
     encoding: 'utf8',
     env: { PATH: [bin, join(scratch, 'nothing')].join(delimiter) },
@@ -44,6 +44,19 @@ test('without cargo it says which Rust to install and where to get it', () => {
     /cargo was not found\. Install Rust [\d.]+ or later \(https:\/\/rustup\.rs\)/,
   );
   expect(stderr).not.toContain('    at ');
+  expect(status).toBe(1);
+});
+
+test('npm test ends with what failed, why, and the sums, in this order', () => {
+  const { stdout, status } = build('', ['scripts/test.mjs', '--only', 'build']);
+  expect(stdout.trimEnd().split('\n').slice(-6)).toEqual([
+    expect.stringMatching(/^FAIL build .* 0 passed, 1 failed$/),
+    '',
+    'build',
+    expect.stringContaining('cargo was not found'),
+    '',
+    '0 passed, 1 failed',
+  ]);
   expect(status).toBe(1);
 });
 
