@@ -15,7 +15,10 @@ const MOST: Duration = Duration::from_millis(5);
 
 /// The thread host woke JavaScript's thread.
 pub(crate) fn on_threadsafe(env: sys::napi_env) {
-    watched(Kind::Thread, || serve_thread_host(env));
+    watched(Kind::Thread, || {
+        with_existing(|environment| environment.break_off_after_defect(Kind::Thread));
+        serve_thread_host(env);
+    });
 }
 
 /// The event loop found the reactor's descriptor readable.
@@ -61,7 +64,8 @@ fn serve_loop_host(env: sys::napi_env) {
         return;
     }
     mailbox.is_about_to_look();
-    watched(Kind::Loop, || host.service());
+    host.service();
+    with_existing(|environment| environment.break_off_after_defect(Kind::Loop));
     // Caught here too, because the scope has to be closed.
     watched(Kind::Loop, || {
         deliver(&mailbox, |function| call_from_loop(env, context, function));

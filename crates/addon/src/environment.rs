@@ -124,6 +124,7 @@ impl Environment {
         wake: sys::napi_value,
         make: impl FnOnce(&Host, Arc<dyn Driver>) -> Result<Communicator, Code>,
     ) -> napi::Result<u32> {
+        self.break_off_after_defect(kind);
         let (host, mailbox) = self.host(kind)?;
         let handle = self.next_handle;
         self.next_handle += 1;
@@ -160,9 +161,18 @@ impl Environment {
                 Threadsafe::new(self.env, on_threadsafe)?,
                 Threadsafe::new(self.env, on_threadsafe)?,
             ];
+            let mailbox = Arc::new(Mailbox::new(Bell::Threadsafe(bells)));
+            let on_defect = {
+                let mailbox = Arc::downgrade(&mailbox);
+                move |_: &Host| {
+                    if let Some(mailbox) = mailbox.upgrade() {
+                        mailbox.call();
+                    }
+                }
+            };
             self.thread_host = Some(ThreadHost {
-                host: Host::start(Kind::Thread).map_err(refused)?,
-                mailbox: Arc::new(Mailbox::new(Bell::Threadsafe(bells))),
+                host: Host::start(Kind::Thread, on_defect).map_err(refused)?,
+                mailbox,
                 keepers: 0,
             });
         }
@@ -176,7 +186,7 @@ impl Environment {
     #[cfg(unix)]
     fn loop_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
         if self.loop_host.is_none() {
-            let host = Host::start(Kind::Loop).map_err(refused)?;
+            let host = Host::start(Kind::Loop, Host::wake_owner).map_err(refused)?;
             let Some(poll) = LoopPoll::start(self.env, host.poll_fd(), on_readable) else {
                 host.stop();
                 return Err(napi::Error::from_reason(
@@ -259,6 +269,20 @@ impl Environment {
     pub(crate) fn last_events(&mut self, handle: u32) -> Vec<Event> {
         let queue = self.queues.get_mut(&handle);
         queue.map_or_else(Vec::new, Queue::last_events)
+    }
+
+    /// Breaks the queues of the host of that kind off if its reactor has panicked.
+    pub(crate) fn break_off_after_defect(&mut self, kind: Kind) {
+        let host = match kind {
+            Kind::Thread => self.thread_host.as_ref().map(|there| &there.host),
+            #[cfg(unix)]
+            Kind::Loop => self.loop_host.as_ref().map(|there| &there.host),
+            #[cfg(not(unix))]
+            Kind::Loop => None,
+        };
+        if host.is_some_and(Host::take_defect) {
+            self.break_off(kind);
+        }
     }
 
     /// Something panicked on a host of that kind where it could be any queue's doing.
@@ -369,7 +393,7 @@ fn async_context(env: sys::napi_env) -> napi::Result<sys::napi_async_context> {
 
 /// The environment goes away (process exit, or a worker that ended or was terminated).
 unsafe extern "C" fn clean_up(_argument: *mut c_void) {
-    end(|| {});
+    let _panicked = guarded(|| end(|| {}));
 }
 
 /// The same where there is a loop host, whose hold on the event loop ends later.
@@ -378,10 +402,11 @@ unsafe extern "C" fn clean_up_loop(
     hook: sys::napi_async_cleanup_hook_handle,
     _argument: *mut c_void,
 ) {
-    end(move || {
+    let done = move || {
         // SAFETY: `hook` is the handle that Node passed, removed once.
         unsafe { sys::napi_remove_async_cleanup_hook(hook) };
-    });
+    };
+    let _panicked = guarded(|| end(done));
 }
 
 /// Stops every thread, then has the event loop let go of the descriptor. `done` is called in any case, at last.

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_put_back_comes_before_what_came_meanwhile() {
-        let host = Host::start(Kind::Thread).unwrap();
+        let host = Host::start(Kind::Thread, |_| {}).unwrap();
         let mailbox = Mailbox::new(Bell::Loop(host.clone()));
         for handle in [1, 2, 3] {
             mailbox.wake(handle);

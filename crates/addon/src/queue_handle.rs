@@ -113,7 +113,7 @@ mod tests {
 
     /// A server on a host of its own, which listens.
     fn server(handle: u32) -> Queue {
-        let host = Host::start(Kind::Thread).unwrap();
+        let host = Host::start(Kind::Thread, |_| {}).unwrap();
         let mailbox = Arc::new(Mailbox::new(Bell::Loop(host.clone())));
         let driver = Arc::new(QueueDriver {
             host: host.clone(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Waker};
 use wire::{Acceptor, Dialer, Endpoint, Error, Token, Word};
 
+use crate::guard::guard;
 use crate::reactor::Reactor;
 use crate::resolve;
 use crate::socket::Place;
@@ -53,6 +54,9 @@ pub(crate) struct Shared {
     /// The thread is, or is about to be, asleep in the poll (thread host).
     asleep: AtomicBool,
     stopped: AtomicBool,
+    /// The reactor has panicked; see [`Host::take_defect`].
+    defect: AtomicBool,
+    on_defect: Box<dyn Fn(&Host) + Send + Sync>,
     /// The event loop is to run `service`, whoever takes the waker's event (loop host).
     owner_due: AtomicBool,
     turns: AtomicU64,
@@ -69,11 +73,31 @@ pub(crate) struct Shared {
 }
 
 impl Host {
-    /// Starts a host.
+    /// Starts a host. A session, acceptor or dialer that panics ends alone. If the reactor panics elsewhere, all of them end
+    /// with [`Code::Internal`](wire::Code::Internal), `on_defect` is called, on whatever thread that was, and the host goes on:
+    /// it is as good as new to whoever comes then. See [`take_defect`](Self::take_defect).
     ///
     /// # Errors
     /// What the system says if it has no descriptors or threads left.
-    pub fn start(kind: Kind) -> io::Result<Self> {
+    pub fn start(
+        kind: Kind,
+        on_defect: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        match kind {
+            Kind::Thread => Self::start_on(kind, "chaski-io", Shared::run, on_defect),
+            #[cfg(unix)]
+            Kind::Loop => Self::start_on(kind, "chaski-watch", crate::watch::run, on_defect),
+            #[cfg(not(unix))]
+            Kind::Loop => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn start_on(
+        kind: Kind,
+        name: &str,
+        run: impl Fn(&Arc<Shared>) + Send + 'static,
+        on_defect: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -89,6 +113,8 @@ impl Host {
                 has_dirty: AtomicBool::new(false),
                 asleep: AtomicBool::new(false),
                 stopped: AtomicBool::new(false),
+                defect: AtomicBool::new(false),
+                on_defect: Box::new(on_defect),
                 owner_due: AtomicBool::new(false),
                 turns: AtomicU64::new(0),
                 stalls: AtomicU64::new(0),
@@ -101,17 +127,9 @@ impl Host {
             }),
         };
         let shared = Arc::clone(&host.shared);
-        let thread = match kind {
-            Kind::Thread => thread::Builder::new()
-                .name("chaski-io".into())
-                .spawn(move || shared.run())?,
-            #[cfg(unix)]
-            Kind::Loop => thread::Builder::new()
-                .name("chaski-watch".into())
-                .spawn(move || crate::watch::run(&shared))?,
-            #[cfg(not(unix))]
-            Kind::Loop => return Err(io::ErrorKind::Unsupported.into()),
-        };
+        let thread = thread::Builder::new()
+            .name(name.into())
+            .spawn(move || while !shared.survives(|| run(&shared)) {})?;
         *lock(&host.shared.thread) = Some(thread);
         Ok(host)
     }
@@ -155,7 +173,7 @@ impl Host {
     pub fn service(&self) {
         self.shared.services.fetch_add(1, Ordering::Relaxed);
         self.shared.owner_due.store(false, Ordering::SeqCst);
-        self.shared.turn();
+        self.shared.survives(|| self.shared.turn());
     }
 
     /// See [`wire::Driver::nudge`].
@@ -194,6 +212,13 @@ impl Host {
         self.shared.interrupt();
     }
 
+    /// True once after the reactor has panicked. What it was working on at that moment may have gone without a word, so
+    /// nothing that ran on the host before can be relied on.
+    #[must_use]
+    pub fn take_defect(&self) -> bool {
+        self.shared.defect.swap(false, Ordering::SeqCst)
+    }
+
     /// What the host has been doing.
     #[must_use]
     pub fn stats(&self) -> HostStats {
@@ -211,10 +236,10 @@ impl Host {
         self.shared.alarm.ring();
         let thread = lock(&self.shared.thread).take();
         if let Some(thread) = thread {
-            // A panic there has ended it, which is all that is wanted.
+            // A panic of `on_defect` has ended it, which is all that is wanted.
             let _panicked = thread.join();
         }
-        lock(&self.shared.reactor).close_all();
+        lock(&self.shared.reactor).close_all(None);
     }
 }
 
@@ -229,6 +254,20 @@ impl Shared {
         let _kernel_full = self.waker.wake();
     }
 
+    /// Runs `act`, and goes on with an empty reactor if it panics; false then.
+    fn survives(self: &Arc<Self>, act: impl FnOnce()) -> bool {
+        let Err(defect) = guard(act) else {
+            return true;
+        };
+        // Before anybody hears of it: whoever does, and starts anew on this host, is not concerned.
+        self.defect.store(true, Ordering::SeqCst);
+        lock(&self.reactor).close_all(Some(&defect));
+        (self.on_defect)(&Host {
+            shared: Arc::clone(self),
+        });
+        false
+    }
+
     fn resolve(self: &Arc<Self>, token: Token, endpoint: Endpoint) {
         if let Some(places) = resolve::immediately(&endpoint) {
             return self.resolved(token, Ok(places));
@@ -236,7 +275,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let started = resolve::in_background(endpoint, move |places: Result<_, Error>| {
             if !shared.is_stopped() {
-                shared.resolved(token, places);
+                shared.survives(|| shared.resolved(token, places));
             }
         });
         if let Err(error) = started {
@@ -295,7 +334,7 @@ impl Shared {
     }
 
     /// The thread host's thread.
-    fn run(self: Arc<Self>) {
+    fn run(self: &Arc<Self>) {
         while !self.is_stopped() {
             self.asleep.store(true, Ordering::SeqCst);
             let rest = if self.has_dirty.load(Ordering::SeqCst) {
@@ -385,7 +424,100 @@ impl Shared {
     }
 }
 
-/// Poison is ignored: panics of sessions are caught where they are called (see `guard`), and the rest of the reactor is sound.
+/// Poison is ignored: panics of sessions are caught where they are called (see `guard`), and after any other the reactor is
+/// emptied (see `survives`).
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use wire::Code;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// An acceptor that passes on what it hears.
+    struct Told(Sender<Result<Endpoint, Option<Error>>>);
+
+    impl Acceptor for Told {
+        fn on_listening(&mut self, at: Endpoint) {
+            self.0.send(Ok(at)).unwrap();
+        }
+
+        fn accept(&mut self, _token: Token, _now: Instant) -> Option<Box<dyn wire::Session>> {
+            None
+        }
+
+        fn on_warning(&mut self, error: Error) {
+            unreachable!("{error}");
+        }
+
+        fn on_closed(&mut self, result: Result<(), Error>) {
+            self.0.send(Err(result.err())).unwrap();
+        }
+    }
+
+    fn listen(host: &Host) -> Receiver<Result<Endpoint, Option<Error>>> {
+        let (tell, told) = channel();
+        let local = Endpoint::Tcp("127.0.0.1".into(), 0);
+        host.listen(local, Box::new(Told(tell)));
+        assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
+        told
+    }
+
+    fn assert_ends_with_a_defect(told: &Receiver<Result<Endpoint, Option<Error>>>) {
+        let error = told.recv_timeout(PATIENCE).unwrap().unwrap_err().unwrap();
+        assert_eq!(error.code, Code::Internal);
+        assert!(error.message.contains("on purpose"), "{error}");
+    }
+
+    /// As when the reactor panics in the middle of its work: both locks are poisoned.
+    fn panic_at_work(shared: &Shared) {
+        let _held = (lock(&shared.poll), lock(&shared.reactor));
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_of_the_reactor_ends_what_it_ran_and_is_told_and_the_host_goes_on() {
+        for kind in [Kind::Thread, Kind::Loop] {
+            let (tell, told) = channel();
+            let (allow, allowed) = channel::<()>();
+            let run = move |shared: &Arc<Shared>| {
+                // The first run panics as soon as it may, the next one is a sound one.
+                match allowed.recv() {
+                    Ok(()) => panic_at_work(shared),
+                    Err(_no_more) if kind == Kind::Thread => Shared::run(shared),
+                    Err(_no_more) => crate::watch::run(shared),
+                }
+            };
+            let on_defect = move |host: &Host| tell.send(host.take_defect()).unwrap();
+            let host = Host::start_on(kind, "broken", run, on_defect).unwrap();
+            let before = listen(&host);
+            allow.send(()).unwrap();
+            assert_ends_with_a_defect(&before);
+            assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
+            assert!(!host.take_defect());
+
+            drop(allow);
+            let after = listen(&host);
+            host.stop();
+            assert_eq!(after.recv_timeout(PATIENCE), Ok(Err(None)));
+        }
+    }
+
+    #[test]
+    fn a_panic_on_the_owners_thread_is_survived_too() {
+        let host = Host::start(Kind::Loop, Host::wake_owner).unwrap();
+        let before = listen(&host);
+        assert!(!host.shared.survives(|| panic_at_work(&host.shared)));
+        assert_ends_with_a_defect(&before);
+        assert!(host.take_defect());
+        let _after = listen(&host);
+        host.stop();
+    }
 }

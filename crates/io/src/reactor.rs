@@ -206,29 +206,43 @@ impl Reactor {
             return;
         }
         match self.slots.take(token) {
-            Some(Slot::Binding(_, acceptor)) => self.end_listener(token, acceptor, Ok(())),
-            Some(Slot::Listener(accepting)) => {
-                accepting.listener.close();
-                self.end_listener(token, accepting.acceptor, Ok(()));
-            }
-            Some(Slot::Dial(dial)) => self.end_dial(token, dial, closed_by_owner()),
             // A dial that has just succeeded: its session knows from its owner when to end.
             Some(Slot::Connection(connection)) if at.is_some() => {
                 self.slots.set(token, Slot::Connection(connection));
                 self.nudge(token, Instant::now());
             }
-            Some(Slot::Connection(connection)) => {
-                self.slots.set(token, Slot::Connection(connection));
-                self.end(token, Err(closed_by_owner()));
-            }
+            Some(slot) => self.break_off(token, slot, None),
             None => {}
         }
     }
 
-    /// Breaks everything off.
-    pub(crate) fn close_all(&mut self) {
+    /// Ends what was taken out of its slot, because of a defect or because its owner wants so.
+    fn break_off(&mut self, token: Token, slot: Slot, defect: Option<&Error>) {
+        let ended = defect.map_or(Ok(()), |defect| Err(defect.clone()));
+        let error = || defect.cloned().unwrap_or_else(closed_by_owner);
+        match slot {
+            Slot::Binding(_, acceptor) => self.end_listener(token, acceptor, ended),
+            Slot::Listener(accepting) => {
+                accepting.listener.close();
+                self.end_listener(token, accepting.acceptor, ended);
+            }
+            Slot::Dial(dial) => self.end_dial(token, dial, error()),
+            Slot::Connection(connection) => self.end_connection(token, connection, Err(error())),
+        }
+    }
+
+    /// Breaks everything off: because of a defect, or because its owner wants so.
+    pub(crate) fn close_all(&mut self, defect: Option<&Error>) {
+        self.timers = Timers::default();
+        self.again.clear();
+        self.unresolved.clear();
         for token in self.slots.tokens() {
-            self.close(token, None);
+            // After a defect nothing is sure, and one must not keep the others from their end.
+            let _defect = guard(|| {
+                if let Some(slot) = self.slots.take(token) {
+                    self.break_off(token, slot, defect);
+                }
+            });
         }
     }
 
@@ -378,9 +392,17 @@ impl Reactor {
     }
 
     fn end(&mut self, token: Token, result: Result<(), Error>) {
-        let Some(Slot::Connection(mut connection)) = self.slots.take(token) else {
-            return;
-        };
+        if let Some(Slot::Connection(connection)) = self.slots.take(token) {
+            self.end_connection(token, connection, result);
+        }
+    }
+
+    fn end_connection(
+        &mut self,
+        token: Token,
+        mut connection: Connection,
+        result: Result<(), Error>,
+    ) {
         self.slots.free(token);
         connection.stream.deregister(&self.registry);
         // Nobody is left to be told of a defect in the last call.

@@ -107,7 +107,7 @@ fn stop_joins_also_while_an_event_loop_takes_every_event() {
 #[test]
 fn stop_does_not_wait_for_a_name_that_is_looked_up() {
     for kind in [Kind::Thread, Kind::Loop] {
-        let host = Host::start(kind).unwrap();
+        let host = Host::start(kind, |_| unreachable!("the reactor panicked")).unwrap();
         let endpoint = Endpoint::Tcp("no-such-host.invalid".into(), 1);
         let dialing = Dialing::start(&host, endpoint, Ends::Keep);
         let start = Instant::now();

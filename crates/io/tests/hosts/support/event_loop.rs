@@ -19,7 +19,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(kind: Kind) -> Self {
-        let host = Host::start(kind).unwrap();
+        let host = Host::start(kind, |_| unreachable!("the reactor panicked")).unwrap();
         let (ended, stalled) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicBool::new(false)),
