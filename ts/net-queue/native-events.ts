@@ -55,6 +55,9 @@ export class NativeEvents {
       if (event.kind === 'peer') this.#greet(event);
       else if (event.kind === 'dropped') {
         this.#peerOf(event)?.drop(event.first ?? 0, event.last ?? 0);
+      } else if (event.kind === 'lost') {
+        const peer = this.#peerOf(event);
+        if (peer !== undefined) peer.lostBy = lossOf(event);
       }
     }
     if (this.#untold.length === 0 && events.length > 0) process.nextTick(this.tell);
@@ -65,10 +68,15 @@ export class NativeEvents {
   readonly tell = (): void => {
     if (this.#telling) return;
     this.#telling = true;
-    for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift()) {
-      this.#tell(event);
+    try {
+      for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift()) {
+        this.#tell(event);
+      }
+    } finally {
+      this.#telling = false;
+      // Only a defect throws here. It is reported, and takes no other event with it.
+      if (this.#untold.length > 0) process.nextTick(this.tell);
     }
-    this.#telling = false;
   };
 
   /** The peer that native calls `number`; reads events first when it is new. */
@@ -112,7 +120,7 @@ export class NativeEvents {
         }
         break;
       case 'lost':
-        if (peer !== undefined) this.#lose(peer, event);
+        if (peer !== undefined) this.#lose(peer);
         break;
       case 'gone':
         if (peer !== undefined) peers.forget(peer);
@@ -153,9 +161,9 @@ export class NativeEvents {
     peers.greet(peer, event.id ?? '');
   }
 
-  #lose(peer: Peer, event: NativeEvent): void {
+  #lose(peer: Peer): void {
     const { life, peers, sender, settings, tell } = this.#targets;
-    const error = event.code === '' ? undefined : fromNative(event.code, event.message);
+    const error = peer.lostBy;
     peers.lose(peer);
     sender.lose(peer, error ?? closed());
     const { id, purpose } = settings;
@@ -168,6 +176,11 @@ export class NativeEvents {
   #peerOf(event: NativeEvent): Peer | undefined {
     return event.peer === undefined ? undefined : this.#targets.peers.byNumber(event.peer);
   }
+}
+
+/** Undefined when the peer left in order. */
+function lossOf({ code, message }: NativeEvent): ChaskiError | undefined {
+  return code === '' ? undefined : fromNative(code, message);
 }
 
 function addressOf({ host, port, path }: NativeEvent): Address {

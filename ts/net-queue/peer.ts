@@ -50,6 +50,8 @@ export class Peer {
   watched: number = 0;
   /** Nothing more can be put to it: one of both sides takes its leave, or it is gone. */
   barred: boolean = false;
+  /** Why native lost it, known before listeners are told; undefined too when it left in order. */
+  lostBy: ChaskiError | undefined = undefined;
   /** Why nothing can be sent any more. */
   gone: ChaskiError | undefined = undefined;
   /** From this message on, nothing was handed over. */

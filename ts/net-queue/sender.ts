@@ -226,6 +226,7 @@ export class Sender implements Watch {
     const { target, count, shared } = slab;
     if (target === undefined || count === 0) return;
     if (shared !== undefined) this.#await(shared, target.peers[0] as Peer);
+    const broken: (() => void)[] = [];
     for (const peer of target.peers) {
       const code = this.#native.queuePut(
         this.#handle,
@@ -235,9 +236,16 @@ export class Sender implements Watch {
         slab.words,
         count,
       );
-      if (code < 0) this.#broken(peer, peer.sentSeq - count + 1, code);
+      if (code < 0) {
+        const from = peer.sentSeq - count + 1;
+        broken.push(() => {
+          this.#broken(peer, from, code);
+        });
+      }
     }
     slab.clear();
+    // Who learns of it may put at once, to another peer: into a slab that is free again.
+    for (const tell of broken) tell();
   }
 
   /** The slab of `shared` is complete: from the end of this turn on, native watches its last message. */
@@ -488,12 +496,13 @@ export class Sender implements Watch {
 
   /** Native did not take messages that were counted already: nothing more can be sent in order. */
   #broken(peer: Peer, from: number, code: number): void {
-    // The event that tells how far it came is not read yet.
+    // The events that tell how far it came, and what ended it, are not read yet.
     this.refresh(peer);
+    this.#host.readEvents();
     peer.goneFrom = Math.min(peer.goneFrom, from);
     this.#acks.delete(peer);
     this.#backlog.lose(peer);
-    peer.fail(this.#errorOf(peer, code));
+    peer.fail(peer.lostBy ?? this.#errorOf(peer, code));
   }
 
   #errorOf(peer: Peer, code: number): ChaskiError {

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+
+import type { NativeBinding, QueueHandle } from '../../../ts/binding/index.ts';
+import { ChaskiError } from '../../../ts/errors.ts';
+import { parseOptions } from '../../../ts/net-queue/options.ts';
+import { Peer } from '../../../ts/net-queue/peer.ts';
+import { Sender } from '../../../ts/net-queue/sender.ts';
+
+const names = ['', 'ERR_CHASKI_CLOSED', 'ERR_CHASKI_INTERNAL'];
+
+/** A sender over a native part that refuses every slab for the first of two peers. */
+class Bench {
+  readonly refusing: Peer = new Peer(0, 'refusing', 1 << 20);
+  readonly other: Peer = new Peer(1, 'other', 1 << 20);
+  readonly sender: Sender;
+  /** What the other peer was given. */
+  readonly taken: Uint8Array[] = [];
+
+  constructor(code: string, readEvents: (bench: Bench) => void = () => {}) {
+    const native = {
+      queuePut: (_: unknown, peer: number, data: Uint8Array, bytes: number): number => {
+        if (peer === 0) return -names.indexOf(code);
+        this.taken.push(data.slice(0, bytes));
+        return 0;
+      },
+      queueStatus: (): number => -1,
+      queueWatch: (): boolean => false,
+      errorCodes: (): string[] => names,
+    };
+    const settings = parseOptions({ purpose: 'server', port: 0 }, undefined, undefined);
+    this.sender = new Sender(native as unknown as NativeBinding, 1 as QueueHandle, settings, {
+      onDrain: (): void => {},
+      onRefused: (): void => {},
+      readEvents: (): void => {
+        readEvents(this);
+      },
+    });
+    this.sender.add(this.refusing);
+    this.sender.add(this.other);
+  }
+
+  /** What puts to the refusing peer reject with: one that was looked at before, one looked at after, one put after. */
+  async rejections(): Promise<ChaskiError[]> {
+    const put = (): Promise<unknown> =>
+      Promise.resolve(this.sender.put(this.refusing, new Uint8Array(8)));
+    const early = put().catch((error: unknown) => error);
+    const late = this.sender.put(this.refusing, new Uint8Array(8));
+    await Promise.resolve();
+    this.sender.flush();
+    const errors = [early, late.catch((error: unknown) => error), put().catch((e: unknown) => e)];
+    return (await Promise.all(errors)) as ChaskiError[];
+  }
+}
+
+describe('puts whose slab native refuses', () => {
+  it('are undelivered, and name the defect that was in the way as their cause', async () => {
+    for (const error of await new Bench('ERR_CHASKI_INTERNAL').rejections()) {
+      expect(error).toMatchObject({
+        code: 'ERR_CHASKI_CLOSED',
+        delivered: 'no',
+        cause: { code: 'ERR_CHASKI_INTERNAL' },
+      });
+    }
+  });
+
+  it('name what ended the peer as their cause, although nobody was told of it yet', async () => {
+    const defect = new ChaskiError('ERR_CHASKI_INTERNAL', 'a defect in chaski');
+    const bench = new Bench('ERR_CHASKI_CLOSED', ({ refusing }) => {
+      refusing.lostBy = defect;
+    });
+    for (const error of await bench.rejections()) expect(error.cause).toBe(defect);
+  });
+
+  it('can be put to another peer by whoever hears of it, at once', async () => {
+    const { sender, refusing, other, taken } = new Bench('ERR_CHASKI_CLOSED');
+    const message = new Uint8Array([1, 2, 3]);
+    let again = 0;
+    sender.put(refusing, message).then(undefined, () => {
+      void sender.put(other, message);
+      again += 1;
+    });
+    sender.flush();
+    sender.flush();
+    expect([again, taken]).toEqual([1, [message]]);
+  });
+});
