@@ -11,7 +11,8 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::hub::{Event, Hub, WakeBits};
 use crate::inbox::{Drained, Inbox};
-use crate::outbox::{Payload, is_large};
+use crate::outbox::is_large;
+use crate::payload::Payload;
 use crate::peer::{Done, Peer};
 use crate::server::Server;
 

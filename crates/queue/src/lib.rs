@@ -4,12 +4,15 @@
 //! thread of its own. It may not open a socket, read a clock or know N-API.
 
 mod client;
+mod clock;
 mod communicator;
 mod config;
 mod handshake;
 mod hub;
 mod inbox;
+mod out_frame;
 mod outbox;
+mod payload;
 mod peer;
 mod receiver;
 mod sender;
@@ -21,6 +24,6 @@ pub use communicator::{Communicator, PeerStatus, Stats};
 pub use config::Config;
 pub use hub::{Event, Introduction, WakeBits};
 pub use inbox::Drained;
-pub use outbox::Payload;
+pub use payload::Payload;
 pub use peer::Done;
 pub use server::Server;

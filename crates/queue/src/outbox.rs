@@ -2,7 +2,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use chunk::{LargeBuffer, LargePool, Pool, Slice, Writer};
-use wire::{Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, MAX_LENGTH, WORD_BYTES, Word};
+use wire::{Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, WORD_BYTES, Word};
+
+use crate::clock::earliest;
+use crate::out_frame::OutFrame;
+use crate::payload::Payload;
 
 /// Bytes of a large message's frame before its payload.
 pub(crate) const LARGE_HEAD: usize = HEADER_BYTES + WORD_BYTES;
@@ -10,88 +14,6 @@ pub(crate) const LARGE_HEAD: usize = HEADER_BYTES + WORD_BYTES;
 /// Whether a message is too long for a slab and has a frame and a buffer of its own.
 pub(crate) fn is_large(length: usize) -> bool {
     length + WORD_BYTES > DATA_LIMIT
-}
-
-/// Messages that the owner puts, as they lie in its memory: the payloads one after the other.
-#[derive(Clone, Copy)]
-pub enum Payload<'a> {
-    /// One word per message.
-    Words(&'a [u32]),
-    /// The same word for all of them, and their number.
-    Uniform(u32, usize),
-}
-
-impl Payload<'_> {
-    /// The word of the message, if it is only one.
-    pub(crate) fn only(self) -> Option<Word> {
-        match self {
-            Self::Words(&[word]) | Self::Uniform(word, 1) => Word::from_bits(word),
-            Self::Words(_) | Self::Uniform(..) => None,
-        }
-    }
-
-    fn count(self) -> usize {
-        match self {
-            Self::Words(words) => words.len(),
-            Self::Uniform(_, count) => count,
-        }
-    }
-
-    fn word(self, i: usize) -> u32 {
-        match self {
-            Self::Words(words) => words.get(i).copied().unwrap_or(0),
-            Self::Uniform(word, _) => word,
-        }
-    }
-
-    /// Sum of the lengths, after checking each word.
-    fn check(self, max_message: u32) -> Result<u64, Code> {
-        match self {
-            Self::Uniform(word, count) => {
-                check_word(word, max_message)?;
-                u64::from(word & MAX_LENGTH)
-                    .checked_mul(count as u64)
-                    .ok_or(Code::InvalidArgument)
-            }
-            Self::Words(words) => {
-                let mut sum = 0_u64;
-                for &word in words {
-                    check_word(word, max_message)?;
-                    sum += u64::from(word & MAX_LENGTH);
-                }
-                Ok(sum)
-            }
-        }
-    }
-}
-
-fn check_word(word: u32, max_message: u32) -> Result<(), Code> {
-    let word = Word::from_bits(word).ok_or(Code::InvalidArgument)?;
-    if word.length() > max_message as usize {
-        Err(Code::TooLarge)
-    } else {
-        Ok(())
-    }
-}
-
-/// A frame that waits to be sent.
-pub(crate) struct OutFrame {
-    /// Header, words and payloads; of a large message header and word only.
-    pub(crate) head: Slice,
-    /// The payload of a large message.
-    pub(crate) body: Option<Slice>,
-    pub(crate) first_seq: u64,
-    pub(crate) count: u16,
-    pub(crate) bytes: u64,
-    /// Messages at the front of `head` that were dropped, and their bytes; the other numbers are without them.
-    skipped: u16,
-    skipped_bytes: usize,
-}
-
-impl OutFrame {
-    pub(crate) fn last_seq(&self) -> u64 {
-        self.first_seq + u64::from(self.count) - 1
-    }
 }
 
 /// How far the owner is with closing.
@@ -187,7 +109,7 @@ impl Outbox {
         let count = payload.count();
         let mut first = 0;
         while first < count {
-            let (messages, bytes) = fitting(payload, first);
+            let (messages, bytes) = payload.fitting(first);
             let (now, later) = data.split_at_checked(bytes).ok_or(Code::Internal)?;
             if is_large(bytes) {
                 self.put_large(now, payload.word(first))?;
@@ -224,7 +146,7 @@ impl Outbox {
 
     /// Whether the sequence numbers do not reach for so many messages.
     fn is_exhausted(&self, messages: u64) -> bool {
-        self.next_seq + messages >= 1 << 53
+        self.next_seq.saturating_add(messages) >= 1 << 53
     }
 
     fn put_frame(
@@ -238,52 +160,17 @@ impl Outbox {
         let count = u16::try_from(messages).map_err(|_| Code::Internal)?;
         let header = self.header(body_len, count)?;
         let frame_len = HEADER_BYTES + body_len;
-        if let Some(mut frame) = self.small_frame(frame_len) {
-            frame.extend_from_slice(&header);
-            match payload {
-                Payload::Words(words) => {
-                    let words = words.get(first..first + messages).ok_or(Code::Internal)?;
-                    frame.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-                }
-                Payload::Uniform(word, _) => {
-                    frame.extend(std::iter::repeat_n(word.to_le_bytes(), messages).flatten());
-                }
-            }
-            frame.extend_from_slice(data);
-            self.queue(Slice::from_vec(frame), None, count, data.len() as u64);
-            return Ok(());
-        }
-        let writer = self.writer_with(HEADER_BYTES + body_len)?;
-        let mut stored = writer.put(&header);
-        match payload {
-            Payload::Words(words) => {
-                let words = words.get(first..first + messages).ok_or(Code::Internal)?;
-                let column = writer
-                    .spare_mut()
-                    .get_mut(..messages * WORD_BYTES)
-                    .ok_or(Code::Internal)?;
-                for (slot, word) in column.as_chunks_mut::<WORD_BYTES>().0.iter_mut().zip(words) {
-                    *slot = word.to_le_bytes();
-                }
-                writer.commit(messages * WORD_BYTES);
-            }
-            Payload::Uniform(word, _) => {
-                let column = writer
-                    .spare_mut()
-                    .get_mut(..messages * WORD_BYTES)
-                    .ok_or(Code::Internal)?;
-                column
-                    .as_chunks_mut::<WORD_BYTES>()
-                    .0
-                    .fill(word.to_le_bytes());
-                writer.commit(messages * WORD_BYTES);
-            }
-        }
-        stored &= writer.put(data);
-        if !stored {
-            return Err(Code::Internal);
-        }
-        let head = writer.freeze(HEADER_BYTES + body_len);
+        let fill = |room: &mut [u8]| fill_frame(room, &header, payload, first, messages, data);
+        let head = if let Some(mut frame) = self.small_frame(frame_len) {
+            fill(&mut frame).ok_or(Code::Internal)?;
+            Slice::from_vec(frame)
+        } else {
+            let writer = self.writer_with(frame_len)?;
+            let room = writer.spare_mut().get_mut(..frame_len);
+            room.and_then(fill).ok_or(Code::Internal)?;
+            writer.commit(frame_len);
+            writer.freeze(frame_len)
+        };
         self.queue(head, None, count, data.len() as u64);
         Ok(())
     }
@@ -314,15 +201,8 @@ impl Outbox {
     }
 
     fn queue(&mut self, head: Slice, body: Option<Slice>, count: u16, bytes: u64) {
-        self.frames.push_back(OutFrame {
-            head,
-            body,
-            first_seq: self.next_seq,
-            count,
-            bytes,
-            skipped: 0,
-            skipped_bytes: 0,
-        });
+        let frame = OutFrame::new(head, body, self.next_seq, count, bytes);
+        self.frames.push_back(frame);
         self.next_seq += u64::from(count);
     }
 
@@ -331,7 +211,7 @@ impl Outbox {
         let small = self.writer.is_none() && self.loose + frame_len <= SMALL_BACKLOG;
         small.then(|| {
             self.loose += frame_len;
-            Vec::with_capacity(frame_len)
+            vec![0; frame_len]
         })
     }
 
@@ -362,7 +242,7 @@ impl Outbox {
     /// The next frame to send, or the front of it if it has more than `most` messages.
     pub(crate) fn take(&mut self, most: u64) -> Option<OutFrame> {
         let mut frame = self.frames.pop_front_if(|_| most > 0)?;
-        if frame.skipped == 0 && u64::from(frame.count) <= most {
+        if frame.is_whole() && u64::from(frame.count) <= most {
             return Some(frame);
         }
         let (messages, bytes) = frame.cut(most.min(u64::from(frame.count)), 0);
@@ -416,15 +296,8 @@ impl Outbox {
         };
         let writer = self.writer_with(HEADER_BYTES + body_len).ok()?;
         let stored = writer.put(&header.encode()) && writer.put(words) && writer.put(payload);
-        stored.then(|| OutFrame {
-            head: writer.freeze(HEADER_BYTES + body_len),
-            body: None,
-            first_seq: frame.first_seq,
-            count,
-            bytes,
-            skipped: 0,
-            skipped_bytes: 0,
-        })
+        let head = stored.then(|| writer.freeze(HEADER_BYTES + body_len))?;
+        Some(OutFrame::new(head, None, frame.first_seq, count, bytes))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -458,75 +331,24 @@ impl Outbox {
     }
 }
 
-impl OutFrame {
-    /// The words of the messages that are left; nothing for a large message, whose frame is never cut.
-    fn words(&self) -> &[u8] {
-        let start = HEADER_BYTES + usize::from(self.skipped) * WORD_BYTES;
-        let words = self
-            .head
-            .get(start..start + usize::from(self.count) * WORD_BYTES);
-        words.unwrap_or_default()
+/// Writes a frame of small messages: header, words, payloads. `None` if they do not fill `room` exactly.
+fn fill_frame(
+    room: &mut [u8],
+    header: &[u8; HEADER_BYTES],
+    payload: Payload<'_>,
+    first: usize,
+    messages: usize,
+    data: &[u8],
+) -> Option<()> {
+    let (head, body) = room.split_at_mut_checked(HEADER_BYTES)?;
+    let (column, payloads) = body.split_at_mut_checked(messages * WORD_BYTES)?;
+    if payloads.len() != data.len() {
+        return None;
     }
-
-    /// The payloads of the messages that are left.
-    fn payload(&self) -> &[u8] {
-        let words = usize::from(self.skipped) + usize::from(self.count);
-        let start = HEADER_BYTES + words * WORD_BYTES + self.skipped_bytes;
-        self.head.get(start..).unwrap_or_default()
-    }
-
-    /// How many messages from the front cover `messages` and `bytes`, at least one, and how many bytes they have.
-    fn cut(&self, messages: u64, bytes: u64) -> (u16, u64) {
-        if self.body.is_some() {
-            return (1, self.bytes);
-        }
-        let (mut cut, mut cut_bytes) = (0_u16, 0_u64);
-        for word in self.words().as_chunks::<WORD_BYTES>().0 {
-            if cut > 0 && u64::from(cut) >= messages && cut_bytes >= bytes {
-                break;
-            }
-            cut += 1;
-            cut_bytes += u64::from(u32::from_le_bytes(*word) & MAX_LENGTH);
-        }
-        (cut, cut_bytes)
-    }
-
-    /// Leaves messages at the front out.
-    fn skip(&mut self, messages: u16, bytes: u64) {
-        self.first_seq += u64::from(messages);
-        self.count -= messages;
-        self.bytes -= bytes;
-        self.skipped += messages;
-        self.skipped_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
-    }
-}
-
-/// The sooner of two deadlines, where none is never.
-pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
-    }
-}
-
-/// How many messages from `first` on go into one frame, and their bytes. At least one.
-fn fitting(payload: Payload<'_>, first: usize) -> (usize, usize) {
-    let left = (payload.count() - first).min(usize::from(u16::MAX));
-    if let Payload::Uniform(word, _) = payload {
-        let length = (word & MAX_LENGTH) as usize;
-        let messages = (DATA_LIMIT / (length + WORD_BYTES)).clamp(1, left);
-        return (messages, messages * length);
-    }
-    let (mut messages, mut bytes) = (0, 0);
-    while messages < left {
-        let length = (payload.word(first + messages) & MAX_LENGTH) as usize;
-        if messages > 0 && bytes + length + (messages + 1) * WORD_BYTES > DATA_LIMIT {
-            break;
-        }
-        messages += 1;
-        bytes += length;
-    }
-    (messages, bytes)
+    head.copy_from_slice(header);
+    payload.write_words(first, column)?;
+    payloads.copy_from_slice(data);
+    Some(())
 }
 
 #[cfg(test)]

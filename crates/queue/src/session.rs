@@ -1,14 +1,15 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chunk::Slice;
 use wire::{AckPoint, Code, Error, FrameType, Header, Status, Word, error_frame};
 
+use crate::clock::{Clock, Due, Stage};
 use crate::handshake::{Handshake, Progress};
 use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
-use crate::outbox::{Phase, earliest};
+use crate::outbox::Phase;
 use crate::peer::Peer;
 use crate::receiver::{Received, Receiver};
 use crate::sender::Sender;
@@ -43,15 +44,7 @@ pub(crate) struct Session {
     ack_sent: u64,
     bytes_since_ack: u64,
     messages_since_ack: u64,
-    /// The time of the last call.
-    now: Instant,
-    started: Instant,
-    last_read: Instant,
-    last_sent: Instant,
-    /// How long the peer may be silent; known once it introduced itself.
-    patience: Option<Duration>,
-    paused: bool,
-    closing_deadline: Option<Instant>,
+    clock: Clock,
 }
 
 enum State {
@@ -60,6 +53,16 @@ enum State {
     Finished,
     /// A refusal is on its way, that is why; whatever the peer still sends is thrown away.
     Refused(Error, Handshake),
+}
+
+impl State {
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Handshake(_) | Self::Refused(..) => Stage::Introduction,
+            Self::Open => Stage::Open,
+            Self::Finished => Stage::Finished,
+        }
+    }
 }
 
 impl Session {
@@ -77,8 +80,9 @@ impl Session {
         if side == Side::Client {
             sender.hello(config.hello().encode());
         }
+        let mut clock = Clock::new(config, now);
         // A close may have begun while the connection was being made.
-        let closing_deadline = closing_deadline(&peer);
+        clock.end_by(closing_deadline(&peer));
         Self {
             side,
             peer,
@@ -90,13 +94,7 @@ impl Session {
             ack_sent: 0,
             bytes_since_ack: 0,
             messages_since_ack: 0,
-            now,
-            started: now,
-            last_read: now,
-            last_sent: now,
-            patience: None,
-            paused: false,
-            closing_deadline,
+            clock,
             hub,
         }
     }
@@ -116,7 +114,7 @@ impl Session {
                     self.sender.hello(self.hub.config.hello().encode());
                 }
                 self.state = State::Open;
-                self.patience = self.patience_with(hello.keep_alive_ms);
+                self.clock.on_promise(hello.keep_alive_ms);
                 let introduction = Introduction {
                     id: hello.id,
                     max_message: hello.max_message,
@@ -254,16 +252,6 @@ impl Session {
         self.messages_since_ack = 0;
     }
 
-    /// A peer that promised no signs of life is never taken for lost; one that promised some gets two of its intervals.
-    fn patience_with(&self, keep_alive_ms: u32) -> Option<Duration> {
-        let promised = Duration::from_millis(u64::from(keep_alive_ms));
-        self.hub
-            .config
-            .idle_timeout
-            .filter(|_| keep_alive_ms > 0)
-            .map(|own| own.max(promised * 2))
-    }
-
     /// Moves towards the end if the owner wants it: FIN follows once all that is queued has gone. A peer's FIN alone does
     /// not end anything: the owner hears of it, hands over what it has gathered, and closes or calls `finish`.
     fn advance(&mut self) {
@@ -279,7 +267,7 @@ impl Session {
             outbox.on_idle();
         }
         if let Phase::Closing(deadline) = outbox.phase() {
-            self.closing_deadline = deadline;
+            self.clock.end_by(deadline);
             if outbox.is_empty() {
                 self.sender.finish(outbox.last_seq());
             }
@@ -288,8 +276,7 @@ impl Session {
         let sent_all = self.sender.fin_queued() && self.sender.is_idle() && self.sender.all_acked();
         if sent_all && self.peer_fin.is_some() && self.ack_sent == self.receiver.last_seq() {
             self.state = State::Finished;
-            // The peer has all it needs to hang up as well; it gets a moment to do so.
-            self.closing_deadline = earliest(self.closing_deadline, Some(self.now + LINGER));
+            self.clock.linger();
         }
     }
 
@@ -305,9 +292,7 @@ impl Session {
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some.
     fn may_read(&mut self) -> bool {
         if self.has_budget() && self.hub.has_room(self.peer.token) {
-            if std::mem::take(&mut self.paused) {
-                self.last_read = self.now;
-            }
+            self.clock.resume();
             return true;
         }
         self.peer.pause();
@@ -315,8 +300,42 @@ impl Session {
         if self.has_budget() && self.hub.has_room(self.peer.token) && self.peer.resume() {
             return true;
         }
-        self.paused = true;
+        self.clock.pause();
         false
+    }
+
+    /// There is no more time to end in order.
+    fn on_end(&self) -> Result<(), Error> {
+        match self.state {
+            State::Finished => Ok(()),
+            State::Handshake(_) if self.peer.is_dismissed() => Err(Error::new(
+                Code::QueueFull,
+                "a connection that had not introduced itself made room for newer ones (maxPeers)",
+            )),
+            _ => Err(Error::new(
+                Code::Timeout,
+                "close() took too long: the peer did not take or acknowledge everything",
+            )),
+        }
+    }
+
+    fn not_introduced(&self) -> Error {
+        if let State::Refused(error, _) = &self.state {
+            return error.clone();
+        }
+        Error::new(
+            Code::Timeout,
+            "the peer did not introduce itself in time (handshakeTimeoutMs)",
+        )
+    }
+
+    fn beat(&mut self, now: Instant) {
+        self.clock.on_sent();
+        self.hub.config.large.trim(now);
+        // Bytes that wait to be written are sign enough, and a peer that does not read must not pile up more.
+        if self.sender.is_idle() {
+            self.sender.urgent(Header::bare(FrameType::Beat, 0));
+        }
     }
 
     fn has_budget(&self) -> bool {
@@ -340,8 +359,8 @@ impl wire::Session for Session {
     }
 
     fn on_read(&mut self, n: usize, now: Instant) -> Result<(), Error> {
-        self.now = now;
-        self.last_read = now;
+        self.clock.set(now);
+        self.clock.on_read();
         match self.state {
             State::Handshake(_) => self.on_hello(n),
             State::Open => {
@@ -354,7 +373,7 @@ impl wire::Session for Session {
     }
 
     fn on_drained(&mut self, now: Instant) {
-        self.now = now;
+        self.clock.set(now);
         if matches!(self.state, State::Open) {
             self.acknowledge();
             self.receiver.on_drained();
@@ -378,7 +397,7 @@ impl wire::Session for Session {
     }
 
     fn on_nudge(&mut self, now: Instant) {
-        self.now = now;
+        self.clock.set(now);
         match self.state {
             State::Open => {
                 if self.hub.config.ack == AckPoint::Processed {
@@ -387,10 +406,9 @@ impl wire::Session for Session {
                 self.advance();
             }
             State::Handshake(_) | State::Finished | State::Refused(..) => {
-                self.closing_deadline =
-                    earliest(self.closing_deadline, closing_deadline(&self.peer));
+                self.clock.end_by(closing_deadline(&self.peer));
                 if self.peer.is_dismissed() {
-                    self.closing_deadline = Some(now);
+                    self.clock.end_now();
                 }
             }
         }
@@ -403,7 +421,7 @@ impl wire::Session for Session {
 
     fn on_sent(&mut self, n: usize) {
         self.sender.on_sent(n);
-        self.last_sent = self.now;
+        self.clock.on_sent();
         self.advance();
     }
 
@@ -436,8 +454,8 @@ impl wire::Session for Session {
         }
         let seq = outbox.commit_direct();
         drop(outbox);
-        self.now = now;
-        self.last_sent = now;
+        self.clock.set(now);
+        self.clock.on_sent();
         let left_head = head.get(sent..).unwrap_or_default();
         let left = payload
             .get(sent.saturating_sub(head.len())..)
@@ -455,81 +473,23 @@ impl wire::Session for Session {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let config = &self.hub.config;
-        let own = match self.state {
-            State::Handshake(_) | State::Refused(..) => {
-                Some(self.started + config.handshake_timeout)
-            }
-            State::Finished => None,
-            State::Open => {
-                let beat = config.keep_alive.map(|every| self.last_sent + every);
-                let lost = self
-                    .patience
-                    .filter(|_| !self.paused)
-                    .map(|patience| self.last_read + patience);
-                earliest(beat, lost)
-            }
-        };
-        earliest(own, self.closing_deadline)
+        self.clock.deadline(self.state.stage())
     }
 
     fn on_deadline(&mut self, now: Instant) -> Result<(), Error> {
-        self.now = now;
-        if self
-            .closing_deadline
-            .is_some_and(|deadline| deadline <= now)
-        {
-            if matches!(self.state, State::Finished) {
-                return Ok(());
-            }
-            if matches!(self.state, State::Handshake(_)) && self.peer.is_dismissed() {
-                return Err(Error::new(
-                    Code::QueueFull,
-                    "a connection that had not introduced itself made room for newer ones (maxPeers)",
-                ));
-            }
-            return Err(Error::new(
+        self.clock.set(now);
+        match self.clock.due(self.state.stage()) {
+            Some(Due::End) => self.on_end(),
+            Some(Due::Introduction) => Err(self.not_introduced()),
+            Some(Due::Silence) => Err(Error::new(
                 Code::Timeout,
-                "close() took too long: the peer did not take or acknowledge everything",
-            ));
-        }
-        match &self.state {
-            State::Handshake(_) if self.started + self.hub.config.handshake_timeout <= now => {
-                Err(Error::new(
-                    Code::Timeout,
-                    "the peer did not introduce itself in time (handshakeTimeoutMs)",
-                ))
-            }
-            State::Refused(error, _) if self.started + self.hub.config.handshake_timeout <= now => {
-                Err(error.clone())
-            }
-            State::Open => {
-                if !self.paused
-                    && self
-                        .patience
-                        .is_some_and(|patience| self.last_read + patience <= now)
-                {
-                    return Err(Error::new(
-                        Code::Timeout,
-                        "nothing was heard of the peer for too long (idleTimeoutMs)",
-                    ));
-                }
-                if self
-                    .hub
-                    .config
-                    .keep_alive
-                    .is_some_and(|every| self.last_sent + every <= now)
-                {
-                    self.last_sent = now;
-                    self.hub.config.large.trim(now);
-                    // Bytes that wait to be written are sign enough, and a peer that does not read must not pile up more.
-                    if self.sender.is_idle() {
-                        self.sender.urgent(Header::bare(FrameType::Beat, 0));
-                    }
-                }
+                "nothing was heard of the peer for too long (idleTimeoutMs)",
+            )),
+            Some(Due::Beat) => {
+                self.beat(now);
                 Ok(())
             }
-            State::Handshake(_) | State::Finished | State::Refused(..) => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -568,6 +528,3 @@ fn closing_deadline(peer: &Peer) -> Option<Instant> {
         Phase::Open | Phase::Closed => None,
     }
 }
-
-/// How long a finished session waits for the peer to hang up too.
-const LINGER: Duration = Duration::from_secs(1);

@@ -1,0 +1,86 @@
+use chunk::Slice;
+use wire::{HEADER_BYTES, MAX_LENGTH, WORD_BYTES};
+
+/// A frame that waits to be sent.
+pub(crate) struct OutFrame {
+    /// Header, words and payloads; of a large message header and word only.
+    pub(crate) head: Slice,
+    /// The payload of a large message.
+    pub(crate) body: Option<Slice>,
+    pub(crate) first_seq: u64,
+    pub(crate) count: u16,
+    pub(crate) bytes: u64,
+    /// Messages at the front of `head` that were dropped, and their bytes; the other numbers are without them.
+    skipped: u16,
+    skipped_bytes: usize,
+}
+
+impl OutFrame {
+    pub(crate) fn new(
+        head: Slice,
+        body: Option<Slice>,
+        first_seq: u64,
+        count: u16,
+        bytes: u64,
+    ) -> Self {
+        Self {
+            head,
+            body,
+            first_seq,
+            count,
+            bytes,
+            skipped: 0,
+            skipped_bytes: 0,
+        }
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.first_seq + u64::from(self.count) - 1
+    }
+
+    /// Whether nothing of it was dropped, so that it can be sent as it is.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.skipped == 0
+    }
+
+    /// The words of the messages that are left; nothing for a large message, whose frame is never cut.
+    pub(crate) fn words(&self) -> &[u8] {
+        let start = HEADER_BYTES + usize::from(self.skipped) * WORD_BYTES;
+        let words = self
+            .head
+            .get(start..start + usize::from(self.count) * WORD_BYTES);
+        words.unwrap_or_default()
+    }
+
+    /// The payloads of the messages that are left.
+    pub(crate) fn payload(&self) -> &[u8] {
+        let words = usize::from(self.skipped) + usize::from(self.count);
+        let start = HEADER_BYTES + words * WORD_BYTES + self.skipped_bytes;
+        self.head.get(start..).unwrap_or_default()
+    }
+
+    /// How many messages from the front cover `messages` and `bytes`, at least one, and how many bytes they have.
+    pub(crate) fn cut(&self, messages: u64, bytes: u64) -> (u16, u64) {
+        if self.body.is_some() {
+            return (1, self.bytes);
+        }
+        let (mut cut, mut cut_bytes) = (0_u16, 0_u64);
+        for word in self.words().as_chunks::<WORD_BYTES>().0 {
+            if cut > 0 && u64::from(cut) >= messages && cut_bytes >= bytes {
+                break;
+            }
+            cut += 1;
+            cut_bytes += u64::from(u32::from_le_bytes(*word) & MAX_LENGTH);
+        }
+        (cut, cut_bytes)
+    }
+
+    /// Leaves messages at the front out.
+    pub(crate) fn skip(&mut self, messages: u16, bytes: u64) {
+        self.first_seq += u64::from(messages);
+        self.count -= messages;
+        self.bytes -= bytes;
+        self.skipped += messages;
+        self.skipped_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+}
