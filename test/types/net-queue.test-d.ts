@@ -51,6 +51,18 @@ test('put gives a promise that knows its peers', async () => {
   void queue.putMany({ data: new Uint8Array(8), lengths: 4 });
 });
 
+test('a Stream can be put in the place of a message', () => {
+  const stream = new nq.Stream();
+  const queue = nq.new<Uint8Array>({ serializer: 'bytes' });
+  void queue.put(stream, 'peer');
+  void queue.put(stream, { peers: ['peer'] });
+  void queue.send(stream, { timeoutMs: 5 });
+  expectTypeOf(queue.trySend(stream)).toEqualTypeOf<boolean>();
+  void queue.putMany([stream, new Uint8Array(1)], 'peer');
+  // @ts-expect-error -- neither bytes nor a Stream.
+  void queue.put('text');
+});
+
 test('messages come one by one, in batches and by callback', async () => {
   const queue = nq.new<string>();
   for await (const message of queue) {

@@ -6,6 +6,7 @@ import { chooseHost, loadNative, wakeBits } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { toChaskiError } from '../errors.ts';
 import type { ChaskiError } from '../errors.ts';
+import type { Stream } from '../shared/stream.ts';
 import { longestTimeoutMs, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
@@ -166,7 +167,8 @@ export class Communicator<T = unknown>
   }
 
   /**
-   * Puts a message to `peers`; without any, to the server (client) or to all peers (server). It is encoded once.
+   * Puts a message to `peers`; without any, to the server (client) or to all peers (server). It is encoded once; bytes, and
+   * those of a Stream, go as they are (see the option `serializer`).
    *
    * Never blocks. The data is copied before this returns, so it may be changed at once. Messages of a turn travel
    * together. The result is a promise that costs next to nothing until somebody looks at it, and that does not report an
@@ -180,9 +182,9 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` (wrong type, detached memory, cannot be transferred), `_CODEC` (cannot
    * be encoded).
    */
-  put(data: T, ...peers: string[]): PutResult;
-  put(data: T, options: PutOptions): PutResult;
-  put(data: T, peer?: string | PutOptions): PutResult {
+  put(data: T | Stream, ...peers: string[]): PutResult;
+  put(data: T | Stream, options: PutOptions): PutResult;
+  put(data: T | Stream, peer?: string | PutOptions): PutResult {
     if (peer === undefined) {
       const { only } = this.#peers;
       if (only !== undefined) return this.#sender.put(only, data);
@@ -201,13 +203,13 @@ export class Communicator<T = unknown>
   }
 
   /**
-   * Puts many messages: values, or bytes packed into one piece of memory (which goes without a copy in JavaScript, all or
-   * nothing). One result for all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects;
+   * Puts many messages: values (of a Stream, each chunk), or bytes packed into one piece of memory (which goes without a copy
+   * in JavaScript, all or nothing). One result for all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects;
    * when one of `peers` is not connected, nothing is put.
    *
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TOO_LARGE` for packed bytes.
    */
-  putMany(messages: Iterable<T> | Packed, ...peers: string[]): PutResult {
+  putMany(messages: Iterable<T | Stream> | Packed, ...peers: string[]): PutResult {
     const packed = isPacked(messages);
     if (!packed && !isList(messages)) {
       throw invalid('messages', messages, 'an iterable of messages, or { data, lengths }');
@@ -223,9 +225,9 @@ export class Communicator<T = unknown>
    *
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_CODEC`, `_TOO_LARGE`.
    */
-  trySend(data: T, ...peers: string[]): boolean;
-  trySend(data: T, options: PutOptions): boolean;
-  trySend(data: T, ...to: string[] | [PutOptions]): boolean {
+  trySend(data: T | Stream, ...peers: string[]): boolean;
+  trySend(data: T | Stream, options: PutOptions): boolean;
+  trySend(data: T | Stream, ...to: string[] | [PutOptions]): boolean {
     const first = to[0];
     const { peers, transfer } =
       typeof first === 'object'
@@ -242,7 +244,7 @@ export class Communicator<T = unknown>
    *
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TIMEOUT`, `_ABORTED`: `delivered` is 'no' when it was not put yet.
    */
-  async send(data: T, options?: SendOptions): Promise<void> {
+  async send(data: T | Stream, options?: SendOptions): Promise<void> {
     this.#life.checkOpen();
     if (options !== undefined) putOptions(options, ['signal', 'timeoutMs']);
     const found =
@@ -388,7 +390,7 @@ export class Communicator<T = unknown>
     return this.#lastStats;
   }
 
-  #putTo(options: PutOptions, data: T): PutResult {
+  #putTo(options: PutOptions, data: unknown): PutResult {
     const { peers, transfer } = putOptions(options);
     const [found, unknown] = this.#found(peers);
     return transfer === true

@@ -2,7 +2,7 @@
 // and `ack-watch` learns of acknowledgements.
 import { kindShift } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
-import { asBytes, isLost, Kind, lostMemory, unshared } from '../codec/index.ts';
+import { Kind, lostMemory, unshared } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { AckWatch } from './ack-watch.ts';
 import { Backlog } from './backlog.ts';
@@ -18,12 +18,14 @@ import {
 } from './failures.ts';
 import type { Settings } from './options.ts';
 import { checkPacked } from './packed.ts';
+import { Payloads } from './payloads.ts';
+import type { Payload } from './payloads.ts';
 import type { Peer, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { Watch } from './put-result.ts';
 import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
 import { SharedPut } from './shared-put.ts';
-import { take, transferable } from './transfer.ts';
+import { take } from './transfer.ts';
 import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
@@ -36,18 +38,12 @@ export interface SenderHost {
   readEvents(): void;
 }
 
-/** Payload and kind of one message. */
-interface Encoded {
-  readonly bytes: Uint8Array;
-  readonly kind: number;
-}
-
 export class Sender implements Watch {
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
   readonly #host: SenderHost;
   readonly #settings: Settings;
-  readonly #rawBytes: boolean;
+  readonly #payloads: Payloads;
   readonly #slab: SendSlab = new SendSlab();
   readonly #single: Uint32Array = new Uint32Array(1);
   readonly #backlog: Backlog;
@@ -63,7 +59,7 @@ export class Sender implements Watch {
     this.#handle = handle;
     this.#host = host;
     this.#settings = settings;
-    this.#rawBytes = settings.codec.rawBytes;
+    this.#payloads = new Payloads(settings.codec);
     this.#backlog = new Backlog(native, handle, settings, {
       onMarks: (peer) => {
         this.#quicken(peer);
@@ -98,21 +94,21 @@ export class Sender implements Watch {
   /** Puts to one peer. The hot path: nothing here is made but the result. */
   put(peer: Peer, data: unknown): PutResult {
     if (this.#gather(peer, data)) return this.#slab.shared?.result ?? this.#result(peer);
-    return this.#putTo(peer, this.#encode(data));
+    return this.#putTo(peer, this.#payloads.of(data));
   }
 
   /** Puts to some peers, encoding once. `unknown` are ids that name no peer. */
   putEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
-    const encoded = this.#encode(data);
-    return this.#toEach(peers, unknown, encoded.bytes.length, (target) =>
-      this.#hand(target, encoded),
+    const payload = this.#payloads.of(data);
+    return this.#toEach(peers, unknown, payload.bytes.length, (target) =>
+      this.#hand(target, payload),
     );
   }
 
   /** The same for bytes whose memory is given away; it is taken only when a peer takes the message. */
   giveEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
-    const bytes = this.#transferable(data);
+    const bytes = this.#payloads.transferable(data);
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     return this.#toEach(peers, unknown, bytes.length, (target) => this.#give(target, bytes));
   }
@@ -152,14 +148,14 @@ export class Sender implements Watch {
   /** False, and nothing queued, when the message would not stay under the high-water mark. */
   tryPut(peers: readonly Peer[], data: unknown): boolean {
     if (!this.#haveRoom(peers)) return false;
-    const encoded = this.#encode(data);
-    this.#checkLength(peers, encoded.bytes.length);
-    return this.#hand(this.#targetOf(peers), encoded) === undefined;
+    const payload = this.#payloads.of(data);
+    this.#checkLength(peers, payload.bytes.length);
+    return this.#hand(this.#targetOf(peers), payload) === undefined;
   }
 
   /** The same for bytes whose memory is given away; it is taken only when all peers take the message. */
   tryGive(peers: readonly Peer[], data: unknown): boolean {
-    const bytes = this.#transferable(data);
+    const bytes = this.#payloads.transferable(data);
     this.#checkLength(peers, bytes.length);
     return this.#haveRoom(peers) && this.#give(this.#targetOf(peers), bytes) === undefined;
   }
@@ -171,7 +167,7 @@ export class Sender implements Watch {
 
   /** Puts `count` payloads that lie one after the other in `packed.data`, without a copy on this side. */
   putPacked(peers: readonly Peer[], packed: Packed): PutResult {
-    if (!this.#rawBytes) {
+    if (!this.#payloads.raw) {
       const wanted = "a list of values: packed bytes need serializer 'auto' or 'bytes'";
       throw invalid('data', packed.data, wanted);
     }
@@ -333,25 +329,13 @@ export class Sender implements Watch {
     const slab = this.#slab;
     if (slab.target !== peer.target) return;
     const far = peer.sentBytes + frameBytes <= peer.byteMark;
-    slab.quick = far && this.#rawBytes ? peer : undefined;
+    slab.quick = far && this.#payloads.raw ? peer : undefined;
   }
 
-  #encode(data: unknown): Encoded {
-    const { codec } = this.#settings;
-    if (this.#rawBytes) {
-      const bytes = asBytes(data);
-      if (bytes !== undefined) {
-        if (isLost(bytes)) throw lostMemory();
-        return { bytes, kind: Kind.BYTES };
-      }
-    }
-    return { bytes: codec.encode(data), kind: codec.kind };
-  }
-
-  #putTo(peer: Peer, encoded: Encoded): PutResult {
-    const refused = this.#refuse(peer, encoded.bytes.length, 1);
+  #putTo(peer: Peer, payload: Payload): PutResult {
+    const refused = this.#refuse(peer, payload.bytes.length, 1);
     if (refused !== undefined) return refused;
-    const failed = this.#hand(peer.target, encoded);
+    const failed = this.#hand(peer.target, payload);
     if (failed !== undefined) return failed.get(peer) as PutResult;
     return this.#slab.shared?.result ?? this.#result(peer);
   }
@@ -384,7 +368,7 @@ export class Sender implements Watch {
   }
 
   /** Takes a message that was let in. Tells those peers to which it could not be handed over. */
-  #hand(target: Target, { bytes, kind }: Encoded): Map<Peer, PutResult> | undefined {
+  #hand(target: Target, { bytes, kind }: Payload): Map<Peer, PutResult> | undefined {
     const slab = this.#slab;
     const { length } = bytes;
     if (length > longestCopied) return this.#handLong(target, bytes, kind);
@@ -455,11 +439,6 @@ export class Sender implements Watch {
     for (const { maxMessageBytes } of peers) {
       if (length > maxMessageBytes) throw tooLarge(length, maxMessageBytes);
     }
-  }
-
-  #transferable(data: unknown): Uint8Array {
-    if (this.#rawBytes) return transferable(data);
-    throw invalid('transfer', true, "left out: it needs serializer 'auto' or 'bytes'");
   }
 
   #schedule(): void {

@@ -59,7 +59,12 @@ export interface CommunicatorOptions<T = unknown> {
   path?: string;
   /** Both sides must name the same cluster. Default ''. At most 255 bytes of UTF-8. */
   cluster?: string;
-  /** Default 'auto': a Uint8Array goes as it is, all else as msgpack. */
+  /**
+   * Default 'auto': bytes (in any memory, or in a Stream) go as they are, all else as msgpack.
+   *
+   * A Stream that is put stands for the bytes that it has then, and keeps them; they are joined if they are in several chunks.
+   * 'json' refuses it with `ERR_CHASKI_CODEC`, and a serializer of yours is given the Stream itself.
+   */
   serializer?: 'auto' | 'bytes' | 'json' | 'msgpack' | Serializer<T>;
   /** When messages that arrive here are acknowledged. Default 'received'. */
   ack?: AckPoint;
