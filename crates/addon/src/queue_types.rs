@@ -78,7 +78,7 @@ impl QueueConfig {
         config.max_peers = self.max_peers.max(1) as usize;
         config.connect_timeout = duration(self.connect_timeout_ms);
         config.handshake_timeout =
-            duration(self.handshake_timeout_ms).unwrap_or(Duration::from_secs(5));
+            duration(self.handshake_timeout_ms).unwrap_or(config.handshake_timeout);
         config.keep_alive = duration(self.keep_alive_ms);
         config.idle_timeout = duration(self.idle_timeout_ms);
         config.entropy = self

@@ -46,7 +46,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults that the documentation states, for that id.
+    /// The defaults for that id. They are those of `ts/net-queue/options.ts`, which decides: a communicator of JavaScript passes
+    /// all of them.
     #[must_use]
     pub fn new(id: PeerId) -> Self {
         Self {
@@ -57,7 +58,7 @@ impl Config {
             high_water_messages: 65_536,
             holds_back: false,
             max_message: 256 * 1024 * 1024,
-            max_peers: 1024,
+            max_peers: 10_000,
             connect_timeout: Some(Duration::from_secs(10)),
             handshake_timeout: Duration::from_secs(5),
             keep_alive: Some(Duration::from_secs(10)),
