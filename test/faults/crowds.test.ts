@@ -37,7 +37,7 @@ describe.each(tcpWorlds)('crowds, $name', (world) => {
 
   /** Asks until it is as wanted. */
   async function askUntil(child: Child, what: string, wanted: (how: How) => boolean): Promise<How> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 60_000;
     for (;;) {
       const how = await ask(child);
       if (wanted(how)) return how;

@@ -136,10 +136,8 @@ describe.each(worlds)('closing, $name', (world) => {
     const puts = Array.from({ length: 480 }, () => client.put(new Uint8Array(64 * 1024)));
     const last = rejection(puts.at(-1)!);
     const start = performance.now();
-    await client.close({ timeoutMs: 300 });
-    const took = performance.now() - start;
-    expect(took).toBeGreaterThan(250);
-    expect(took).toBeLessThan(2000);
+    await soon(client.close({ timeoutMs: 300 }), 'the close');
+    expect(performance.now() - start).toBeGreaterThan(250);
     const error = await last;
     expect(error).toBeInstanceOf(ChaskiError);
     expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'no']);
@@ -153,9 +151,7 @@ describe.each(worlds)('closing, $name', (world) => {
     child.process.kill('SIGSTOP');
     const puts = Array.from({ length: 100 }, () => server.put(new Uint8Array(64 * 1024)));
     const last = rejection(puts.at(-1)!);
-    const start = performance.now();
-    await server.close();
-    expect(performance.now() - start).toBeLessThan(2000);
+    await soon(server.close(), 'the close');
     expect((await last).code).toBe('ERR_CHASKI_CLOSED');
   });
 
@@ -179,12 +175,10 @@ describe.each(worlds)('closing, $name', (world) => {
     const { server, client } = await net.pair({ server: { ack: 'processed' } });
     const lost = event(server, 'lost');
     const put = rejection(client.put('never acknowledged'));
-    const patient = client.close({ timeoutMs: 60_000 });
+    const patient = client.close({ timeoutMs: Infinity });
     await turn(5);
-    const start = performance.now();
     await client.close({ force: true });
     await soon(patient, 'the patient close');
-    expect(performance.now() - start).toBeLessThan(1000);
     const error = await put;
     expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'unknown']);
     const [, reason] = await lost;

@@ -73,8 +73,10 @@ describe.each(worlds)('events, $name', (world) => {
   });
 
   it('take a silent peer for lost after idleTimeoutMs, and only then', async () => {
-    const server = await net.server({ keepAliveMs: 50, idleTimeoutMs: 200 });
-    const quiet = await net.client(server, { keepAliveMs: 50, idleTimeoutMs: 200 });
+    // Far more than a machine that is busy lets a thread wait.
+    const times = { keepAliveMs: 50, idleTimeoutMs: 2000 };
+    const server = await net.server(times);
+    const quiet = await net.client(server, times);
     const child = net.child('client.mjs', {
       options: net.clientOptions(server, { keepAliveMs: 50 }),
     });
@@ -85,7 +87,7 @@ describe.each(worlds)('events, $name', (world) => {
     child.process.kill('SIGSTOP');
     const [peer, error] = await lost;
     expect([peer, error?.code]).toEqual([id, 'ERR_CHASKI_TIMEOUT']);
-    expect(performance.now() - start).toBeGreaterThan(100);
+    expect(performance.now() - start).toBeGreaterThan(1800);
     // The quiet one has said as little, but it is there.
     expect([...server.peers]).toEqual([quiet.id]);
   });

@@ -36,7 +36,7 @@ describe.each(worlds)('a client and a server that misbehaves, $name', (world) =>
     server.listen(unix ? { path } : { port: 0, host: '127.0.0.1' });
     await once(server, 'listening');
     const place = unix ? { path } : { port: (server.address() as { port: number }).port };
-    return { protocol: world.protocol, runOn: world.host, handshakeTimeoutMs: 2000, ...place };
+    return { protocol: world.protocol, runOn: world.host, ...place };
   }
 
   const answers: [string, () => Buffer, string][] = [
@@ -119,9 +119,7 @@ describe.each(worlds)('a client and a server that misbehaves, $name', (world) =>
     const client = net.early(options);
     await client.ready();
     const put = rejection(client.put('x'));
-    const start = performance.now();
-    await client.close({ timeoutMs: 200 });
-    expect(performance.now() - start).toBeLessThan(1500);
+    await soon(client.close({ timeoutMs: 200 }), 'the close');
     expect((await put).delivered).toBe('unknown');
   });
 

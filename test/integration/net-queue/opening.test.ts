@@ -48,16 +48,16 @@ describe.each(worlds)('opening, $name', (world) => {
   it('gives a client that cannot reach its server up after connectTimeoutMs, and not sooner', async () => {
     const place = await freePlace();
     const start = performance.now();
+    const patient = clientAt(place, { connectTimeoutMs: 60_000 });
     const client = clientAt(place, { connectTimeoutMs: 300 });
     const put = client.put('nowhere');
     const closed = event(client, 'close');
     const error = await rejection(client.ready());
-    const took = performance.now() - start;
+    expect(performance.now() - start).toBeGreaterThan(290);
+    expect(patient.closed).toBe(false);
     expect(error).toBeInstanceOf(ChaskiError);
     expect(error.code).toBe('ERR_CHASKI_ADDRESS');
     expect(error.message).toContain('cannot connect');
-    expect(took).toBeGreaterThan(290);
-    expect(took).toBeLessThan(2500);
     await closed;
     expect(client.closed).toBe(true);
     const lost = await rejection(put);
@@ -209,9 +209,7 @@ describe.each(worlds)('opening, $name', (world) => {
     const client = clientAt(place, { connectTimeoutMs: Infinity, closeTimeoutMs: 200 });
     const ready = rejection(client.ready());
     const put = rejection(client.put('nowhere'));
-    const start = performance.now();
-    await client.close();
-    expect(performance.now() - start).toBeLessThan(2000);
+    await soon(client.close(), 'the close');
     expect((await ready).code).toBe('ERR_CHASKI_CLOSED');
     const error = await put;
     expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'no']);

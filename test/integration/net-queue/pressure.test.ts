@@ -18,7 +18,7 @@ describe.each(worlds)('back-pressure, $name', (world) => {
       server: { highWaterMark: mark },
       client: { highWaterMark: mark },
     });
-    const sent = await fill(client);
+    const sent = await fill(client, server);
     // Both bounds, what the sockets hold, and one read on top.
     expect(sent).toBeLessThan(2 * mark.messages + (8 << 20) / length);
     expect(client.needDrain).toBe(true);
@@ -113,14 +113,14 @@ describe.each(worlds)('back-pressure, $name', (world) => {
       client: { highWaterMark: mark },
     });
     await soon(client.writable(), 'room in an empty queue');
-    const sent = await fill(client);
+    const sent = await fill(client, server);
     expect((await rejection(client.writable({ timeoutMs: 20 }))).code).toBe('ERR_CHASKI_TIMEOUT');
     const room = client.writable();
     expect(await settled(room)).toBe('pending');
     await expectNumbers(server, 0, sent);
     await soon(room, 'room');
 
-    await fill(client);
+    await fill(client, server);
     const never = rejection(client.writable());
     await server.close({ force: true });
     expect((await never).code).toBe('ERR_CHASKI_CLOSED');
@@ -144,7 +144,7 @@ describe.each(worlds)('back-pressure, $name', (world) => {
     const slow = await net.client(server, { highWaterMark: mark });
     const quick = await net.client(server, { highWaterMark: mark });
     await until(() => server.peers.size === 2, 'two peers');
-    const sent = await fill(server, slow.id);
+    const sent = await fill(server, slow);
     expect(server.trySend(numbered(sent, length))).toBe(false);
     expect(server.trySend(numbered(7), quick.id)).toBe(true);
     await expectNumbers(quick, 7, 1);
@@ -159,7 +159,7 @@ describe.each(worlds)('back-pressure, $name', (world) => {
     const quick = await net.client(server, { highWaterMark: mark });
     await until(() => server.peers.size === 2, 'two peers');
     // Towards the peers: one does not take what it is sent.
-    const sent = await fill(server, slow.id);
+    const sent = await fill(server, slow);
     for (let i = 0; i < 1000; i += 1) {
       await soon(
         server.send(numbered(i, length), { peers: [quick.id] }),
@@ -169,7 +169,7 @@ describe.each(worlds)('back-pressure, $name', (world) => {
     }
     await expectNumbers(slow, 0, sent);
     // From the peers: what one of them sent is not taken.
-    const up = await fill(slow);
+    const up = await fill(slow, server);
     for (let i = 0; i < 1000; i += 1) {
       await soon(quick.put(numbered(i, length)), 'a put of the quick one');
       await expectNumbers(server, i, 1, quick.id);
@@ -205,7 +205,7 @@ describe.each(worlds)('a full queue, $name', (world) => {
       expect(peer).toBe(pair.server.id);
       dropped.push(count);
     });
-    return { ...pair, sent: await fill(pair.client), dropped };
+    return { ...pair, sent: await fill(pair.client, pair.server, more.ack), dropped };
   }
 
   it("with onFull 'error' rejects put() at once, at the mark", async () => {
@@ -247,7 +247,7 @@ describe.each(worlds)('a full queue, $name', (world) => {
     const outcomes = Promise.allSettled(puts);
     const arrived: number[] = [];
     while (arrived.at(-1) !== sent + extra - 1) {
-      arrived.push(numberIn((await server.get({ timeoutMs: 10_000 })).bytes));
+      arrived.push(numberIn((await server.get({ timeoutMs: 60_000 })).bytes));
     }
     // In order, without repeats, and of the last ones none is missing.
     expect(arrived).toEqual([...new Set(arrived)].sort((a, b) => a - b));
@@ -297,7 +297,7 @@ describe.each(worlds)('a full queue, $name', (world) => {
     let received = 0;
     let newest = -1;
     while (newest !== total - 1) {
-      const batch = await server.getBatch({ timeoutMs: 10_000 });
+      const batch = await server.getBatch({ timeoutMs: 60_000 });
       for (const { bytes } of batch) newest = numberIn(bytes);
       received += batch.length;
     }
@@ -326,18 +326,25 @@ describe.each(worlds)('a full queue, $name', (world) => {
   });
 });
 
-/** Puts numbered messages until nothing more is taken and nothing moves; returns how many. */
-async function fill(communicator: Communicator<Uint8Array>, ...peers: string[]): Promise<number> {
+/**
+ * Puts numbered messages from `from` to `to`, both with `mark`, until nothing is taken and nothing can move any more;
+ * returns how many.
+ */
+async function fill(
+  from: Communicator<Uint8Array>,
+  to: Communicator<Uint8Array>,
+  acknowledges: 'received' | 'processed' = 'received',
+): Promise<number> {
+  const before = to.stats()['receivedMessages']!;
   let sent = 0;
-  let last = performance.now();
-  // Acknowledgements of what the other side holds may still be on their way.
-  while (performance.now() - last < 100) {
-    while (communicator.trySend(numbered(sent, length), ...peers)) {
-      sent += 1;
-      last = performance.now();
-    }
-    await turn(2);
-  }
+  await until(() => {
+    while (from.trySend(numbered(sent, length), to.id)) sent += 1;
+    // Nobody acknowledges what is not processed.
+    if (acknowledges === 'processed') return sent === mark.messages;
+    const { heldMessages, receivedMessages } = to.stats();
+    // The receiver reads no more, and the sender knows of all that it has read.
+    return heldMessages! >= mark.messages && sent === receivedMessages! - before + mark.messages;
+  }, 'both queues are full');
   return sent;
 }
 

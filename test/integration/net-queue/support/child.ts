@@ -71,7 +71,7 @@ export class Child {
     const coming = new Promise<Report>((give, fail) => {
       this.#waiting.push({ is, give, fail });
     });
-    return await soon(coming, `the report '${is}' of another process`, 25_000);
+    return await soon(coming, `the report '${is}' of another process`);
   }
 
   tell(order: Report): void {
@@ -85,7 +85,7 @@ export class Child {
   }
 
   /** How it ends by itself. */
-  async end(timeoutMs: number = 20_000): Promise<Exit> {
+  async end(timeoutMs?: number): Promise<Exit> {
     return await soon(this.exited, 'the end of another process', timeoutMs);
   }
 }

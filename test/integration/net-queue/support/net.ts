@@ -86,7 +86,7 @@ export class Net {
   async dispose(): Promise<void> {
     await Promise.all(this.#children.splice(0).map((child) => child.kill()));
     const closing = this.#closers.splice(0).map((close) => close());
-    await soon(Promise.all(closing), 'closing by force after a test', 5000);
+    await soon(Promise.all(closing), 'closing by force after a test');
     if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
     this.#directory = undefined;
   }
