@@ -106,18 +106,27 @@ export class Peer {
     });
   }
 
-  /** Messages first to last were dropped, unsent. */
+  /** Messages first to last were dropped, unsent. Who waits for them hears of it from `settleDropped()`. */
   drop(first: number, last: number): void {
     this.rejections.add(first, last);
+  }
+
+  /** Settles those who wait for messages first to last, which were dropped. */
+  settleDropped(first: number, last: number): void {
     this.waiters.remove(first, last, (waiter) => {
       waiter.fail(dropped(this.id));
     });
   }
 
+  /** Nothing more can be put, nor will it be acknowledged. Who waits for that hears of it from `fail()`. */
+  end(error: ChaskiError): void {
+    this.gone ??= error;
+    this.bar(peerClosed(this.id, 'no', error));
+  }
+
   /** Nothing more will be acknowledged. */
   fail(error: ChaskiError): void {
-    if (this.gone === undefined) this.gone = error;
-    this.bar(peerClosed(this.id, 'no', error));
+    this.end(error);
     this.settle();
     this.waiters.take(Infinity, (waiter) => {
       waiter.fail(this.loss(waiter.first));

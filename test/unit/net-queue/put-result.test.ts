@@ -102,6 +102,7 @@ describe('SentResult', () => {
     const early = new SentResult(watch, peer, 1, 1).then(() => 'acknowledged');
     const kept = new SentResult(watch, peer, 2, 2);
     peer.drop(1, 1);
+    peer.settleDropped(1, 1);
     await expect(early).rejects.toMatchObject({ code: 'ERR_CHASKI_QUEUE_FULL', delivered: 'no' });
     acknowledge(peer, 2);
     await expect(kept).resolves.toBeUndefined();
