@@ -3,8 +3,9 @@
 // message travels, and why it costs so little, is told in docs/design/core.md.
 //
 // `communicator` is what users hold. Behind it: `life` (from opening to closed) and `native-events` (what native tells); on
-// the way out `sender` (with `payloads`, `send-slab`, `backlog`, `ack-watch`, `put-result`, `waiters`) and `patience` (sends that wait); on
-// the way in `inbox` (with `arena`, `batch`, `message`) and `consumers` (`iterator`, `subscription`).
+// the way out `sender` (with `payloads`, `backlog`, `handover` and its `send-slab`, `ack-watch`, `put-result`, `waiters`) and
+// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`) and `consumers` (`iterator`,
+// `subscription`).
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
 export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';

@@ -1,8 +1,6 @@
-// Puts of a communicator: gathered in a slab, and handed to native once a turn. How much may be put is for `backlog` to say,
-// and `ack-watch` learns of acknowledgements.
-import { kindShift } from '../binding/index.ts';
+// Puts of a communicator: who gets them, which are refused, and what becomes of the others. `payloads` encodes, `backlog` says how
+// much may be put, `handover` brings it to native, and `ack-watch` learns of acknowledgements.
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
-import { Kind, lostMemory, unshared } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { AckWatch } from './ack-watch.ts';
 import { Backlog } from './backlog.ts';
@@ -16,16 +14,13 @@ import {
   queueFull,
   tooLarge,
 } from './failures.ts';
+import { Handover } from './handover.ts';
 import type { Settings } from './options.ts';
 import { checkPacked } from './packed.ts';
 import { Payloads } from './payloads.ts';
-import type { Payload } from './payloads.ts';
 import type { Peer, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { Watch } from './put-result.ts';
-import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
-import { SharedPut } from './shared-put.ts';
-import { take } from './transfer.ts';
 import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
@@ -44,8 +39,7 @@ export class Sender implements Watch {
   readonly #host: SenderHost;
   readonly #settings: Settings;
   readonly #payloads: Payloads;
-  readonly #slab: SendSlab = new SendSlab();
-  readonly #single: Uint32Array = new Uint32Array(1);
+  readonly #handover: Handover;
   readonly #backlog: Backlog;
   readonly #acks: AckWatch;
   readonly #refusing: Set<Peer> = new Set();
@@ -60,9 +54,20 @@ export class Sender implements Watch {
     this.#host = host;
     this.#settings = settings;
     this.#payloads = new Payloads(settings.codec);
+    this.#handover = new Handover(native, handle, this.#payloads.raw, {
+      onGathered: () => {
+        this.#schedule();
+      },
+      onShared: (peer) => {
+        this.#acks.add(peer);
+      },
+      onBroken: (peer, from, code) => {
+        this.#broken(peer, from, code);
+      },
+    });
     this.#backlog = new Backlog(native, handle, settings, {
       onMarks: (peer) => {
-        this.#quicken(peer);
+        this.#handover.quicken(peer);
       },
       onFull: (peer) => {
         this.watch(peer);
@@ -83,7 +88,7 @@ export class Sender implements Watch {
     });
     const { highWaterMessages } = settings;
     this.#acks = new AckWatch(native, handle, this.#backlog, highWaterMessages, (peer) => {
-      if (this.#slab.target?.peers.includes(peer) === true) this.flush();
+      this.#handover.flushFor(peer);
     });
   }
 
@@ -93,8 +98,12 @@ export class Sender implements Watch {
 
   /** Puts to one peer. The hot path: nothing here is made but the result. */
   put(peer: Peer, data: unknown): PutResult {
-    if (this.#gather(peer, data)) return this.#slab.shared?.result ?? this.#result(peer);
-    return this.#putTo(peer, this.#payloads.of(data));
+    if (this.#handover.gather(peer, data)) return this.#result(peer);
+    const payload = this.#payloads.of(data);
+    const refused = this.#refuse(peer, payload.bytes.length, 1);
+    if (refused !== undefined) return refused;
+    const code = this.#handover.hand(peer.target, payload)?.get(peer);
+    return code === undefined ? this.#result(peer) : this.#refusedBy(peer, code);
   }
 
   /** Puts to some peers, encoding once. `unknown` are ids that name no peer. */
@@ -102,7 +111,7 @@ export class Sender implements Watch {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     const payload = this.#payloads.of(data);
     return this.#toEach(peers, unknown, payload.bytes.length, (target) =>
-      this.#hand(target, payload),
+      this.#handover.hand(target, payload),
     );
   }
 
@@ -110,38 +119,35 @@ export class Sender implements Watch {
   giveEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     const bytes = this.#payloads.transferable(data);
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
-    return this.#toEach(peers, unknown, bytes.length, (target) => this.#give(target, bytes));
+    return this.#toEach(peers, unknown, bytes.length, (target) =>
+      this.#handover.give(target, bytes),
+    );
   }
 
   #toEach(
     peers: readonly Peer[],
     unknown: readonly string[],
     length: number,
-    hand: (target: Target) => Map<Peer, PutResult> | undefined,
+    hand: (target: Target) => ReadonlyMap<Peer, number> | undefined,
   ): PutResult {
-    const ids: string[] = [];
-    const parts: PutResult[] = [];
-    const open: Peer[] = [];
+    const refused = new Map<Peer, PutResult>();
     for (const peer of peers) {
-      const refused = this.#refuse(peer, length, 1);
-      ids.push(peer.id);
-      parts.push(refused ?? new SentResult(this, peer, peer.sentSeq + 1, peer.sentSeq + 1));
-      if (refused === undefined) open.push(peer);
+      const result = this.#refuse(peer, length, 1);
+      if (result !== undefined) refused.set(peer, result);
     }
+    const open = refused.size === 0 ? peers : peers.filter((peer) => !refused.has(peer));
+    const codes = open.length === 0 ? undefined : hand(this.#targetOf(open));
+    const ids = peers.map((peer) => peer.id);
+    const parts = peers.map((peer) => {
+      const code = codes?.get(peer);
+      if (code !== undefined) return this.#refusedBy(peer, code);
+      return refused.get(peer) ?? this.#latest(peer);
+    });
     for (const id of unknown) {
       ids.push(id);
       parts.push(new RefusedResult(id, () => notConnected(id)));
     }
     if (parts.length === 0) return new RefusedResult('', () => notConnected(undefined));
-    if (open.length > 0) {
-      const failed = hand(this.#targetOf(open));
-      if (failed !== undefined) {
-        for (const peer of open) {
-          const at = peers.indexOf(peer);
-          if (failed.has(peer)) parts[at] = failed.get(peer) as PutResult;
-        }
-      }
-    }
     return parts.length === 1 ? (parts[0] as PutResult) : new ManyResult(ids, parts);
   }
 
@@ -150,14 +156,14 @@ export class Sender implements Watch {
     if (!this.#haveRoom(peers)) return false;
     const payload = this.#payloads.of(data);
     this.#checkLength(peers, payload.bytes.length);
-    return this.#hand(this.#targetOf(peers), payload) === undefined;
+    return this.#handover.hand(this.#targetOf(peers), payload) === undefined;
   }
 
   /** The same for bytes whose memory is given away; it is taken only when all peers take the message. */
   tryGive(peers: readonly Peer[], data: unknown): boolean {
     const bytes = this.#payloads.transferable(data);
     this.#checkLength(peers, bytes.length);
-    return this.#haveRoom(peers) && this.#give(this.#targetOf(peers), bytes) === undefined;
+    return this.#haveRoom(peers) && this.#handover.give(this.#targetOf(peers), bytes) === undefined;
   }
 
   /** The result of a put to a peer that is not connected. */
@@ -171,22 +177,16 @@ export class Sender implements Watch {
       const wanted = "a list of values: packed bytes need serializer 'auto' or 'bytes'";
       throw invalid('data', packed.data, wanted);
     }
-    const { data, count, words } = checkPacked(packed, this.#settings.maxMessageBytes);
+    const checked = checkPacked(packed, this.#settings.maxMessageBytes);
+    const { data, count } = checked;
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (count === 0) return nothing;
-    this.flush();
     const parts = peers.map((peer): PutResult => {
       const refused = this.#refuse(peer, data.length, count);
       if (refused !== undefined) return refused;
-      const code =
-        typeof words === 'number'
-          ? this.#native.queuePutUniform(this.#handle, peer.number, data, words, count)
-          : this.#native.queuePut(this.#handle, peer.number, data, data.length, words, count);
+      const code = this.#handover.handPacked(peer, checked);
       if (code < 0) return this.#refusedBy(peer, code);
-      const first = peer.sentSeq + 1;
-      peer.sentSeq += count;
-      peer.sentBytes += data.length;
-      return new SentResult(this, peer, first, peer.sentSeq);
+      return new SentResult(this, peer, peer.sentSeq - count + 1, peer.sentSeq);
     });
     if (parts.length === 0) return new RefusedResult('', () => notConnected(undefined));
     const ids = peers.map((peer) => peer.id);
@@ -200,7 +200,7 @@ export class Sender implements Watch {
     const only = peers.length === 1 ? peers[0] : undefined;
     const firsts = peers.map((peer) => peer.sentSeq + 1);
     for (const item of items) {
-      if (only !== undefined && this.#gather(only, item)) continue;
+      if (only !== undefined && this.#handover.gather(only, item)) continue;
       const before = peers.map((peer) => peer.sentSeq);
       const result = this.putEach(peers, [], item);
       if (peers.some((peer, i) => peer.sentSeq === before[i])) return result;
@@ -218,37 +218,7 @@ export class Sender implements Watch {
 
   /** Hands over what was gathered. */
   flush(): void {
-    const slab = this.#slab;
-    const { target, count, shared } = slab;
-    if (target === undefined || count === 0) return;
-    if (shared !== undefined) this.#await(shared, target.peers[0] as Peer);
-    const broken: (() => void)[] = [];
-    for (const peer of target.peers) {
-      const code = this.#native.queuePut(
-        this.#handle,
-        peer.number,
-        slab.bytes,
-        slab.used,
-        slab.words,
-        count,
-      );
-      if (code < 0) {
-        const from = peer.sentSeq - count + 1;
-        broken.push(() => {
-          this.#broken(peer, from, code);
-        });
-      }
-    }
-    slab.clear();
-    // Who learns of it may put at once, to another peer: into a slab that is free again.
-    for (const tell of broken) tell();
-  }
-
-  /** The slab of `shared` is complete: from the end of this turn on, native watches its last message. */
-  #await(shared: SharedPut, peer: Peer): void {
-    shared.seq = peer.sentSeq;
-    peer.waiters.add(shared);
-    this.#acks.add(peer);
+    this.#handover.flush();
   }
 
   /** Has native wake us when the first message that somebody looks at is acknowledged. */
@@ -280,7 +250,7 @@ export class Sender implements Watch {
 
   /** `peer` is lost: whatever it has not acknowledged never will be. */
   lose(peer: Peer, error: ChaskiError): void {
-    if (this.#slab.target?.peers.includes(peer)) this.flush();
+    this.#handover.flushFor(peer);
     this.refresh(peer);
     this.#acks.delete(peer);
     this.#backlog.lose(peer);
@@ -289,7 +259,7 @@ export class Sender implements Watch {
 
   /** `peer` will send no more: it gets what was put until now, then our own farewell. */
   finish(peer: Peer): void {
-    if (this.#slab.target?.peers.includes(peer) === true) this.flush();
+    this.#handover.flushFor(peer);
     this.#native.queueFinish(this.#handle, peer.number);
   }
 
@@ -300,54 +270,14 @@ export class Sender implements Watch {
     for (const peer of peers) peer.bar(reason());
   }
 
-  /** Adds a message of bytes to the slab, when nothing needs a second look. */
-  #gather(peer: Peer, data: unknown): boolean {
-    if (!(data instanceof Uint8Array)) return false;
-    const { length } = data;
-    const slab = this.#slab;
-    if (
-      slab.quick !== peer ||
-      length === 0 ||
-      length > peer.longestGathered ||
-      peer.sentSeq >= peer.seqMark ||
-      !slab.fits(length)
-    ) {
-      return false;
-    }
-    try {
-      slab.add(data, length, Kind.BYTES);
-    } catch {
-      throw lostMemory();
-    }
-    peer.sentBytes += length;
-    peer.sentSeq += 1;
-    return true;
-  }
-
-  /** Whether puts of bytes need a second look, now that a slab was begun or the marks of `peer` have moved. */
-  #quicken(peer: Peer): void {
-    const slab = this.#slab;
-    if (slab.target !== peer.target) return;
-    const far = peer.sentBytes + frameBytes <= peer.byteMark;
-    slab.quick = far && this.#payloads.raw ? peer : undefined;
-  }
-
-  #putTo(peer: Peer, payload: Payload): PutResult {
-    const refused = this.#refuse(peer, payload.bytes.length, 1);
-    if (refused !== undefined) return refused;
-    const failed = this.#hand(peer.target, payload);
-    if (failed !== undefined) return failed.get(peer) as PutResult;
-    return this.#slab.shared?.result ?? this.#result(peer);
-  }
-
-  /** The result of the latest put, to `peer` alone. The first of a slab is on its own: often it is the only one. */
+  /** The result of the latest put, to `peer` alone. */
   #result(peer: Peer): PutResult {
-    const slab = this.#slab;
-    if (!peer.sharing || slab.count < 2 || slab.target !== peer.target) {
-      return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
-    }
-    slab.shared = new SharedPut(peer.id, peer.sentSeq);
-    return slab.shared.result;
+    return this.#handover.shared(peer) ?? this.#latest(peer);
+  }
+
+  /** The same, on its own. */
+  #latest(peer: Peer): PutResult {
+    return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
   }
 
   /** Why messages cannot be put to `peer`; undefined when they can. */
@@ -365,66 +295,6 @@ export class Sender implements Watch {
     const messages = peer.sentSeq - peer.doneMessages;
     const bytes = peer.sentBytes - peer.doneBytes;
     return new RefusedResult(peer.id, () => queueFull(peer.id, messages, bytes));
-  }
-
-  /** Takes a message that was let in. Tells those peers to which it could not be handed over. */
-  #hand(target: Target, { bytes, kind }: Payload): Map<Peer, PutResult> | undefined {
-    const slab = this.#slab;
-    const { length } = bytes;
-    if (length > longestCopied) return this.#handLong(target, bytes, kind);
-    if (slab.target !== target || !slab.fits(length)) this.flush();
-    if (slab.count === 0) {
-      slab.target = target;
-      this.#quicken(target.peers[0] as Peer);
-    }
-    slab.add(bytes, length, kind);
-    for (const peer of target.peers) {
-      peer.sentSeq += 1;
-      peer.sentBytes += length;
-    }
-    this.#schedule();
-    return undefined;
-  }
-
-  #handLong(target: Target, bytes: Uint8Array, kind: number): Map<Peer, PutResult> | undefined {
-    const payload = unshared(bytes);
-    const { length } = payload;
-    this.#single[0] = (kind << kindShift) | length;
-    return this.#handAlone(target, length, (peer) =>
-      this.#native.queuePut(this.#handle, peer.number, payload, length, this.#single, 1),
-    );
-  }
-
-  /** Takes the memory of a message that was let in, and lends it to native until it is sent. */
-  #give(target: Target, bytes: Uint8Array): Map<Peer, PutResult> | undefined {
-    const lent = take(bytes);
-    const { length } = lent;
-    if (length <= longestCopied) return this.#hand(target, { bytes: lent, kind: Kind.BYTES });
-    const word = (Kind.BYTES << kindShift) | length;
-    return this.#handAlone(target, length, (peer) =>
-      this.#native.queuePutLent(this.#handle, peer.number, lent, word),
-    );
-  }
-
-  /** Hands over a message that does not go through the slab, after what is in there. */
-  #handAlone(
-    target: Target,
-    length: number,
-    put: (peer: Peer) => number,
-  ): Map<Peer, PutResult> | undefined {
-    this.flush();
-    let failed: Map<Peer, PutResult> | undefined;
-    for (const peer of target.peers) {
-      const code = put(peer);
-      if (code < 0) {
-        failed ??= new Map();
-        failed.set(peer, this.#refusedBy(peer, code));
-      } else {
-        peer.sentSeq += 1;
-        peer.sentBytes += length;
-      }
-    }
-    return failed;
   }
 
   #haveRoom(peers: readonly Peer[]): boolean {
@@ -481,7 +351,11 @@ export class Sender implements Watch {
     peer.goneFrom = Math.min(peer.goneFrom, from);
     this.#acks.delete(peer);
     this.#backlog.lose(peer);
-    peer.fail(peer.lostBy ?? this.#errorOf(peer, code));
+    const error = peer.lostBy ?? this.#errorOf(peer, code);
+    peer.end(error);
+    process.nextTick(() => {
+      peer.fail(error);
+    });
   }
 
   #errorOf(peer: Peer, code: number): ChaskiError {

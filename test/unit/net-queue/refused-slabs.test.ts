@@ -8,19 +8,20 @@ import { Sender } from '../../../ts/net-queue/sender.ts';
 
 const names = ['', 'ERR_CHASKI_CLOSED', 'ERR_CHASKI_INTERNAL'];
 
-/** A sender over a native part that refuses every slab for the first of two peers. */
+/** A sender over a native part that refuses every slab for the first of three peers. */
 class Bench {
   readonly refusing: Peer = new Peer(0, 'refusing', 1 << 20);
   readonly other: Peer = new Peer(1, 'other', 1 << 20);
+  readonly third: Peer = new Peer(2, 'third', 1 << 20);
   readonly sender: Sender;
-  /** What the other peer was given. */
-  readonly taken: Uint8Array[] = [];
+  /** What the others were given. */
+  readonly taken: [peer: number, data: Uint8Array][] = [];
 
   constructor(code: string, readEvents: (bench: Bench) => void = () => {}) {
     const native = {
       queuePut: (_: unknown, peer: number, data: Uint8Array, bytes: number): number => {
         if (peer === 0) return -names.indexOf(code);
-        this.taken.push(data.slice(0, bytes));
+        this.taken.push([peer, data.slice(0, bytes)]);
         return 0;
       },
       queueStatus: (): number => -1,
@@ -37,6 +38,7 @@ class Bench {
     });
     this.sender.add(this.refusing);
     this.sender.add(this.other);
+    this.sender.add(this.third);
   }
 
   /** What puts to the refusing peer reject with: one that was looked at before, one looked at after, one put after. */
@@ -71,16 +73,22 @@ describe('puts whose slab native refuses', () => {
     for (const error of await bench.rejections()) expect(error.cause).toBe(defect);
   });
 
-  it('can be put to another peer by whoever hears of it, at once', async () => {
-    const { sender, refusing, other, taken } = new Bench('ERR_CHASKI_CLOSED');
-    const message = new Uint8Array([1, 2, 3]);
-    let again = 0;
-    sender.put(refusing, message).then(undefined, () => {
-      void sender.put(other, message);
-      again += 1;
+  it('are told to nobody in the middle of another put, and can be put again to another peer', async () => {
+    const { sender, refusing, other, third, taken } = new Bench('ERR_CHASKI_CLOSED');
+    const again = new Uint8Array([1, 2, 3]);
+    const next = new Uint8Array([4, 5]);
+    let heard = false;
+    sender.put(refusing, again).then(undefined, () => {
+      heard = true;
+      void sender.put(other, again);
     });
-    sender.flush();
-    sender.flush();
-    expect([again, taken]).toEqual([1, [message]]);
+    // Hands over what was gathered for the refusing one.
+    void sender.put(third, next);
+    expect(heard).toBe(false);
+    await new Promise(setImmediate);
+    expect(taken).toEqual([
+      [third.number, next],
+      [other.number, again],
+    ]);
   });
 });

@@ -1,0 +1,196 @@
+// How messages that were let in get to native: small ones gathered in a slab and handed over together, once a turn; others at
+// once, behind what was gathered. Whatever it takes it counts, in `sentSeq` and `sentBytes` of the peer.
+import { kindShift } from '../binding/index.ts';
+import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import { Kind, lostMemory, unshared } from '../codec/index.ts';
+import type { Checked } from './packed.ts';
+import type { Payload } from './payloads.ts';
+import type { Peer, Target } from './peer.ts';
+import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
+import { SharedPut } from './shared-put.ts';
+import { take } from './transfer.ts';
+import type { PutResult } from './types.ts';
+
+/** What the hand-over asks of the sender. */
+export interface HandoverHost {
+  /** Something was gathered, and must be flushed at the end of this turn. */
+  onGathered(): void;
+  /** Somebody may be waiting for the latest message to `peer`: native must watch it. */
+  onShared(peer: Peer): void;
+  /**
+   * Native refused, with `code`, messages to `peer` that were counted already: those from number `from` on. Whoever looks at
+   * them must not hear of it before the call that is under way has ended: it may put.
+   */
+  onBroken(peer: Peer, from: number, code: number): void;
+}
+
+/** The peers to which native did not take a message, and the code that it gave. */
+type Refusals = ReadonlyMap<Peer, number>;
+
+export class Handover {
+  readonly #native: NativeBinding;
+  readonly #handle: QueueHandle;
+  /** Whether bytes go as they are. */
+  readonly #raw: boolean;
+  readonly #host: HandoverHost;
+  readonly #slab: SendSlab = new SendSlab();
+  readonly #single: Uint32Array = new Uint32Array(1);
+
+  constructor(native: NativeBinding, handle: QueueHandle, raw: boolean, host: HandoverHost) {
+    this.#native = native;
+    this.#handle = handle;
+    this.#raw = raw;
+    this.#host = host;
+  }
+
+  /**
+   * Adds a message to the slab when it is bytes and nothing needs a second look; false when something does, and then nothing
+   * was done.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for memory that was taken away.
+   */
+  gather(peer: Peer, data: unknown): boolean {
+    if (!(data instanceof Uint8Array)) return false;
+    const { length } = data;
+    const slab = this.#slab;
+    if (
+      slab.quick !== peer ||
+      length === 0 ||
+      length > peer.longestGathered ||
+      peer.sentSeq >= peer.seqMark ||
+      !slab.fits(length)
+    ) {
+      return false;
+    }
+    try {
+      slab.add(data, length, Kind.BYTES);
+    } catch {
+      throw lostMemory();
+    }
+    peer.sentBytes += length;
+    peer.sentSeq += 1;
+    return true;
+  }
+
+  /**
+   * The promise that the latest message, to `peer` alone, shares with others of its slab. The first of a slab is on its own:
+   * often it is the only one.
+   */
+  shared(peer: Peer): PutResult | undefined {
+    const slab = this.#slab;
+    if (slab.shared !== undefined) return slab.shared.result;
+    if (!peer.sharing || slab.count < 2 || slab.target !== peer.target) return undefined;
+    slab.shared = new SharedPut(peer.id, peer.sentSeq);
+    return slab.shared.result;
+  }
+
+  /** Whether puts of bytes need a second look, now that a slab was begun or the marks of `peer` have moved. */
+  quicken(peer: Peer): void {
+    const slab = this.#slab;
+    if (slab.target !== peer.target) return;
+    const far = peer.sentBytes + frameBytes <= peer.byteMark;
+    slab.quick = far && this.#raw ? peer : undefined;
+  }
+
+  /** Takes a message; its bytes are copied. */
+  hand(target: Target, { bytes, kind }: Payload): Refusals | undefined {
+    const slab = this.#slab;
+    const { length } = bytes;
+    if (length > longestCopied) return this.#handLong(target, bytes, kind);
+    if (slab.target !== target || !slab.fits(length)) this.flush();
+    if (slab.count === 0) {
+      slab.target = target;
+      this.quicken(target.peers[0] as Peer);
+    }
+    slab.add(bytes, length, kind);
+    for (const peer of target.peers) {
+      peer.sentSeq += 1;
+      peer.sentBytes += length;
+    }
+    this.#host.onGathered();
+    return undefined;
+  }
+
+  /** Takes a message with the memory of its `transferable()` bytes, which is lent to native until it is sent. */
+  give(target: Target, bytes: Uint8Array): Refusals | undefined {
+    const lent = take(bytes);
+    const { length } = lent;
+    if (length <= longestCopied) return this.hand(target, { bytes: lent, kind: Kind.BYTES });
+    const word = (Kind.BYTES << kindShift) | length;
+    return this.#handAlone(target, length, (peer) =>
+      this.#native.queuePutLent(this.#handle, peer.number, lent, word),
+    );
+  }
+
+  /** Takes packed messages, without a copy on this side, behind what was gathered; native's code. */
+  handPacked(peer: Peer, { data, count, words }: Checked): number {
+    this.flush();
+    const code =
+      typeof words === 'number'
+        ? this.#native.queuePutUniform(this.#handle, peer.number, data, words, count)
+        : this.#native.queuePut(this.#handle, peer.number, data, data.length, words, count);
+    if (code >= 0) {
+      peer.sentSeq += count;
+      peer.sentBytes += data.length;
+    }
+    return code;
+  }
+
+  /** Hands over what was gathered. */
+  flush(): void {
+    const slab = this.#slab;
+    const { target, count, shared } = slab;
+    if (target === undefined || count === 0) return;
+    if (shared !== undefined) this.#complete(shared, target.peers[0] as Peer);
+    for (const peer of target.peers) {
+      const code = this.#native.queuePut(
+        this.#handle,
+        peer.number,
+        slab.bytes,
+        slab.used,
+        slab.words,
+        count,
+      );
+      if (code < 0) this.#host.onBroken(peer, peer.sentSeq - count + 1, code);
+    }
+    slab.clear();
+  }
+
+  /** Hands over what was gathered if it is for `peer`, among others or alone. */
+  flushFor(peer: Peer): void {
+    if (this.#slab.target?.peers.includes(peer) === true) this.flush();
+  }
+
+  /** The slab of `shared` is complete: from the end of this turn on, native watches its last message. */
+  #complete(shared: SharedPut, peer: Peer): void {
+    shared.seq = peer.sentSeq;
+    peer.waiters.add(shared);
+    this.#host.onShared(peer);
+  }
+
+  #handLong(target: Target, bytes: Uint8Array, kind: number): Refusals | undefined {
+    const payload = unshared(bytes);
+    const { length } = payload;
+    this.#single[0] = (kind << kindShift) | length;
+    return this.#handAlone(target, length, (peer) =>
+      this.#native.queuePut(this.#handle, peer.number, payload, length, this.#single, 1),
+    );
+  }
+
+  /** Hands over a message that does not go through the slab, after what is in there. */
+  #handAlone(target: Target, length: number, put: (peer: Peer) => number): Refusals | undefined {
+    this.flush();
+    let refusals: Map<Peer, number> | undefined;
+    for (const peer of target.peers) {
+      const code = put(peer);
+      if (code < 0) {
+        refusals ??= new Map();
+        refusals.set(peer, code);
+      } else {
+        peer.sentSeq += 1;
+        peer.sentBytes += length;
+      }
+    }
+    return refusals;
+  }
+}
