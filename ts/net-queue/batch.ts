@@ -87,7 +87,8 @@ export class ReceivedBatch<T> implements Batch<T> {
   }
 
   #checked(i: number): number {
-    if (i >= 0 && i < this.length) return i;
+    // A whole number: any other would find the numbers of no message.
+    if (i >>> 0 === i && i < this.length) return i;
     throw new RangeError(`Message ${i} of a batch of ${this.length} was asked for.`);
   }
 }

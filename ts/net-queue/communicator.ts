@@ -174,7 +174,7 @@ export class Communicator<T = unknown>
    * together. The result is a promise that costs next to nothing until somebody looks at it, and that does not report an
    * unhandled rejection when nobody does. It fulfils when every peer has acknowledged, and rejects with a ChaskiError whose
    * `delivered` says whether the message may have arrived: `ERR_CHASKI_QUEUE_FULL` (see `onFull`), `_NOT_CONNECTED`,
-   * `_CLOSED`, `_TOO_LARGE`.
+   * `_CLOSED` (`cause` says why, when it was not in order), `_TOO_LARGE`.
    *
    * With `{ transfer: true }` large bytes are not copied: their memory is given away, and detached when this returns, unless
    * the message was refused.
@@ -254,7 +254,7 @@ export class Communicator<T = unknown>
   }
 
   /**
-   * Resolves when the backlog towards `peer` (or every peer) is under the high-water mark.
+   * Resolves when the backlog towards `peer` (or every peer) is under the high-water mark; at once when there is no peer.
    *
    * @throws ChaskiError `ERR_CHASKI_CLOSED`, `_NOT_CONNECTED`, `_TIMEOUT`, `_ABORTED`.
    */
@@ -295,7 +295,7 @@ export class Communicator<T = unknown>
   /**
    * The next messages of one peer that are there together: at least one, at most `max`.
    *
-   * @throws ResourceClosed and ChaskiError as `get()`.
+   * @throws ResourceClosed and ChaskiError as `get()`, and `ERR_CHASKI_INVALID_ARGUMENT` for `max`.
    */
   getBatch(options?: GetBatchOptions): Promise<Batch<T>> {
     return this.#consumers.getBatch(options);
@@ -318,7 +318,7 @@ export class Communicator<T = unknown>
   /**
    * Batches until the communicator closes; the same rules as iteration of messages.
    *
-   * @throws ChaskiError `ERR_CHASKI_BUSY`.
+   * @throws ChaskiError `ERR_CHASKI_BUSY`, `_INVALID_ARGUMENT`.
    */
   batches(options?: BatchesOptions): AsyncIterableIterator<Batch<T>> {
     return this.#consumers.batches(options);

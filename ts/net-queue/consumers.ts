@@ -37,7 +37,13 @@ export class Consumers<T> {
   }
 
   getBatch(options: GetBatchOptions | undefined): Promise<Batch<T>> {
-    return this.#wanted(options, maxOf(options));
+    let max: number;
+    try {
+      max = maxOf(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#wanted(options, max);
   }
 
   tryGet(peer: string | undefined): Message<T> | undefined {
@@ -77,7 +83,9 @@ export class Consumers<T> {
   #wanted(options: GetOptions | undefined, max: number): Promise<Message<T> | Batch<T>> {
     const inbox = this.#inbox;
     const peer = options?.peer;
-    if (this.#subscription !== undefined) return Promise.reject(busyWith('get()'));
+    if (this.#subscription !== undefined) {
+      return Promise.reject(busyWith(max > 0 ? 'getBatch()' : 'get()'));
+    }
     // Who came first is served first.
     if (!inbox.hasWants && options?.signal?.aborted !== true) {
       const there =

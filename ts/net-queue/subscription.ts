@@ -177,7 +177,6 @@ export class BatchPump<T> extends Pump<T> {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
-    value !== undefined &&
     typeof value === 'object' &&
     value !== null &&
     'then' in value &&

@@ -24,7 +24,9 @@ export interface SeedSerializer<T = unknown> {
 
 /** A bound in payload bytes and in messages; whichever is reached first counts. */
 export interface HighWaterMark {
+  /** 1 to 2^40. Default 8 MiB. */
   bytes?: number;
+  /** 1 to 2^30. Default 65,536. */
   messages?: number;
 }
 
@@ -74,15 +76,16 @@ export interface CommunicatorOptions<T = unknown> {
   onFull?: OnFull;
   /** 1 to 536,870,911. Default 256 MiB. A longer one is refused on both sides. */
   maxMessageBytes?: number;
-  /** Most peers at a time (server). Default 10,000. */
+  /** Most peers at a time (server), 1 to 1,000,000. Default 10,000. */
   maxPeers?: number;
-  /** How long a client tries to reach its server. Default 10,000; Infinity allowed. */
+  // Times are whole numbers of ms, at most 2^31-1.
+  /** How long a client tries to reach its server; at least 1, or Infinity. Default 10,000. */
   connectTimeoutMs?: number;
-  /** From accept or connect to the end of the handshake. Default 5,000. */
+  /** From accept or connect to the end of the handshake; at least 1. Default 5,000. */
   handshakeTimeoutMs?: number;
-  /** A silent connection is pinged after this. Default 10,000; 0 turns it off. */
+  /** A silent connection is pinged after this; 0: never. Default 10,000. */
   keepAliveMs?: number;
-  /** Silence after which a peer is lost. Default 3 × keepAliveMs. */
+  /** Silence after which a peer is lost; 0: never. Default 3 × keepAliveMs. */
   idleTimeoutMs?: number;
   /** Default bound of `close()`. Default 5,000. */
   closeTimeoutMs?: number;
@@ -177,6 +180,8 @@ export interface Message<T = unknown> {
   /**
    * Decoded value; decoded when first read. A bytes message gives a view that stays valid for ever. Holding it holds up to
    * 64 KiB; once much is held in that way, small messages come in memory of their own.
+   *
+   * @throws ChaskiError `ERR_CHASKI_CODEC` when it cannot be decoded; `bytes` can be read all the same.
    */
   readonly data: T;
   /** The payload as it travelled: a view, which holds what `data` does. */
@@ -184,7 +189,7 @@ export interface Message<T = unknown> {
   readonly byteLength: number;
   /** The payload in memory of its own. */
   copy(): Uint8Array;
-  /** With ack: 'processed': this message is done. */
+  /** With ack: 'processed': this message is done. Twice does no harm, nor does it with 'received'. */
   ack(): void;
 }
 
@@ -198,12 +203,23 @@ export interface Batch<T = unknown> extends Iterable<Message<T>> {
   readonly memory: Uint8Array;
   /** Sum of the payload lengths. */
   readonly byteLength: number;
+  /** Where payload i, 0 to length - 1, begins in `memory`. For speed, `i` is not checked here. */
   offset(i: number): number;
+  /** Length of payload i in bytes; `i` is not checked here. */
   byteLengthAt(i: number): number;
-  /** A view of payload i. */
+  /**
+   * A view of payload i.
+   *
+   * @throws RangeError
+   */
   view(i: number): Uint8Array;
-  /** Decoded value i. */
+  /**
+   * Value i, decoded at each call.
+   *
+   * @throws RangeError; ChaskiError `ERR_CHASKI_CODEC`.
+   */
   at(i: number): T;
+  /** With ack: 'processed': all of its messages are done. */
   ack(): void;
 }
 
@@ -225,6 +241,7 @@ export interface CommunicatorEvents {
   warning: [error: ChaskiError];
   /** The backlog fell under the high-water mark again. */
   drain: [];
+  /** It is closed for good. What had arrived can still be got. */
   close: [];
 }
 

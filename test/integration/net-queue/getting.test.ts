@@ -228,6 +228,7 @@ describe.each(worlds)('getting, $name', (world) => {
       );
       expect(() => batch.view(batch.length)).toThrow(RangeError);
       expect(() => batch.at(-1)).toThrow(RangeError);
+      expect(() => batch.view(0.5)).toThrow(RangeError);
       if (next === 100) break;
     }
   });
@@ -236,6 +237,7 @@ describe.each(worlds)('getting, $name', (world) => {
     const { server, client } = await net.pair<number>();
     await client.putMany([1, 2, 3, 4, 5, 6, 7]);
     expect((await server.get()).data).toBe(1);
+    expect((await rejection(server.getBatch({ max: 0 }))).code).toBe('ERR_CHASKI_INVALID_ARGUMENT');
     const batch = await server.getBatch({ max: 2 });
     expect([...batch].map(({ data }) => data)).toEqual([2, 3]);
     expect((await server.get()).data).toBe(4);
