@@ -27,6 +27,15 @@ pub(crate) fn on_readable(env: sys::napi_env) {
     watched(Kind::Loop, || serve_loop_host(env));
 }
 
+/// The reactor's other thread called the event loop.
+#[cfg(unix)]
+pub(crate) fn on_bell(env: sys::napi_env) {
+    watched(Kind::Loop, || {
+        with_existing(|environment| environment.hear_bell());
+        serve_loop_host(env);
+    });
+}
+
 /// Runs `act`, and breaks the queues of that kind of host off if it panics.
 fn watched(kind: Kind, act: impl FnOnce()) {
     if guarded(act).is_none() {
@@ -70,6 +79,7 @@ fn serve_loop_host(env: sys::napi_env) {
     watched(Kind::Loop, || {
         deliver(&mailbox, |function| call_from_loop(env, context, function));
     });
+    with_existing(|environment| environment.follow_loan());
     // SAFETY: the scope was opened above.
     unsafe { sys::napi_close_handle_scope(env, scope) };
 }

@@ -9,16 +9,16 @@ use napi::sys;
 use queue::{Communicator, Event};
 use wire::{Code, Driver};
 
-#[cfg(unix)]
-use crate::callbacks::on_readable;
 use crate::callbacks::on_threadsafe;
+#[cfg(unix)]
+use crate::callbacks::{on_bell, on_readable};
 use crate::guard::guarded;
 use crate::lent::{Lent, Returns};
 use crate::mailbox::{Bell, Mailbox, QueueDriver};
 use crate::queue_handle::Queue;
 use crate::threadsafe::Threadsafe;
 #[cfg(unix)]
-use crate::uv::LoopPoll;
+use crate::uv::{IdleTime, LoopPoll};
 
 /// Everything that belongs to one JavaScript environment (the main thread or a worker), found by its thread.
 pub(crate) struct Environment {
@@ -41,7 +41,10 @@ struct ThreadHost {
 struct LoopHost {
     host: Host,
     mailbox: Arc<Mailbox>,
+    /// Watches the reactor's descriptor while the event loop runs the reactor.
     poll: LoopPoll,
+    /// Watches the bell; always, so this one keeps the process alive.
+    bell: LoopPoll,
     async_context: sys::napi_async_context,
     keepers: usize,
 }
@@ -187,12 +190,25 @@ impl Environment {
     fn loop_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
         if self.loop_host.is_none() {
             let host = Host::start(Kind::Loop, Host::wake_owner).map_err(refused)?;
-            let Some(poll) = LoopPoll::start(self.env, host.poll_fd(), on_readable) else {
+            let polls = LoopPoll::start(self.env, host.poll_fd(), on_readable).and_then(|poll| {
+                match LoopPoll::start(self.env, host.bell_fd(), on_bell) {
+                    Some(bell) => Some((poll, bell)),
+                    None => {
+                        poll.close(Box::new(|| {}));
+                        None
+                    }
+                }
+            });
+            let Some((poll, bell)) = polls else {
                 host.stop();
                 return Err(napi::Error::from_reason(
                     "this runtime has no libuv that chaski could use: set CHASKI_HOST=thread",
                 ));
             };
+            if let Some(idle) = IdleTime::find(self.env) {
+                // SAFETY: the host is stopped, and its thread has ended, before the environment has.
+                host.measure_idle_with(move || unsafe { idle.get() });
+            }
             // Hooks run in reverse order, so this one comes before the one without a handle. Only here, because Deno frees
             // the handle of an asynchronous hook twice.
             // SAFETY: this thread's environment; the hook needs no argument.
@@ -208,6 +224,7 @@ impl Environment {
                 mailbox: Arc::new(Mailbox::new(Bell::Loop(host.clone()))),
                 host,
                 poll,
+                bell,
                 async_context: async_context(self.env)?,
                 keepers: 0,
             });
@@ -241,6 +258,21 @@ impl Environment {
             Arc::clone(&there.mailbox),
             there.async_context,
         ))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn hear_bell(&self) {
+        if let Some(there) = &self.loop_host {
+            there.host.hear_bell();
+        }
+    }
+
+    /// Watches the reactor's descriptor, or leaves it to the thread that runs the reactor.
+    #[cfg(unix)]
+    pub(crate) fn follow_loan(&mut self) {
+        if let Some(there) = &mut self.loop_host {
+            there.poll.watch(!there.host.is_lent());
+        }
     }
 
     /// The wake function of a queue, in the handle scope that is open.
@@ -321,7 +353,7 @@ impl Environment {
                 if let Some(there) = &mut self.loop_host
                     && changes(&mut there.keepers, on)
                 {
-                    there.poll.keep_alive(on);
+                    there.bell.keep_alive(on);
                 }
             }
         }
@@ -426,13 +458,14 @@ fn end(done: impl FnOnce() + 'static) {
     #[cfg(unix)]
     let poll = environment.loop_host.map(|there| {
         let _panicked = guarded(|| there.host.stop());
-        (there.host, there.poll)
+        (there.host, there.poll, there.bell)
     });
     // No thread is left that could read what was lent, and the sessions that had it are gone.
     environment.returns.release(environment.env);
     #[cfg(unix)]
-    if let Some((host, poll)) = poll {
-        return poll.close(Box::new(move || {
+    if let Some((host, poll, bell)) = poll {
+        poll.close(Box::new(|| {}));
+        return bell.close(Box::new(move || {
             drop(host);
             done();
         }));

@@ -5,6 +5,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use napi::sys;
 
@@ -22,6 +23,7 @@ type PollStart = unsafe extern "C" fn(*mut c_void, c_int, PollCallback) -> c_int
 type PollStop = unsafe extern "C" fn(*mut c_void) -> c_int;
 type Close = unsafe extern "C" fn(*mut c_void, CloseCallback);
 type OnHandle = unsafe extern "C" fn(*mut c_void);
+type MetricsIdleTime = unsafe extern "C" fn(*mut c_void) -> u64;
 type SetData = unsafe extern "C" fn(*mut c_void, *mut c_void);
 
 #[derive(Clone, Copy)]
@@ -63,12 +65,51 @@ impl Symbols {
     }
 }
 
+/// The event loop of an environment.
+fn event_loop(env: sys::napi_env) -> Option<NonNull<c_void>> {
+    let mut event_loop = std::ptr::null_mut();
+    // SAFETY: `env` is the current environment and the out pointer is valid.
+    let status = unsafe { sys::napi_get_uv_event_loop(env, &raw mut event_loop) };
+    NonNull::new(event_loop.cast()).filter(|_| status == sys::Status::napi_ok)
+}
+
+/// Tells how long an event loop has waited for events.
+pub(crate) struct IdleTime {
+    measure: MetricsIdleTime,
+    event_loop: NonNull<c_void>,
+}
+
+// SAFETY: the pointer is only passed to `uv_metrics_idle_time`, which is documented to be thread-safe.
+unsafe impl Send for IdleTime {}
+// SAFETY: see above.
+unsafe impl Sync for IdleTime {}
+
+impl IdleTime {
+    /// `None`: this runtime's libuv is older than that function.
+    pub(crate) fn find(env: sys::napi_env) -> Option<Self> {
+        Some(Self {
+            measure: look_up!(c"uv_metrics_idle_time", MetricsIdleTime),
+            event_loop: event_loop(env)?,
+        })
+    }
+
+    /// In all; zero where it is not measured.
+    ///
+    /// # Safety
+    /// The environment must not have ended.
+    pub(crate) unsafe fn get(&self) -> Duration {
+        // SAFETY: the loop lives as long as its environment.
+        Duration::from_nanos(unsafe { (self.measure)(self.event_loop.as_ptr()) })
+    }
+}
+
 /// What the loop's poll calls.
 pub(crate) type OnReadable = fn(sys::napi_env);
 
 /// A watch of one descriptor by the event loop of an environment. Does not keep the loop alive unless told to.
 pub(crate) struct LoopPoll {
     handle: NonNull<Handle>,
+    watching: bool,
 }
 
 /// The memory of the uv handle and what belongs to it; freed by the close callback.
@@ -85,13 +126,7 @@ impl LoopPoll {
     /// Starts to watch. `None`: this runtime has no libuv, or it refuses.
     pub(crate) fn start(env: sys::napi_env, fd: c_int, on_readable: OnReadable) -> Option<Self> {
         let symbols = Symbols::find()?;
-        let mut event_loop = std::ptr::null_mut();
-        // SAFETY: `env` is the current environment and the out pointer is valid.
-        if unsafe { sys::napi_get_uv_event_loop(env, &raw mut event_loop) } != sys::Status::napi_ok
-            || event_loop.is_null()
-        {
-            return None;
-        }
+        let event_loop = event_loop(env)?;
         // SAFETY: plain call into libuv.
         let size = unsafe { (symbols.handle_size)(UV_POLL) };
         let layout = Layout::from_size_align(size, 16)
@@ -110,7 +145,7 @@ impl LoopPoll {
         // SAFETY: `memory` is large enough for a uv_poll_t and lives until the close callback; `fd` is open for longer
         // than that, since the host is dropped after it; calls are made on the loop's thread.
         unsafe {
-            if (symbols.poll_init)(event_loop.cast(), memory.as_ptr().cast(), fd) != 0 {
+            if (symbols.poll_init)(event_loop.as_ptr(), memory.as_ptr().cast(), fd) != 0 {
                 dealloc(memory.as_ptr(), layout);
                 return None;
             }
@@ -118,7 +153,28 @@ impl LoopPoll {
             (symbols.set_data)(memory.as_ptr().cast(), handle.as_ptr().cast());
             (symbols.poll_start)(memory.as_ptr().cast(), UV_READABLE, on_poll);
             (symbols.unreference)(memory.as_ptr().cast());
-            Some(Self { handle })
+            Some(Self {
+                handle,
+                watching: true,
+            })
+        }
+    }
+
+    /// Goes on watching, or pauses; a pause does not keep the loop alive.
+    pub(crate) fn watch(&mut self, on: bool) {
+        if self.watching == on {
+            return;
+        }
+        self.watching = on;
+        // SAFETY: the handle lives until `close`, which takes `self`; on the loop's thread.
+        unsafe {
+            let handle = self.handle.as_ref();
+            let memory = handle.memory.as_ptr().cast();
+            if on {
+                (handle.symbols.poll_start)(memory, UV_READABLE, on_poll);
+            } else {
+                (handle.symbols.poll_stop)(memory);
+            }
         }
     }
 

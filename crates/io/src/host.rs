@@ -1,6 +1,6 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,13 @@ const EVENTS: usize = 1024;
 pub enum Kind {
     /// A thread of its own.
     Thread,
-    /// The event loop of the process: it watches [`Host::poll_fd`] and calls [`Host::service`] when that is readable. A
-    /// second thread does so in its place while the loop is stalled, and when a deadline passes.
+    /// The event loop of the process: it watches [`Host::bell_fd`], and [`Host::poll_fd`] as long as [`Host::is_lent`] does
+    /// not say otherwise, and calls [`Host::service`] when one of them is readable. A second thread runs the reactor in its
+    /// place when a deadline passes, while the loop is stalled, and for as long as there is more to do than one thread should.
     Loop,
 }
+
+type Idle = dyn Fn() -> Duration + Send + Sync;
 
 /// What a host has been doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct HostStats {
     pub turns: u64,
     /// How often the event loop was found stalled with work due (loop host).
     pub stalls: u64,
+    /// How often the reactor was lent to the second thread because of the load (loop host).
+    pub loans: u64,
 }
 
 /// Runs a reactor. Cheap to clone; the last clone does not stop it, [`stop`](Self::stop) does.
@@ -51,7 +56,7 @@ pub(crate) struct Shared {
     /// Who is to be nudged by the next one to run the reactor.
     dirty: Mutex<Vec<Token>>,
     has_dirty: AtomicBool,
-    /// The thread is, or is about to be, asleep in the poll (thread host).
+    /// The host's thread may not look at what is dirty before something wakes it.
     asleep: AtomicBool,
     stopped: AtomicBool,
     /// The reactor has panicked; see [`Host::take_defect`].
@@ -62,8 +67,18 @@ pub(crate) struct Shared {
     turns: AtomicU64,
     pub(crate) stalls: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// How often the event loop has run the reactor (loop host).
+    /// How often the event loop has called `service` (loop host).
     services: AtomicU64,
+    /// The second thread runs the reactor, and the event loop does not (loop host).
+    lent: AtomicBool,
+    loans: AtomicU64,
+    /// Nanoseconds that the reactor was at work, since this was last asked (loop host).
+    worked: AtomicU64,
+    /// How long the event loop has been idle (loop host).
+    idle: OnceLock<Box<Idle>>,
+    /// Calls the event loop while it does not watch the reactor's descriptor (loop host).
+    #[cfg(unix)]
+    bell: sys::Alarm,
     /// Wakes the watch thread (loop host). The reactor's descriptor would not do: whoever wakes later finds it unreadable
     /// again if the event loop was quicker.
     #[cfg(unix)]
@@ -111,7 +126,7 @@ impl Host {
                 waker,
                 dirty: Mutex::new(Vec::new()),
                 has_dirty: AtomicBool::new(false),
-                asleep: AtomicBool::new(false),
+                asleep: AtomicBool::new(true),
                 stopped: AtomicBool::new(false),
                 defect: AtomicBool::new(false),
                 on_defect: Box::new(on_defect),
@@ -120,6 +135,12 @@ impl Host {
                 stalls: AtomicU64::new(0),
                 thread: Mutex::new(None),
                 services: AtomicU64::new(0),
+                lent: AtomicBool::new(false),
+                loans: AtomicU64::new(0),
+                worked: AtomicU64::new(0),
+                idle: OnceLock::new(),
+                #[cfg(unix)]
+                bell: sys::Alarm::new()?,
                 #[cfg(unix)]
                 alarm: sys::Alarm::new()?,
                 #[cfg(unix)]
@@ -169,11 +190,40 @@ impl Host {
         self.shared.poll_fd
     }
 
-    /// Runs one turn of the reactor on this thread (loop host).
+    /// What the event loop has to watch for readability at all times (loop host).
+    #[cfg(unix)]
+    #[must_use]
+    pub fn bell_fd(&self) -> std::os::fd::RawFd {
+        self.shared.bell.fd()
+    }
+
+    /// To be called when [`bell_fd`](Self::bell_fd) is readable, before `service`.
+    #[cfg(unix)]
+    pub fn hear_bell(&self) {
+        self.shared.bell.hear();
+    }
+
+    /// Whether the event loop may leave [`poll_fd`](Self::poll_fd) alone until the next call of `service`: another thread
+    /// sees to it (loop host).
+    #[must_use]
+    pub fn is_lent(&self) -> bool {
+        self.shared.is_lent()
+    }
+
+    /// The event loop was called: runs one turn of the reactor on this thread, unless another one does (loop host).
     pub fn service(&self) {
         self.shared.services.fetch_add(1, Ordering::Relaxed);
         self.shared.owner_due.store(false, Ordering::SeqCst);
-        self.shared.survives(|| self.shared.turn());
+        if !self.is_lent() {
+            self.shared.survives(|| self.shared.turn_if_free());
+        }
+    }
+
+    /// How to learn how long the event loop has been idle in all, from any thread until [`stop`](Self::stop); zero: nobody
+    /// knows. Without it the reactor is never lent (loop host).
+    pub fn measure_idle_with(&self, idle: impl Fn() -> Duration + Send + Sync + 'static) {
+        // A second one would say the same.
+        let _again = self.shared.idle.set(Box::new(idle));
     }
 
     /// See [`wire::Driver::nudge`].
@@ -186,7 +236,7 @@ impl Host {
     pub fn send_direct(&self, token: Token, word: Word, payload: &[u8]) -> bool {
         // The system's copy takes the place of ours on the event loop's thread; where another thread writes, ours is the
         // shorter one.
-        if self.shared.kind == Kind::Thread {
+        if self.shared.is_on_thread() {
             return false;
         }
         match self.shared.reactor.try_lock() {
@@ -206,10 +256,9 @@ impl Host {
         self.shared.tell_deadline(&mut reactor);
     }
 
-    /// Makes the descriptor readable until the event loop has called [`service`](Self::service) (loop host).
+    /// Keeps a descriptor that the event loop watches readable until that has called [`service`](Self::service) (loop host).
     pub fn wake_owner(&self) {
-        self.shared.owner_due.store(true, Ordering::SeqCst);
-        self.shared.interrupt();
+        self.shared.wake_owner();
     }
 
     /// True once after the reactor has panicked. What it was working on at that moment may have gone without a word, so
@@ -225,6 +274,7 @@ impl Host {
         HostStats {
             turns: self.shared.turns.load(Ordering::Relaxed),
             stalls: self.shared.stalls.load(Ordering::Relaxed),
+            loans: self.shared.loans.load(Ordering::Relaxed),
         }
     }
 
@@ -295,18 +345,16 @@ impl Shared {
             self.interrupt();
         }
         if reactor.is_sooner_than_watched() {
-            match self.kind {
-                Kind::Thread => self.interrupt(),
-                #[cfg(unix)]
-                Kind::Loop => self.alarm.ring(),
-                #[cfg(not(unix))]
-                Kind::Loop => {}
+            if self.is_on_thread() {
+                self.interrupt();
             }
+            #[cfg(unix)]
+            self.alarm.ring();
         }
     }
 
     fn nudge(&self, token: Token, inline: bool) {
-        if inline || self.kind == Kind::Loop {
+        if inline || !self.is_on_thread() {
             match self.reactor.try_lock() {
                 Ok(mut reactor) => return self.nudge_locked(&mut reactor, token),
                 Err(TryLockError::Poisoned(poison)) => {
@@ -321,30 +369,96 @@ impl Shared {
                 dirty.push(token);
             }
         }
-        // SeqCst, with `asleep` in `run`: either the thread sees the flag before it sleeps, or this sees that it sleeps.
+        // SeqCst, with `asleep` in `run_while`: either the thread sees the flag before it sleeps, or this sees that it sleeps.
         let first = !self.has_dirty.swap(true, Ordering::SeqCst);
-        if first && (self.kind == Kind::Loop || self.asleep.load(Ordering::SeqCst)) {
+        if first && self.asleep.load(Ordering::SeqCst) {
             self.interrupt();
         }
     }
 
+    /// Whether a thread of the host runs the reactor, and nobody else.
+    fn is_on_thread(&self) -> bool {
+        self.kind == Kind::Thread || self.is_lent()
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::SeqCst)
+    }
+
+    /// From now on the calling thread runs the reactor, until [`give_back`](Self::give_back).
+    #[cfg(unix)]
+    pub(crate) fn borrow(&self) {
+        self.loans.fetch_add(1, Ordering::Relaxed);
+        self.lent.store(true, Ordering::SeqCst);
+        // Or the event loop would find the reactor's descriptor readable again and again.
+        self.wake_owner();
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn give_back(&self) {
+        self.lent.store(false, Ordering::SeqCst);
+        // What somebody left who took this thread to be awake: the event loop looks now, and sees to it.
+        self.asleep.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+
+    fn worked_since(&self, start: Instant) {
+        let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.worked.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// How long the event loop has been idle in all, if that can be known.
+    #[cfg(unix)]
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        let idle = self.idle.get().map(|idle| idle());
+        idle.filter(|idle| !idle.is_zero())
+    }
+
+    /// How long the reactor was at work since this was last asked.
+    #[cfg(unix)]
+    pub(crate) fn take_worked(&self) -> Duration {
+        Duration::from_nanos(self.worked.swap(0, Ordering::Relaxed))
+    }
+
+    fn wake_owner(&self) {
+        self.owner_due.store(true, Ordering::SeqCst);
+        #[cfg(unix)]
+        if self.is_lent() {
+            return self.bell.ring();
+        }
+        self.interrupt();
+    }
+
     fn nudge_locked(&self, reactor: &mut Reactor, token: Token) {
-        reactor.nudge(token, Instant::now());
+        let now = Instant::now();
+        reactor.nudge(token, now);
         self.tell_deadline(reactor);
+        if self.kind == Kind::Loop {
+            self.worked_since(now);
+        }
     }
 
     /// The thread host's thread.
     fn run(self: &Arc<Self>) {
         while !self.is_stopped() {
-            self.asleep.store(true, Ordering::SeqCst);
-            let rest = if self.has_dirty.load(Ordering::SeqCst) {
-                Some(Duration::ZERO)
-            } else {
-                let deadline = self.start_watching();
-                deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
-            };
-            self.poll_and_serve(rest, || self.asleep.store(false, Ordering::SeqCst));
+            self.run_once(None);
         }
+    }
+
+    /// Waits, at most for `most`, and serves what there is. For the one thread that runs the reactor.
+    pub(crate) fn run_once(self: &Arc<Self>, most: Option<Duration>) {
+        self.asleep.store(true, Ordering::SeqCst);
+        let rest = if self.has_dirty.load(Ordering::SeqCst) {
+            Some(Duration::ZERO)
+        } else {
+            let deadline = self.start_watching();
+            let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            shortest(rest, most)
+        };
+        let mut poll = lock(&self.poll);
+        self.poll_and_serve(&mut poll, rest, || {
+            self.asleep.store(false, Ordering::SeqCst)
+        });
     }
 
     /// When the reactor has to be run at the latest; `None`: when something happens. The calling thread sleeps until then,
@@ -364,20 +478,29 @@ impl Shared {
     /// A turn in the place of the event loop, which still finds the descriptor readable if it was to be woken.
     #[cfg(unix)]
     pub(crate) fn turn_for_loop(self: &Arc<Self>) {
-        self.turn();
+        let mut poll = lock(&self.poll);
+        self.poll_and_serve(&mut poll, Some(Duration::ZERO), || {});
         if self.owner_due.load(Ordering::SeqCst) {
             self.interrupt();
         }
     }
 
-    /// Serves whatever is there, without waiting.
-    pub(crate) fn turn(self: &Arc<Self>) {
-        self.poll_and_serve(Some(Duration::ZERO), || {});
+    /// Serves whatever is there, unless another thread is at it; waits neither for events nor for that one.
+    fn turn_if_free(self: &Arc<Self>) {
+        let mut poll = match self.poll.try_lock() {
+            Ok(poll) => poll,
+            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        self.poll_and_serve(&mut poll, Some(Duration::ZERO), || {});
     }
 
-    fn poll_and_serve(self: &Arc<Self>, rest: Option<Duration>, awake: impl FnOnce()) {
-        let mut poll = lock(&self.poll);
-        let (poll, events) = &mut *poll;
+    fn poll_and_serve(
+        self: &Arc<Self>,
+        (poll, events): &mut (Poll, Events),
+        rest: Option<Duration>,
+        awake: impl FnOnce(),
+    ) {
         // Interrupted by a signal, or no memory in the kernel: either way there is nothing to serve, and the next round asks again.
         let polled = poll.poll(events, rest);
         awake();
@@ -385,9 +508,9 @@ impl Shared {
             events.clear();
         }
         self.turns.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
         let unresolved = {
             let mut reactor = lock(&self.reactor);
-            let now = Instant::now();
             for event in events.iter().filter(|event| event.token() != WAKER) {
                 let read_closed = event.is_read_closed() || event.is_error();
                 let readable = event.is_readable() || read_closed;
@@ -402,14 +525,17 @@ impl Shared {
                 }
             }
             reactor.on_time(now);
-            // The thread host's thread asks before it sleeps again.
-            if self.kind == Kind::Loop {
+            // A thread that runs the reactor asks before it sleeps again.
+            if !self.is_on_thread() {
                 self.tell_deadline(&mut reactor);
             }
             reactor.take_unresolved()
         };
         for (token, endpoint) in unresolved {
             self.resolve(token, endpoint);
+        }
+        if self.kind == Kind::Loop {
+            self.worked_since(now);
         }
     }
 
@@ -421,6 +547,14 @@ impl Shared {
     #[cfg(unix)]
     pub(crate) fn services(&self) -> u64 {
         self.services.load(Ordering::Relaxed)
+    }
+}
+
+/// The shorter of two waits, where none is for ever.
+fn shortest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -17,13 +17,19 @@ impl Alarm {
         Ok(Self { rope, bell })
     }
 
+    /// Readable from a ring until it is heard.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.bell.as_raw_fd()
+    }
+
     /// Interrupts the wait, now or when it is entered next.
     pub(crate) fn ring(&self) {
         // One that is full has been rung often enough.
         let _rung = (&self.rope).write(&[1]);
     }
 
-    fn hear(&self) {
+    /// Silences it.
+    pub(crate) fn hear(&self) {
         let _silent = (&self.bell).read(&mut [0; 64]);
     }
 }

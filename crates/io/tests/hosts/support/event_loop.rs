@@ -1,3 +1,4 @@
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -36,8 +37,8 @@ impl Running {
                         continue;
                     }
                     let _at_work = at_work.lock().unwrap();
-                    if !stalled.load(Ordering::SeqCst) && wait_readable(host.poll_fd()) {
-                        // Like libuv: level-triggered, called when the descriptor is readable and not otherwise.
+                    if !stalled.load(Ordering::SeqCst) && called(&host) {
+                        // Like libuv: level-triggered, called when a descriptor is readable and not otherwise.
                         host.service();
                         looks.fetch_add(1, Ordering::SeqCst);
                     }
@@ -86,13 +87,24 @@ impl Drop for Running {
     }
 }
 
-/// Whether the descriptor became readable within a moment.
-pub(crate) fn wait_readable(fd: std::os::fd::RawFd) -> bool {
-    let mut entry = libc::pollfd {
+/// Whether the event loop was called within a moment.
+fn called(host: &Host) -> bool {
+    let lent = host.is_lent();
+    let [bell, work] = wait_readable([host.bell_fd(), if lent { -1 } else { host.poll_fd() }]);
+    if bell {
+        host.hear_bell();
+    }
+    bell || work
+}
+
+/// Which of the descriptors became readable within a moment; -1 never does.
+pub(crate) fn wait_readable<const N: usize>(fds: [RawFd; N]) -> [bool; N] {
+    let mut entries = fds.map(|fd| libc::pollfd {
         fd,
         events: libc::POLLIN,
         revents: 0,
-    };
-    // SAFETY: `entry` is one valid pollfd for the duration of the call.
-    unsafe { libc::poll(&raw mut entry, 1, 50) > 0 }
+    });
+    // SAFETY: the entries are `N` valid pollfds for the duration of the call.
+    let ready = unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, 50) };
+    entries.map(|entry| ready > 0 && entry.revents != 0)
 }
