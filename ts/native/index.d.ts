@@ -150,6 +150,8 @@ export interface QueueStats {
   turns: number
   /** How often the event loop was found stalled with work due. */
   stalls: number
+  /** How often the event loop had no time left, and a thread took the reactor over. */
+  loans: number
 }
 
 /** See the table in docs/design/core.md. */

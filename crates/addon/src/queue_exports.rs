@@ -302,6 +302,7 @@ pub fn queue_stats(handle: u32) -> Option<QueueStats> {
         lent_bytes: number(lent),
         turns: number(host.turns),
         stalls: number(host.stalls),
+        loans: number(host.loans),
     })
 }
 

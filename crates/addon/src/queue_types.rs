@@ -238,4 +238,6 @@ pub struct QueueStats {
     pub turns: f64,
     /// How often the event loop was found stalled with work due.
     pub stalls: f64,
+    /// How often the event loop had no time left, and a thread took the reactor over.
+    pub loans: f64,
 }

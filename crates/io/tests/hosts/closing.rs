@@ -11,7 +11,7 @@ use crate::support::{Dialing, Ends, Listening, Running, eventually, socket_path}
 
 #[test]
 fn a_closed_listener_refuses_and_its_connections_stay() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let port = listening.port();
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
@@ -31,7 +31,7 @@ fn a_closed_listener_refuses_and_its_connections_stay() {
 
 #[test]
 fn a_closed_connection_is_told_and_its_peer_sees_the_end() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
         let (token, script) = listening.session(0);
@@ -53,7 +53,7 @@ fn a_closed_connection_is_told_and_its_peer_sees_the_end() {
 
 #[test]
 fn a_dial_that_is_closed_is_told_at_once() {
-    for running in Running::both() {
+    for running in Running::each() {
         let endpoint = Endpoint::Unix(socket_path("nobody"));
         let dialing = Dialing::start(&running.host, endpoint, Ends::Keep);
         eventually("it fails", || !dialing.failures().is_empty());

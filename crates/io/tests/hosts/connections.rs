@@ -29,14 +29,14 @@ fn echo_at(running: &Running, endpoint: Endpoint) {
 
 #[test]
 fn bytes_come_back_over_tcp() {
-    for running in Running::both() {
+    for running in Running::each() {
         echo_at(&running, Endpoint::Tcp("127.0.0.1".into(), 0));
     }
 }
 
 #[test]
 fn bytes_come_back_over_a_unix_socket() {
-    for (number, running) in Running::both().iter().enumerate() {
+    for (number, running) in Running::each().iter().enumerate() {
         let path = socket_path(&format!("echo-{number}"));
         echo_at(running, Endpoint::Unix(path));
     }
@@ -47,7 +47,7 @@ fn bytes_come_back_over_ipv6_where_there_is_any() {
     if TcpListener::bind("[::1]:0").is_err() {
         return;
     }
-    for running in Running::both() {
+    for running in Running::each() {
         echo_at(&running, Endpoint::Tcp("::1".into(), 0));
     }
 }
@@ -55,7 +55,7 @@ fn bytes_come_back_over_ipv6_where_there_is_any() {
 #[test]
 fn many_connections_at_a_time() {
     const CONNECTIONS: usize = 150;
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dials: Vec<Dialing> = (0..CONNECTIONS)
             .map(|_| Dialing::start(&running.host, listening.at(), Ends::Keep))
@@ -79,7 +79,7 @@ fn many_connections_at_a_time() {
 
 #[test]
 fn a_flood_over_one_connection_leaves_the_others_their_turn() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Count);
         let port = listening.port();
         let mut flood = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -110,7 +110,7 @@ fn a_flood_over_one_connection_leaves_the_others_their_turn() {
 
 #[test]
 fn a_large_write_gives_way_to_others_and_arrives() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Count);
         let slow = Dialing::start(&running.host, listening.at(), Ends::Keep);
         let quick = Dialing::start(&running.host, listening.at(), Ends::Keep);
@@ -133,7 +133,7 @@ fn a_large_write_gives_way_to_others_and_arrives() {
 #[test]
 fn a_peer_that_writes_and_hangs_up_at_once_is_read_and_then_ended() {
     // Data and end of file may come as one event; the end must be seen although the data did not fill the buffer.
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Keep);
         for number in 0..100 {
             let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
@@ -173,7 +173,7 @@ fn an_end_of_file_that_comes_with_data_is_seen_although_the_loop_was_busy() {
 
 #[test]
 fn a_reset_ends_the_connection_with_an_error() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
         stream.write_all(&[1; 100]).unwrap();
@@ -193,7 +193,7 @@ fn a_reset_ends_the_connection_with_an_error() {
 
 #[test]
 fn an_error_of_the_session_closes_its_connection_only() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let mut good = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
         let mut bad = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
@@ -217,7 +217,7 @@ fn an_error_of_the_session_closes_its_connection_only() {
 
 #[test]
 fn a_finished_session_shuts_its_write_side_down_and_ends_when_the_peer_does() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
         let (token, script) = listening.session(0);
@@ -239,7 +239,7 @@ fn a_finished_session_shuts_its_write_side_down_and_ends_when_the_peer_does() {
 
 #[test]
 fn a_paused_session_leaves_the_bytes_in_the_socket_until_it_is_nudged() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Keep);
         let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
         let (token, script) = listening.session(0);
@@ -255,7 +255,7 @@ fn a_paused_session_leaves_the_bytes_in_the_socket_until_it_is_nudged() {
 
 #[test]
 fn a_connection_that_nobody_wants_is_closed() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::start_with(
             &running.host,
             Endpoint::Tcp("127.0.0.1".into(), 0),

@@ -19,7 +19,7 @@ fn free_port() -> u16 {
 
 #[test]
 fn a_name_is_looked_up() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::start(
             &running.host,
             Endpoint::Tcp("localhost".into(), 0),
@@ -40,7 +40,7 @@ fn a_name_is_looked_up() {
 
 #[test]
 fn a_name_that_does_not_exist_is_an_error_of_the_dial_and_of_the_listener() {
-    for running in Running::both() {
+    for running in Running::each() {
         let nowhere = Endpoint::Tcp("no-such-host.invalid".into(), 1);
         let listening = Listening::start(&running.host, nowhere.clone(), Ends::Echo);
         assert_eq!(listening.closed().unwrap().unwrap_err().code, Code::Address);
@@ -53,7 +53,7 @@ fn a_name_that_does_not_exist_is_an_error_of_the_dial_and_of_the_listener() {
 
 #[test]
 fn a_refused_port_is_tried_again_until_somebody_listens() {
-    for running in Running::both() {
+    for running in Running::each() {
         let port = free_port();
         let dialing = Dialing::start(
             &running.host,
@@ -83,7 +83,7 @@ fn a_refused_port_is_tried_again_until_somebody_listens() {
 
 #[test]
 fn a_unix_socket_that_is_not_there_yet_is_tried_again() {
-    for (number, running) in Running::both().iter().enumerate() {
+    for (number, running) in Running::each().iter().enumerate() {
         let path = socket_path(&format!("late-{number}"));
         let dialing = Dialing::start(&running.host, Endpoint::Unix(path.clone()), Ends::Keep);
         eventually("it fails", || dialing.failures().len() >= 2);
@@ -98,7 +98,7 @@ fn a_unix_socket_that_is_not_there_yet_is_tried_again() {
 
 #[test]
 fn a_dial_gives_up_at_its_deadline() {
-    for running in Running::both() {
+    for running in Running::each() {
         let deadline = Instant::now() + Duration::from_millis(200);
         let endpoint = Endpoint::Tcp("127.0.0.1".into(), free_port());
         let dialing = Dialing::start_with(
@@ -117,7 +117,7 @@ fn a_dial_gives_up_at_its_deadline() {
 #[test]
 fn a_dial_that_nobody_answers_gives_up_at_its_deadline() {
     // A listener whose backlog is full does not answer any more.
-    for running in Running::both() {
+    for running in Running::each() {
         let listener = full_listener();
         let endpoint = Endpoint::Tcp("127.0.0.1".into(), listener.port);
         let deadline = Instant::now() + Duration::from_millis(300);
@@ -172,7 +172,7 @@ fn full_listener() -> FullListener {
 
 #[test]
 fn an_address_in_use_is_an_error_of_the_listener() {
-    for running in Running::both() {
+    for running in Running::each() {
         let first = Listening::local(&running.host, Ends::Echo);
         let second = Listening::start(&running.host, first.at(), Ends::Echo);
         let error = second.closed().unwrap().unwrap_err();
@@ -183,7 +183,7 @@ fn an_address_in_use_is_an_error_of_the_listener() {
 
 #[test]
 fn a_socket_file_that_an_ended_process_left_is_replaced_and_a_living_one_is_not() {
-    for (number, running) in Running::both().iter().enumerate() {
+    for (number, running) in Running::each().iter().enumerate() {
         let path = socket_path(&format!("orphan-{number}"));
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(std::path::Path::new(&path).exists());

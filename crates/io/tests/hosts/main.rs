@@ -10,6 +10,7 @@ mod closing;
 mod connections;
 mod dials;
 mod idle;
+mod loans;
 mod nudges;
 mod panics;
 mod queues;

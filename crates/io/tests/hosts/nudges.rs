@@ -14,7 +14,7 @@ fn connected(running: &Running) -> (Listening, Dialing) {
 
 #[test]
 fn each_nudge_of_a_sleeping_host_wakes_it() {
-    for running in Running::both() {
+    for running in Running::each() {
         let (listening, dialing) = connected(&running);
         let (_, script) = listening.session(0);
         let start = Instant::now();
@@ -40,7 +40,7 @@ fn each_nudge_of_a_sleeping_host_wakes_it() {
 fn nudges_of_several_threads_are_not_lost() {
     const THREADS: usize = 4;
     const NUDGES: usize = 2000;
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Count);
         let dials: Vec<Dialing> = (0..THREADS)
             .map(|_| Dialing::start(&running.host, listening.at(), Ends::Keep))
@@ -85,7 +85,7 @@ fn nudges_of_several_threads_are_not_lost() {
 
 #[test]
 fn nudges_and_reads_at_the_same_time_keep_the_order_of_bytes() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -103,7 +103,7 @@ fn nudges_and_reads_at_the_same_time_keep_the_order_of_bytes() {
 
 #[test]
 fn an_inline_nudge_is_served_by_the_thread_that_nudges_if_no_other_is_at_work() {
-    for running in Running::both() {
+    for running in Running::each() {
         let (_listening, dialing) = connected(&running);
         let served = AtomicUsize::new(0);
         eventually("one is served inline", || {
@@ -121,7 +121,7 @@ fn an_inline_nudge_is_served_by_the_thread_that_nudges_if_no_other_is_at_work() 
 
 #[test]
 fn a_nudge_for_something_that_is_no_connection_yet_does_no_harm() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         running.host.nudge(listening.token, true);
         running.host.nudge(listening.token, false);
@@ -136,7 +136,7 @@ fn a_nudge_for_something_that_is_no_connection_yet_does_no_harm() {
 
 #[test]
 fn connections_may_come_and_go_while_others_are_nudged() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let steady = Dialing::start(&running.host, listening.at(), Ends::Count);
         eventually("it connects", || steady.is_connected());

@@ -24,7 +24,7 @@ fn assert_echoes(running: &Running, dialing: &Dialing, number: usize) {
 
 #[test]
 fn a_session_that_panics_ends_alone() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let other = Dialing::start(&running.host, listening.at(), Ends::Keep);
         assert_echoes(&running, &other, 1);
@@ -113,7 +113,7 @@ fn assert_works(running: &Running) {
 
 #[test]
 fn an_acceptor_that_panics_turns_the_connection_away_or_ends_alone() {
-    for running in Running::both() {
+    for running in Running::each() {
         for at in ["on_listening", "accept", "on_closed"] {
             let (heard, hears) = channel();
             let local = Endpoint::Tcp("127.0.0.1".into(), 0);
@@ -142,7 +142,7 @@ fn an_acceptor_that_panics_turns_the_connection_away_or_ends_alone() {
 
 #[test]
 fn a_dialer_that_panics_ends_alone() {
-    for running in Running::both() {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let nowhere = Endpoint::Unix("/nowhere/at/all".into());
         for (at, to) in [

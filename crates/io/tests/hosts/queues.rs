@@ -27,8 +27,8 @@ fn introduced(owner: &Owner) -> bool {
 
 #[test]
 fn a_conversation_from_hello_to_goodbye() {
-    for server_host in Running::both() {
-        for client_host in Running::both() {
+    for server_host in Running::each() {
+        for client_host in Running::each() {
             let (mut server, at) = Owner::server(&server_host.host, config(1), local());
             let mut client = Owner::client(&client_host.host, config(2), at);
             client.put(0, b"early");
@@ -69,7 +69,7 @@ fn many_small_messages_in_both_directions_through_narrow_budgets() {
         high_water_messages: 100,
         ..config(id)
     };
-    for running in Running::both() {
+    for running in Running::each() {
         let (mut server, at) = Owner::server(&running.host, narrow(1), local());
         let mut client = Owner::client(&running.host, narrow(2), at);
         client.until("it is introduced", introduced);
@@ -122,7 +122,7 @@ fn many_small_messages_in_both_directions_through_narrow_budgets() {
 #[test]
 fn an_owner_that_looks_late_at_many_small_frames_gets_them_all() {
     const MESSAGES: usize = 30_000;
-    for running in Running::both() {
+    for running in Running::each() {
         let (mut server, at) = Owner::server(&running.host, config(1), local());
         let mut client = Owner::client(&running.host, config(2), at);
         client.until("it is introduced", introduced);
@@ -139,7 +139,7 @@ fn an_owner_that_looks_late_at_many_small_frames_gets_them_all() {
 
 #[test]
 fn many_clients_of_one_server() {
-    for running in Running::both() {
+    for running in Running::each() {
         let (mut server, at) = Owner::server(&running.host, config(1), local());
         let mut clients: Vec<Owner> = (2..42)
             .map(|id| Owner::client(&running.host, config(id), at.clone()))
@@ -177,7 +177,7 @@ fn many_clients_of_one_server() {
 
 #[test]
 fn a_client_waits_for_its_server_and_gives_up_in_time() {
-    for (number, running) in Running::both().iter().enumerate() {
+    for (number, running) in Running::each().iter().enumerate() {
         let at = Endpoint::Unix(socket_path(&format!("queue-{number}")));
         let mut client = Owner::client(&running.host, config(2), at.clone());
         client.put(0, b"early");
@@ -206,7 +206,7 @@ fn a_client_waits_for_its_server_and_gives_up_in_time() {
 
 #[test]
 fn a_refused_client_hears_why_over_a_real_socket() {
-    for running in Running::both() {
+    for running in Running::each() {
         let (mut server, at) = Owner::server(
             &running.host,
             Config {
@@ -231,7 +231,7 @@ fn a_refused_client_hears_why_over_a_real_socket() {
 
 #[test]
 fn a_client_hears_over_a_real_socket_why_it_was_given_up() {
-    for running in Running::both() {
+    for running in Running::each() {
         let narrow = Config {
             max_message: 1000,
             ..config(1)
@@ -256,7 +256,7 @@ fn a_client_hears_over_a_real_socket_why_it_was_given_up() {
 
 #[test]
 fn connections_without_traffic_hold_no_memory() {
-    for running in Running::both() {
+    for running in Running::each() {
         let (mut server, at) = Owner::server(&running.host, config(1), local());
         let mut client = Owner::client(&running.host, config(2), at);
         client.until("it is introduced", introduced);
@@ -300,7 +300,7 @@ fn signs_of_life_go_on_while_both_are_silent() {
         idle_timeout: Some(Duration::from_millis(2000)),
         ..config(id)
     };
-    for running in Running::both() {
+    for running in Running::each() {
         let (mut server, at) = Owner::server(&running.host, lively(1), local());
         let mut client = Owner::client(&running.host, lively(2), at);
         client.until("it is introduced", introduced);
@@ -318,7 +318,7 @@ fn signs_of_life_go_on_while_both_are_silent() {
 
 #[test]
 fn connections_that_say_nothing_keep_no_client_out_over_real_sockets() {
-    for running in Running::both() {
+    for running in Running::each() {
         let few = Config {
             max_peers: 1,
             ..config(1)

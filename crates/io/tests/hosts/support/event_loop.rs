@@ -1,10 +1,14 @@
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io::{Host, Kind};
+
+use super::{Ends, Listening, PATIENCE, eventually};
 
 /// A host that runs: of the loop kind with a thread that is its event loop.
 pub(crate) struct Running {
@@ -55,9 +59,53 @@ impl Running {
         }
     }
 
-    /// Both kinds, for tests that hold for either.
-    pub(crate) fn both() -> [Self; 2] {
-        [Self::start(Kind::Thread), Self::start(Kind::Loop)]
+    /// Whoever runs the reactor: a thread, the event loop, and the second thread in its place. For tests that hold for each.
+    pub(crate) fn each() -> [Self; 3] {
+        [
+            Self::start(Kind::Thread),
+            Self::start(Kind::Loop),
+            Self::lent(),
+        ]
+    }
+
+    /// Of the loop kind, and lent: the event loop seems to have no time left.
+    pub(crate) fn lent() -> Self {
+        Self::lent_while(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// The same, for as long as that is set.
+    pub(crate) fn lent_while(busy: Arc<AtomicBool>) -> Self {
+        let running = Self::start(Kind::Loop);
+        let started = Instant::now();
+        let idle_since = Mutex::new((Duration::from_nanos(1), started));
+        running.host.measure_idle_with(move || {
+            let (idle, before) = &mut *idle_since.lock().unwrap();
+            if !busy.load(Ordering::SeqCst) {
+                *idle += before.elapsed();
+            }
+            *before = Instant::now();
+            *idle
+        });
+        running.load_until_lent();
+        running
+    }
+
+    /// Gives the reactor so much to do that it is lent.
+    pub(crate) fn load_until_lent(&self) {
+        let listening = Listening::local(&self.host, Ends::Count);
+        let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
+        let start = Instant::now();
+        while !self.host.is_lent() {
+            assert!(start.elapsed() < PATIENCE, "the reactor is not lent");
+            stream.write_all(&[0; 64 * 1024]).unwrap();
+        }
+        drop(stream);
+        let (_, script) = listening.session(0);
+        eventually("the load is gone", || {
+            script.with(|state| state.closed.is_some())
+        });
+        self.host.close(listening.token, None);
+        eventually("nobody listens", || listening.closed().is_some());
     }
 
     /// How often the event loop was called.
