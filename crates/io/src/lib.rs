@@ -12,6 +12,8 @@ mod reactor;
 mod resolve;
 mod slots;
 mod socket;
+#[cfg(unix)]
+mod socket_file;
 mod timers;
 #[cfg(unix)]
 mod watch;

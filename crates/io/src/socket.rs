@@ -5,6 +5,9 @@ use mio::event::Source;
 use mio::{Interest, Registry};
 use wire::Endpoint;
 
+#[cfg(unix)]
+use crate::socket_file::SocketFile;
+
 /// A place to connect to or listen at, with its name resolved.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
@@ -27,7 +30,7 @@ pub(crate) enum Stream {
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]
-    Unix(mio::net::UnixListener, String),
+    Unix(SocketFile),
 }
 
 impl Stream {
@@ -132,7 +135,7 @@ impl Listener {
         match place {
             Place::Tcp(address) => Ok(Self::Tcp(mio::net::TcpListener::bind(*address)?)),
             #[cfg(unix)]
-            Place::Unix(path) => bind_unix(path).map(|listener| Self::Unix(listener, path.clone())),
+            Place::Unix(path) => SocketFile::bind(path).map(Self::Unix),
             #[cfg(not(unix))]
             Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -145,7 +148,7 @@ impl Listener {
                 .local_addr()
                 .map(|at| Endpoint::Tcp(at.ip().to_string(), at.port())),
             #[cfg(unix)]
-            Self::Unix(_, path) => Ok(Endpoint::Unix(path.clone())),
+            Self::Unix(file) => Ok(Endpoint::Unix(file.path.clone())),
         }
     }
 
@@ -157,7 +160,7 @@ impl Listener {
                 Ok(Stream::Tcp(stream))
             }
             #[cfg(unix)]
-            Self::Unix(listener, _) => Ok(Stream::Unix(listener.accept()?.0)),
+            Self::Unix(file) => Ok(Stream::Unix(file.listener.accept()?.0)),
         }
     }
 
@@ -167,8 +170,8 @@ impl Listener {
                 registry.register(listener, mio::Token(token), Interest::READABLE)
             }
             #[cfg(unix)]
-            Self::Unix(listener, _) => {
-                registry.register(listener, mio::Token(token), Interest::READABLE)
+            Self::Unix(file) => {
+                registry.register(&mut file.listener, mio::Token(token), Interest::READABLE)
             }
         }
     }
@@ -176,31 +179,8 @@ impl Listener {
     /// Stops listening; a UNIX socket's file goes too.
     pub(crate) fn close(self) {
         #[cfg(unix)]
-        if let Self::Unix(listener, path) = self {
-            drop(listener);
-            let _already_removed = std::fs::remove_file(path);
+        if let Self::Unix(file) = self {
+            file.close();
         }
-    }
-}
-
-/// Binds a UNIX socket. A file that an ended process left behind is replaced; a living listener's is not.
-#[cfg(unix)]
-fn bind_unix(path: &str) -> io::Result<mio::net::UnixListener> {
-    match mio::net::UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // Connecting to a file of another kind is refused too. Non-blocking: a listener with a full backlog lives.
-            let is_socket = std::fs::symlink_metadata(path)
-                .is_ok_and(|file| std::os::unix::fs::FileTypeExt::is_socket(&file.file_type()));
-            let refuses = || {
-                mio::net::UnixStream::connect(path)
-                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-            };
-            if !is_socket || !refuses() {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            mio::net::UnixListener::bind(path)
-        }
-        other => other,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use io::{Host, Kind};
@@ -27,6 +29,70 @@ fn a_closed_listener_refuses_and_its_connections_stay() {
         // A second time there is nothing to close.
         running.host.close(listening.token, None);
     }
+}
+
+#[test]
+fn a_listener_removes_its_own_socket_file_and_no_other() {
+    for (number, running) in Running::both().iter().enumerate() {
+        let path = socket_path(&format!("own-{number}"));
+        let at = || Endpoint::Unix(path.clone());
+        let close = |listening: &Listening| {
+            running.host.close(listening.token, None);
+            eventually("it closes", || listening.closed().is_some());
+        };
+        // Somebody has put another socket there meanwhile.
+        let first = Listening::start(&running.host, at(), Ends::Keep);
+        std::fs::remove_file(&path).unwrap();
+        let second = Listening::start(&running.host, at(), Ends::Keep);
+        close(&first);
+        assert!(UnixStream::connect(&path).is_ok());
+        // Or a file of another kind.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "precious").unwrap();
+        close(&second);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        // Or nothing, or has moved it.
+        std::fs::remove_file(&path).unwrap();
+        let third = Listening::start(&running.host, at(), Ends::Keep);
+        let moved = format!("{path}-moved");
+        std::fs::rename(&path, &moved).unwrap();
+        close(&third);
+        assert!(Path::new(&moved).exists());
+        std::fs::remove_file(&moved).unwrap();
+        let fourth = Listening::start(&running.host, at(), Ends::Keep);
+        close(&fourth);
+        assert!(!Path::new(&path).exists());
+    }
+}
+
+#[test]
+fn a_listener_finds_its_socket_file_from_another_folder() {
+    // In a process of its own, because all threads have the folder in common.
+    in_another_process("closing::a_relative_path_means_the_folder_of_the_start");
+}
+
+#[test]
+#[ignore = "runs in a process of its own, started by a_listener_finds_its_socket_file_from_another_folder"]
+fn a_relative_path_means_the_folder_of_the_start() {
+    let folder = std::env::temp_dir().join(format!("chaski-{}-folders", std::process::id()));
+    let [old, new] = ["old", "new"].map(|name| folder.join(name));
+    std::fs::create_dir_all(&old).unwrap();
+    std::fs::create_dir_all(&new).unwrap();
+    std::fs::write(new.join("data"), "precious").unwrap();
+    std::env::set_current_dir(&old).unwrap();
+    let running = Running::start(Kind::Thread);
+    let listening = Listening::start(&running.host, Endpoint::Unix("data".into()), Ends::Keep);
+    assert_eq!(listening.at(), Endpoint::Unix("data".into()));
+    assert!(old.join("data").exists());
+    std::env::set_current_dir(&new).unwrap();
+    running.host.close(listening.token, None);
+    eventually("it closes", || listening.closed().is_some());
+    assert!(!old.join("data").exists());
+    assert_eq!(
+        std::fs::read_to_string(new.join("data")).unwrap(),
+        "precious"
+    );
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -121,17 +187,21 @@ fn stop_does_not_wait_for_a_name_that_is_looked_up() {
 #[cfg(target_os = "linux")]
 fn no_descriptor_is_left() {
     // In a process of its own, because other tests open descriptors at the same time.
+    in_another_process("closing::descriptors_of_hosts_and_connections_are_given_back");
+}
+
+/// Runs an ignored test.
+fn in_another_process(test: &str) {
     let exe = std::env::current_exe().unwrap();
-    let status = std::process::Command::new(exe)
-        .args([
-            "--exact",
-            "closing::descriptors_of_hosts_and_connections_are_given_back",
-            "--ignored",
-        ])
-        .stdout(std::process::Stdio::null())
-        .status()
+    let output = std::process::Command::new(exe)
+        .args(["--exact", test, "--ignored"])
+        .output()
         .unwrap();
-    assert!(status.success());
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && told.contains("1 passed"),
+        "{told}"
+    );
 }
 
 #[test]
