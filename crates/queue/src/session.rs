@@ -107,6 +107,9 @@ impl Session {
             Progress::Need => Ok(()),
             Progress::Refuse(refusal) => self.refuse(refusal.0),
             Progress::Done(hello, rest) => {
+                if self.side == Side::Client {
+                    hello.check_answer()?;
+                }
                 if let Err(error) = self.hub.introduce(&self.peer, hello.id) {
                     return self.refuse(error);
                 }

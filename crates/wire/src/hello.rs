@@ -68,6 +68,20 @@ pub enum HelloParse {
 }
 
 impl Hello {
+    /// Whether this is a server's answer: it names one version, the one chosen.
+    ///
+    /// # Errors
+    /// [`Code::Protocol`] if it names several, because then the sides might go on with different ones.
+    pub fn check_answer(&self) -> Result<(), Error> {
+        let (low, high) = self.versions;
+        if low == high {
+            return Ok(());
+        }
+        Err(Error::protocol(format!(
+            "the server answered with versions {low} to {high} of the protocol, and not with the one that it chose"
+        )))
+    }
+
     /// The hello as it travels, preamble included.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -175,6 +175,23 @@ fn a_peer_of_a_later_version_only_is_told_so() {
 }
 
 #[test]
+fn an_answer_that_leaves_the_version_open_ends_the_client() {
+    for versions in [(0, 255), (0, VERSION), (VERSION, VERSION + 1)] {
+        let mut world = World::new();
+        let client = world.client(config(2));
+        let (_, far) = world.connect_client(client);
+        let answer = Hello {
+            versions,
+            ..hello(1)
+        };
+        world.send(far, &answer.encode());
+        world.settle();
+        assert_eq!(errors(&world, client), [('F', Code::Protocol)]);
+        world.nodes[client].assert_ended_well();
+    }
+}
+
+#[test]
 fn a_client_that_speaks_several_versions_is_answered_with_the_one_chosen() {
     let mut world = World::new();
     let server = world.server(config(1));
