@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -18,8 +18,8 @@ pub(crate) struct Reactor {
     registry: Registry,
     slots: Slots<Slot>,
     timers: Timers,
-    /// Who used a budget up.
-    again: VecDeque<Token>,
+    /// Who used a budget up and is to be served in the next turn.
+    again: BTreeSet<Token>,
     /// Dials whose name has to be looked up again, by the host.
     unresolved: Vec<(Token, Endpoint)>,
     /// A thread sleeps until then, or without a limit.
@@ -40,7 +40,7 @@ impl Reactor {
             registry,
             slots: Slots::new(),
             timers: Timers::default(),
-            again: VecDeque::new(),
+            again: BTreeSet::new(),
             unresolved: Vec::new(),
             watched: None,
         }
@@ -268,10 +268,9 @@ impl Reactor {
 
     /// Serves who used a budget up, and who has a deadline.
     pub(crate) fn on_time(&mut self, now: Instant) {
-        for _ in 0..self.again.len() {
-            if let Some(token) = self.again.pop_front() {
-                self.serve(token, now);
-            }
+        // Who is not done with this share either has the next one in the next turn.
+        for token in std::mem::take(&mut self.again) {
+            self.serve(token, now);
         }
         while let Some((at, token)) = self.timers.pop_due(now) {
             self.on_deadline(token, at, now);
@@ -313,7 +312,9 @@ impl Reactor {
             Some(Slot::Listener(accepting)) => {
                 let accepted = accepting.accept(now);
                 match accepted.again {
-                    Some(again) if again <= now => self.serve_again(token),
+                    Some(again) if again <= now => {
+                        self.again.insert(token);
+                    }
                     Some(again) => self.timers.add(again, token),
                     None => {}
                 }
@@ -322,13 +323,6 @@ impl Reactor {
                 }
             }
             Some(Slot::Binding(..) | Slot::Dial(_)) | None => {}
-        }
-    }
-
-    /// Once, however often it is nudged meanwhile: each turn has one share for each.
-    fn serve_again(&mut self, token: Token) {
-        if !self.again.contains(&token) {
-            self.again.push_back(token);
         }
     }
 
@@ -385,7 +379,7 @@ impl Reactor {
                     self.timers.add(deadline, token);
                 }
                 if matches!(served, Served::More) {
-                    self.serve_again(token);
+                    self.again.insert(token);
                 }
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -92,7 +92,7 @@ pub(crate) struct Hub {
     ring: Mutex<RingEnd>,
     members: Mutex<Members>,
     /// Sessions that wait for room in the ring.
-    stalled: Mutex<Vec<Token>>,
+    stalled: Mutex<BTreeSet<Token>>,
     has_stalled: AtomicBool,
     pub(crate) counters: Counters,
 }
@@ -158,7 +158,7 @@ impl Hub {
                 closing: false,
                 closed: false,
             }),
-            stalled: Mutex::new(Vec::new()),
+            stalled: Mutex::new(BTreeSet::new()),
             has_stalled: AtomicBool::new(false),
             counters: Counters::default(),
         }
@@ -183,12 +183,7 @@ impl Hub {
         if self.ring_has_room() {
             return true;
         }
-        {
-            let mut stalled = lock(&self.stalled);
-            if !stalled.contains(&token) {
-                stalled.push(token);
-            }
-        }
+        lock(&self.stalled).insert(token);
         self.has_stalled.store(true, Ordering::SeqCst);
         // The owner may have emptied the ring between the two lines above.
         self.ring_has_room()
