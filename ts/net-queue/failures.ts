@@ -70,6 +70,15 @@ export function dropped(peer: string): ChaskiError {
   );
 }
 
+export function droppedInPart(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_QUEUE_FULL',
+    `Some of the messages to ${who(peer)} were dropped unsent, to make room for newer ones (onFull: 'drop-oldest'); ` +
+      'the others may arrive.',
+    { delivered: 'unknown' },
+  );
+}
+
 export function forgotten(peer: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',

@@ -17,10 +17,7 @@ export interface HandoverHost {
   onGathered(): void;
   /** Somebody may be waiting for the latest message to `peer`: native must watch it. */
   onShared(peer: Peer): void;
-  /**
-   * Native refused, with `code`, messages to `peer` that were counted already: those from number `from` on. Whoever looks at
-   * them must not hear of it before the call that is under way has ended: it may put.
-   */
+  /** Native refused, with `code`, messages to `peer` that were counted already: those from number `from` on. */
   onBroken(peer: Peer, from: number, code: number): void;
 }
 
@@ -139,21 +136,22 @@ export class Handover {
   /** Hands over what was gathered. */
   flush(): void {
     const slab = this.#slab;
-    const { target, count, shared } = slab;
+    const { target, used, count, shared } = slab;
     if (target === undefined || count === 0) return;
     if (shared !== undefined) this.#complete(shared, target.peers[0] as Peer);
+    // Before anything else: whatever becomes of it, nothing is handed over twice.
+    slab.clear();
     for (const peer of target.peers) {
       const code = this.#native.queuePut(
         this.#handle,
         peer.number,
         slab.bytes,
-        slab.used,
+        used,
         slab.words,
         count,
       );
       if (code < 0) this.#host.onBroken(peer, peer.sentSeq - count + 1, code);
     }
-    slab.clear();
   }
 
   /** Hands over what was gathered if it is for `peer`, among others or alone. */

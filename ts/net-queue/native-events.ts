@@ -127,7 +127,6 @@ export class NativeEvents {
         break;
       case 'dropped':
         if (peer === undefined) break;
-        peer.settleDropped(event.first ?? 0, event.last ?? 0);
         tell('dropped', peer.id, (event.last ?? 0) - (event.first ?? 0) + 1);
         break;
       case 'warning':

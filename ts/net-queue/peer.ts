@@ -2,7 +2,7 @@
 import type { ChaskiError } from '../errors.ts';
 import { AckTracker } from './acks.ts';
 import { longestCopied } from './send-slab.ts';
-import { dropped, forgotten, peerClosed } from './failures.ts';
+import { dropped, droppedInPart, forgotten, peerClosed } from './failures.ts';
 import { Rejections } from './rejections.ts';
 import { Waiters } from './waiters.ts';
 
@@ -106,27 +106,18 @@ export class Peer {
     });
   }
 
-  /** Messages first to last were dropped, unsent. Who waits for them hears of it from `settleDropped()`. */
+  /** Messages first to last were dropped, unsent. */
   drop(first: number, last: number): void {
     this.rejections.add(first, last);
-  }
-
-  /** Settles those who wait for messages first to last, which were dropped. */
-  settleDropped(first: number, last: number): void {
     this.waiters.remove(first, last, (waiter) => {
-      waiter.fail(dropped(this.id));
+      waiter.fail(this.#rejection(waiter.first, waiter.seq) ?? dropped(this.id));
     });
-  }
-
-  /** Nothing more can be put, nor will it be acknowledged. Who waits for that hears of it from `fail()`. */
-  end(error: ChaskiError): void {
-    this.gone ??= error;
-    this.bar(peerClosed(this.id, 'no', error));
   }
 
   /** Nothing more will be acknowledged. */
   fail(error: ChaskiError): void {
-    this.end(error);
+    this.gone ??= error;
+    this.bar(peerClosed(this.id, 'no', error));
     this.settle();
     this.waiters.take(Infinity, (waiter) => {
       waiter.fail(this.loss(waiter.first));
@@ -147,7 +138,9 @@ export class Peer {
     switch (this.rejections.among(first, last)) {
       case 'none':
         return undefined;
-      case 'dropped':
+      case 'some':
+        return droppedInPart(this.id);
+      case 'all':
         return dropped(this.id);
       case 'forgotten':
         return forgotten(this.id);

@@ -18,9 +18,24 @@ export class Rejections {
     }
   }
 
-  /** What is known about message `seq`. */
-  of(seq: number): 'none' | 'dropped' | 'forgotten' {
-    if (seq <= this.#horizon) return 'forgotten';
+  /** What is known about messages first to last: whether none of them was dropped, or some, or all. */
+  among(first: number, last: number): 'none' | 'some' | 'all' | 'forgotten' {
+    if (first <= this.#horizon) return 'forgotten';
+    const at = this.#from(first);
+    const from = this.#ranges[at];
+    const to = this.#ranges[at + 1];
+    if (from === undefined || to === undefined || from > last) return 'none';
+    return from <= first && to >= last ? 'all' : 'some';
+  }
+
+  /** The last message up to `seq` of which it is not known that it was dropped. */
+  lastKept(seq: number): number {
+    const first = this.#ranges[this.#from(seq)];
+    return first !== undefined && first <= seq ? first - 1 : seq;
+  }
+
+  /** Where in the list the first range is that ends with `seq` or later. */
+  #from(seq: number): number {
     const ranges = this.#ranges;
     let low = 0;
     let high = ranges.length / 2;
@@ -29,18 +44,7 @@ export class Rejections {
       if ((ranges[2 * middle + 1] as number) < seq) low = middle + 1;
       else high = middle;
     }
-    const first = ranges[2 * low];
-    return first !== undefined && first <= seq ? 'dropped' : 'none';
-  }
-
-  /** The same for first to last: the worst of them. */
-  among(first: number, last: number): 'none' | 'dropped' | 'forgotten' {
-    if (first <= this.#horizon) return 'forgotten';
-    const ranges = this.#ranges;
-    for (let i = 0; i < ranges.length; i += 2) {
-      if ((ranges[i] as number) <= last && (ranges[i + 1] as number) >= first) return 'dropped';
-    }
-    return 'none';
+    return 2 * low;
   }
 }
 

@@ -130,11 +130,7 @@ export class Sender implements Watch {
     length: number,
     hand: (target: Target) => ReadonlyMap<Peer, number> | undefined,
   ): PutResult {
-    const refused = new Map<Peer, PutResult>();
-    for (const peer of peers) {
-      const result = this.#refuse(peer, length, 1);
-      if (result !== undefined) refused.set(peer, result);
-    }
+    const refused = this.#refusals(peers, length, 1);
     const open = refused.size === 0 ? peers : peers.filter((peer) => !refused.has(peer));
     const codes = open.length === 0 ? undefined : hand(this.#targetOf(open));
     const ids = peers.map((peer) => peer.id);
@@ -181,9 +177,10 @@ export class Sender implements Watch {
     const { data, count } = checked;
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (count === 0) return nothing;
+    const refused = this.#refusals(peers, data.length, count);
     const parts = peers.map((peer): PutResult => {
-      const refused = this.#refuse(peer, data.length, count);
-      if (refused !== undefined) return refused;
+      const refusal = refused.get(peer);
+      if (refusal !== undefined) return refusal;
       const code = this.#handover.handPacked(peer, checked);
       if (code < 0) return this.#refusedBy(peer, code);
       return new SentResult(this, peer, peer.sentSeq - count + 1, peer.sentSeq);
@@ -280,6 +277,16 @@ export class Sender implements Watch {
     return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
   }
 
+  /** The peers to which messages cannot be put, and why. All are asked before any of them is given a message. */
+  #refusals(peers: readonly Peer[], length: number, count: number): ReadonlyMap<Peer, PutResult> {
+    const refused = new Map<Peer, PutResult>();
+    for (const peer of peers) {
+      const refusal = this.#refuse(peer, length, count);
+      if (refusal !== undefined) refused.set(peer, refusal);
+    }
+    return refused;
+  }
+
   /** Why messages cannot be put to `peer`; undefined when they can. */
   #refuse(peer: Peer, length: number, count: number): PutResult | undefined {
     if (this.#closed !== undefined) return new RefusedResult(peer.id, this.#closed);
@@ -351,11 +358,7 @@ export class Sender implements Watch {
     peer.goneFrom = Math.min(peer.goneFrom, from);
     this.#acks.delete(peer);
     this.#backlog.lose(peer);
-    const error = peer.lostBy ?? this.#errorOf(peer, code);
-    peer.end(error);
-    process.nextTick(() => {
-      peer.fail(error);
-    });
+    peer.fail(peer.lostBy ?? this.#errorOf(peer, code));
   }
 
   #errorOf(peer: Peer, code: number): ChaskiError {

@@ -2,16 +2,19 @@
 // frame by frame: all of a slab settles at the same instant. So one native promise does for all, and awaiting it costs what
 // awaiting a native promise costs, where any other thenable takes a job of its own each time.
 import type { ChaskiError } from '../errors.ts';
+import { later } from './reactions.ts';
+import type { Reaction } from './reactions.ts';
 import type { PutResult } from './types.ts';
 import type { Waiting } from './waiters.ts';
 
-export class SharedPut implements Waiting {
+export class SharedPut implements Waiting, Reaction {
   readonly first: number;
   /** The last message of the slab; known when the slab is handed over. */
   seq: number = Infinity;
   over: boolean = false;
   readonly result: PutResult;
   readonly #settled: { acked: boolean };
+  #error: ChaskiError | undefined = undefined;
   #resolve: () => void = ignore;
   #reject: (error: ChaskiError) => void = ignore;
 
@@ -33,12 +36,19 @@ export class SharedPut implements Waiting {
   fulfil(): void {
     this.over = true;
     this.#settled.acked = true;
-    this.#resolve();
+    later(this);
   }
 
   fail(error: ChaskiError): void {
     this.over = true;
-    this.#reject(error);
+    this.#error = error;
+    later(this);
+  }
+
+  /** Not earlier: the puts before these have reactions to come. */
+  react(): void {
+    if (this.#error === undefined) this.#resolve();
+    else this.#reject(this.#error);
   }
 }
 

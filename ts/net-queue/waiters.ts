@@ -1,6 +1,8 @@
 // Those who look at a put before it is acknowledged. Only looking costs: one small object, no promise unless somebody
 // chains on it.
 import type { ChaskiError } from '../errors.ts';
+import { later } from './reactions.ts';
+import type { Reaction } from './reactions.ts';
 
 type OnFulfilled = ((value: void) => unknown) | null | undefined;
 type OnRejected = ((reason: unknown) => unknown) | null | undefined;
@@ -13,9 +15,9 @@ export interface Waiting {
   readonly seq: number;
   /** It has settled. */
   readonly over: boolean;
-  /** They are acknowledged. Never throws. */
+  /** They are acknowledged. Calls nobody's callback before the call under way has ended. */
   fulfil(): void;
-  /** They never will be. Never throws. */
+  /** They never will be; the same. */
   fail(error: ChaskiError): void;
 }
 
@@ -23,13 +25,16 @@ export interface Waiting {
  * What `then()` of a put returns: a promise that becomes a real one when somebody chains on it. `await` and
  * `Promise.all` pass their own callbacks and drop it, so for them it never does.
  */
-export class Waiter<R = void> implements Promise<R>, Waiting {
+export class Waiter<R = void> implements Promise<R>, Waiting, Reaction {
   /** Settles when every message up to this one is acknowledged. */
   readonly seq: number;
   /** The first message it speaks for. */
   readonly first: number;
+  over: boolean = false;
   readonly #onFulfilled: OnFulfilled;
   readonly #onRejected: OnRejected;
+  /** Why the messages will not be acknowledged. */
+  #error: ChaskiError | undefined = undefined;
   #state: 'pending' | 'fulfilled' | 'rejected' = 'pending';
   #value: unknown = undefined;
   #promise: Promise<unknown> | undefined = undefined;
@@ -45,11 +50,6 @@ export class Waiter<R = void> implements Promise<R>, Waiting {
 
   get [Symbol.toStringTag](): string {
     return 'Promise';
-  }
-
-  /** It is fulfilled or has failed. */
-  get over(): boolean {
-    return this.#state !== 'pending';
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
@@ -68,35 +68,30 @@ export class Waiter<R = void> implements Promise<R>, Waiting {
     return (this.#real() as Promise<R>).finally(onFinally);
   }
 
-  /** Never throws: what a callback throws rejects this promise. */
   fulfil(): void {
-    const callback = this.#onFulfilled;
-    if (typeof callback !== 'function') {
-      this.#settle('fulfilled', undefined);
-      return;
-    }
-    let value: unknown;
-    try {
-      value = callback(undefined);
-    } catch (error) {
-      this.#settle('rejected', error);
-      return;
-    }
-    this.#settle('fulfilled', value);
+    this.over = true;
+    later(this);
   }
 
-  /** Never throws. */
   fail(error: ChaskiError): void {
-    const callback = this.#onRejected;
+    this.over = true;
+    this.#error = error;
+    later(this);
+  }
+
+  /** What a callback throws rejects this promise. */
+  react(): void {
+    const error = this.#error;
+    const callback = error === undefined ? this.#onFulfilled : this.#onRejected;
     if (typeof callback !== 'function') {
-      this.#settle('rejected', error);
+      this.#settle(error === undefined ? 'fulfilled' : 'rejected', error);
       return;
     }
     let value: unknown;
     try {
-      value = callback(error);
-    } catch (error_) {
-      this.#settle('rejected', error_);
+      value = (callback as (value: unknown) => unknown)(error);
+    } catch (thrown) {
+      this.#settle('rejected', thrown);
       return;
     }
     this.#settle('fulfilled', value);
@@ -132,23 +127,30 @@ export class Waiters {
   #ring: Waiting[] = [];
   #head = 0;
   #removed = 0;
+  /** Those that came out of order, before the last of the ring. They are sorted in when one of them may be due. */
+  #late: Waiting[] = [];
+  /** What the first of those waits for. */
+  #lateFirst = Infinity;
 
   /** What the first of them waits for; Infinity when there is none. */
   get first(): number {
     while (this.#ring[this.#head]?.over === true) this.#head += 1;
-    return this.#ring[this.#head]?.seq ?? Infinity;
+    return Math.min(this.#ring[this.#head]?.seq ?? Infinity, this.#lateFirst);
   }
 
   add(waiter: Waiting): void {
-    const ring = this.#ring;
-    let at = ring.length;
-    while (at > this.#head && (ring[at - 1] as Waiting).seq > waiter.seq) at -= 1;
-    if (at === ring.length) ring.push(waiter);
-    else ring.splice(at, 0, waiter);
+    const last = this.#ring.at(-1);
+    if (last !== undefined && waiter.seq < last.seq && this.#head < this.#ring.length) {
+      this.#late.push(waiter);
+      this.#lateFirst = Math.min(this.#lateFirst, waiter.seq);
+    } else {
+      this.#ring.push(waiter);
+    }
   }
 
   /** Takes those whose messages are all acknowledged up to `seq` and calls `settle` with each, in order. */
   take(seq: number, settle: (waiter: Waiting) => void): void {
+    if (this.#lateFirst <= seq) this.#sortIn();
     for (;;) {
       const waiter = this.#ring[this.#head];
       if (waiter === undefined || waiter.seq > seq) break;
@@ -166,17 +168,18 @@ export class Waiters {
 
   /** Takes those that speak for any message of first to last; what it costs does not depend on how many others there are. */
   remove(first: number, last: number, settle: (waiter: Waiting) => void): void {
+    if (this.#late.length > 0) this.#sortIn();
     const ring = this.#ring;
-    const hit: Waiting[] = [];
     let beyond = Infinity;
     for (let i = this.#from(first); i < ring.length; i += 1) {
       const waiter = ring[i] as Waiting;
       if (waiter.seq > beyond) break;
       if (waiter.first > last) beyond = waiter.seq;
-      else if (!waiter.over) hit.push(waiter);
+      else if (!waiter.over) {
+        settle(waiter);
+        this.#removed += 1;
+      }
     }
-    for (const waiter of hit) settle(waiter);
-    this.#removed += hit.length;
     if (this.#removed > 1024 && this.#removed * 2 > this.#ring.length) this.#compact();
   }
 
@@ -190,6 +193,19 @@ export class Waiters {
       else high = middle;
     }
     return low;
+  }
+
+  /** Behind those that wait for the same message: they came before. */
+  #sortIn(): void {
+    const late = this.#late;
+    this.#late = [];
+    this.#lateFirst = Infinity;
+    if (late.length <= 8) {
+      for (const waiter of late) this.#ring.splice(this.#from(waiter.seq + 1), 0, waiter);
+    } else {
+      this.#ring = [...this.#ring.slice(this.#head), ...late].sort((a, b) => a.seq - b.seq);
+      this.#head = 0;
+    }
   }
 
   #compact(): void {

@@ -102,11 +102,37 @@ describe('SentResult', () => {
     const early = new SentResult(watch, peer, 1, 1).then(() => 'acknowledged');
     const kept = new SentResult(watch, peer, 2, 2);
     peer.drop(1, 1);
-    peer.settleDropped(1, 1);
     await expect(early).rejects.toMatchObject({ code: 'ERR_CHASKI_QUEUE_FULL', delivered: 'no' });
     acknowledge(peer, 2);
     await expect(kept).resolves.toBeUndefined();
-    await expect(new SentResult(watch, peer, 1, 2)).rejects.toMatchObject({ delivered: 'no' });
+    // Of the two, one arrived.
+    await expect(new SentResult(watch, peer, 1, 2)).rejects.toMatchObject({
+      code: 'ERR_CHASKI_QUEUE_FULL',
+      delivered: 'unknown',
+      retryable: false,
+    });
+  });
+
+  it('calls back after the call that settled it has ended, once, in the order of the puts', async () => {
+    const peer = peerWithId();
+    const calls: string[] = [];
+    for (const seq of [1, 2, 3, 4]) {
+      void new SentResult(watch, peer, seq, seq).then(
+        () => calls.push(`${seq} fulfilled`),
+        () => {
+          calls.push(`${seq} rejected`);
+          peer.fail(new ChaskiError('ERR_CHASKI_PROTOCOL', 'gone'));
+        },
+      );
+    }
+    peer.ackedSeq = 1;
+    peer.drop(2, 4);
+    peer.settle();
+    expect(calls).toEqual([]);
+    await Promise.resolve();
+    expect(calls.toSorted()).toEqual(['1 fulfilled', '2 rejected', '3 rejected', '4 rejected']);
+    await new Promise(setImmediate);
+    expect(calls).toHaveLength(4);
   });
 
   it('reports no unhandled rejection while nobody looks', async () => {

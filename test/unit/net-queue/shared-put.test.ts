@@ -77,6 +77,20 @@ describe('the puts of a slab', () => {
     expect(second?.acked).toBe(true);
   });
 
+  it('are followed by those who await them in the order of the puts', async () => {
+    const bench = new Bench(true);
+    const order: number[] = [];
+    const followed = [...bench.put(3), ...bench.put(2, 40_000)].map(async (result, i) => {
+      await result;
+      order.push(i);
+    });
+    bench.sender.flush();
+    await Promise.resolve();
+    bench.acknowledge(5);
+    await Promise.all(followed);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+  });
+
   it('settle only when the last of them is acknowledged', async () => {
     const bench = new Bench(true);
     const shared = bench.put(3)[1] as PutResult;
