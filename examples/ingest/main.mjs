@@ -71,6 +71,7 @@ async function run(options, screen, signal) {
   try {
     const source = await sourceOf(options, workspace);
     const goal = { bytes: expectedBytes(source), seconds: options.seconds };
+    if (goal.bytes === 0) throw nothingIn(source);
     await workspace.checkSpace(goal.bytes ?? 0);
 
     if (screen.interactive) screen.show(starting(source.title, options.producers));
@@ -89,8 +90,7 @@ async function run(options, screen, signal) {
     });
     signal.throwIfAborted();
     const last = meter.snapshot();
-    if (last.records === 0)
-      throw new Failure(`there is nothing to ingest: ${source.title} has no records`);
+    if (last.records === 0) throw nothingIn(source);
 
     let compared = 0;
     screen.show(verifying(() => compared, last.bytes));
@@ -115,6 +115,11 @@ async function run(options, screen, signal) {
     screen.settle();
     await workspace.remove();
   }
+}
+
+/** @param {import('./records.mjs').Source} source */
+function nothingIn({ title }) {
+  return new Failure(`there is nothing to ingest: ${title} has no records`);
 }
 
 /**

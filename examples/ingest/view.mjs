@@ -14,8 +14,6 @@ import { bytes, count, duration, megabytes, plural } from './format.mjs';
  */
 
 const LABEL_WIDTH = 13;
-/** Digests of more files than these are of use only to who keeps the files. */
-const MOST_DIGESTS = 4;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const LEVELS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -64,7 +62,7 @@ export function ingesting(title, goal, snapshot) {
         row('queue depth', plural(now.queued, 'record'), 'put and not acknowledged yet'),
         row(
           'round trip',
-          `${duration(now.p50Ms)} p50 · ${duration(now.p99Ms)} p99`,
+          now.samples === 0 ? '–' : `${duration(now.p50Ms)} p50 · ${duration(now.p99Ms)} p99`,
           'put → fsync → acknowledged',
         ),
         row('event loop', `${duration(now.delayMs)} p99`, "the consumer's delay"),
@@ -79,9 +77,9 @@ export function ingesting(title, goal, snapshot) {
         progressText(now, { ...goal, seconds: Infinity }),
         `${count(now.recordsPerSecond)} records/s`,
         megabytes(now.bytesPerSecond),
-        `queue ${count(now.queued)}`,
-        `round trip ${duration(now.p50Ms)}`,
-        `event loop ${duration(now.delayMs)}`,
+        `${plural(now.queued, 'record')} queued`,
+        `round trip ${now.samples === 0 ? '–' : duration(now.p50Ms)}`,
+        `event-loop delay ${duration(now.delayMs)}`,
       ].join('   ');
     },
   };
@@ -151,8 +149,8 @@ export function summary({ last, commits, peakMemory, verdict, verifyMs, folder }
       'consumer',
       `${bytes(peakMemory)} peak memory · ${duration(last.worstDelayMs)} event-loop delay p99 at worst · ${plural(commits, 'commit')}`,
     ),
-    ...(folder === undefined && verdict.files.length > MOST_DIGESTS ? [] : verdict.files).map(
-      ({ file, sha256 }) => row('sha256', `${sha256}  ${file}`),
+    ...(folder === undefined ? [] : verdict.files).map(({ file, sha256 }) =>
+      row('sha256', `${sha256}  ${file}`),
     ),
     ...(folder === undefined ? [] : [row('kept in', folder)]),
     '',

@@ -1,5 +1,5 @@
 // @ts-check
-// The client of the seed's README: puts one message, takes the answer.
+// The client of the Python package's README: puts one message, takes the answer.
 //   node examples/net-queue/client.mjs [port]
 import * as nq from 'chaski/net-queue';
 

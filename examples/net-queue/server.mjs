@@ -1,5 +1,5 @@
 // @ts-check
-// The server of the seed's README: takes one message, answers to all.
+// The server of the Python package's README: takes one message, answers to all.
 //   node examples/net-queue/server.mjs [port]
 import * as nq from 'chaski/net-queue';
 

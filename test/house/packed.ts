@@ -1,11 +1,10 @@
 // The package as users get it: packed, and installed offline in an empty folder.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { platformName } from '../../scripts/lib/platform.mjs';
 import { npm } from '../../scripts/lib/run.mjs';
-import { root } from './root.ts';
+import { packTarballs } from '../../scripts/lib/tarballs.mjs';
 
 /** A folder with the tarballs of the package and of its platform package, and consumers that installed them. */
 export class Packed {
@@ -16,13 +15,9 @@ export class Packed {
   readonly platform: string;
 
   constructor() {
-    // The release job does the same with the files of all platforms.
-    const copy = join(this.scratch, 'platform');
-    cpSync(join(root, 'npm', platformName()), copy, { recursive: true });
-    const addon = `chaski.${platformName()}.node`;
-    copyFileSync(join(root, 'ts', 'native', addon), join(copy, addon));
-    this.platform = this.#pack(copy);
-    this.main = this.#pack(root);
+    const { main, platform } = packTarballs(this.scratch);
+    this.main = main;
+    this.platform = platform;
   }
 
   /** An empty folder with these packages installed. */
@@ -47,11 +42,5 @@ export class Packed {
 
   remove(): void {
     rmSync(this.scratch, { recursive: true, force: true });
-  }
-
-  #pack(folder: string): string {
-    const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', this.scratch];
-    const [packed] = JSON.parse(this.npm(folder, ...args)) as { filename: string }[];
-    return join(this.scratch, packed!.filename);
   }
 }

@@ -164,7 +164,7 @@ describe('npm start', () => {
     const world = new World();
     const { code, output } = await world.run('--seconds', '1.2', '--bytes', '8GiB');
     expect(output).toMatch(
-      /\n +1\.\d+ s .* of 8\.00 GiB .* records\/s .* MB\/s .* queue .* round trip .* event loop/,
+      /\n +1\.\d+ s .* of 8\.00 GiB .* records\/s .* MB\/s .* queued .* round trip .* event-loop delay/,
     );
     expect(output).toContain('once each, in order, byte for byte');
     expect(code).toBe(0);

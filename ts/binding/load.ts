@@ -25,7 +25,8 @@ function load(): NativeBinding {
       'ERR_CHASKI_NATIVE_LOAD',
       `The native part of chaski for ${platform} could not be loaded. It comes as an optional dependency: ` +
         'install without --omit=optional (or --no-optional), on the platform that runs the program, ' +
-        'and delete a lock file that was written on another one. `cause` tells what was tried.',
+        'and delete a lock file that was written on another one. Of a clone, install both packages that ' +
+        '`npm run pack` makes. `cause` tells what was tried.',
       { cause },
     );
   }

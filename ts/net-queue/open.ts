@@ -4,7 +4,7 @@ import type { OpenOptions } from './options.ts';
 import type { CommunicatorOptions, Protocol, Purpose } from './types.ts';
 
 /**
- * Makes a communicator and returns it at once; exported as `new`, the seed's name.
+ * Makes a communicator and returns it at once; exported as `new`, the name in the Python package net-queue.
  *
  * Never blocks, and never throws for the network's sake: `ready()` tells how it went, and a client can be put to before it is
  * connected. The same arguments as `open()`.

@@ -78,7 +78,7 @@ describe('the views', () => {
     expect(frame).toMatch(/event loop +1\.00 ms p99/);
     expect(frame).toMatch(/memory +95\.4 MiB/);
     expect(view.line().trim()).toBe(
-      '1.00 s   97.7 KiB of 195 KiB   1,000 records/s   0.10 MB/s   queue 42   round trip 10.0 ms   event loop 1.00 ms',
+      '1.00 s   97.7 KiB of 195 KiB   1,000 records/s   0.10 MB/s   42 records queued   round trip 10.0 ms   event-loop delay 1.00 ms',
     );
   });
 
