@@ -8,6 +8,7 @@ const shared = {
   pool: 'forks' as const,
   execArgv: ['--expose-gc'],
   hookTimeout: 150_000,
+  expect: { poll: { timeout: 60_000 } },
 };
 
 export default defineConfig({
