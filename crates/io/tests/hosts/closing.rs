@@ -33,7 +33,7 @@ fn a_closed_listener_refuses_and_its_connections_stay() {
 
 #[test]
 fn a_listener_removes_its_own_socket_file_and_no_other() {
-    for (number, running) in Running::both().iter().enumerate() {
+    for (number, running) in Running::each().iter().enumerate() {
         let path = socket_path(&format!("own-{number}"));
         let at = || Endpoint::Unix(path.clone());
         let close = |listening: &Listening| {
