@@ -16,7 +16,7 @@ pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) session: Box<dyn Session>,
     readable: bool,
-    /// The peer closed its write side: what is left can be read, then comes the end.
+    /// The peer hung up, or closed its write side: what is left can be read, then comes the end.
     read_closed: bool,
     /// Bytes came since the session last heard that the socket is empty.
     undrained: bool,
@@ -140,7 +140,7 @@ impl Connection {
             if budget == 0 {
                 return Ok(ReadEnd::Budget);
             }
-            let Some(buffer) = self.session.read_buffer() else {
+            let Some(buffer) = self.session.read_buffer(self.read_closed) else {
                 break;
             };
             let room = buffer.len();
@@ -199,13 +199,15 @@ impl Connection {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // The peer hung up. What it said last may still be in the socket, so reading decides.
+                Err(error) if is_hang_up(&error) => {
+                    // What the peer said last may still be in the socket, so reading decides.
                     self.writable = false;
                     self.readable = true;
+                    self.read_closed = true;
                     self.broken = Some(error);
                     return Ok(false);
                 }
+                Err(error) => return Err(broken(&error)),
             }
         }
         Ok(false)
@@ -218,6 +220,18 @@ enum ReadEnd {
     Some,
     Budget,
     Eof,
+}
+
+/// Whether the connection is gone, so that no more than what the socket holds can be read.
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+    )
 }
 
 fn broken(error: &io::Error) -> Error {

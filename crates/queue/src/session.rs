@@ -292,15 +292,17 @@ impl Session {
         counters.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Whether the budget allows another read; if not, the owner nudges when it has taken some.
-    fn may_read(&mut self) -> bool {
-        if self.has_budget() && self.hub.has_room(self.peer.token) {
+    /// Whether the budget allows another read; if not, the owner nudges when it has taken some. Of a peer that hung up all
+    /// is read: it cannot send more, and what waits behind its last bytes is that it is gone.
+    fn may_read(&mut self, hung_up: bool) -> bool {
+        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token) {
             self.clock.resume();
             return true;
         }
         self.peer.pause();
         // The owner may have taken everything between the question and the pause: then nobody would nudge.
-        if self.has_budget() && self.hub.has_room(self.peer.token) && self.peer.resume() {
+        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token);
+        if may_now && self.peer.resume() {
             return true;
         }
         self.clock.pause();
@@ -349,8 +351,8 @@ impl Session {
 }
 
 impl wire::Session for Session {
-    fn read_buffer(&mut self) -> Option<&mut [u8]> {
-        if matches!(self.state, State::Open) && !self.may_read() {
+    fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]> {
+        if matches!(self.state, State::Open) && !self.may_read(hung_up) {
             return None;
         }
         match &mut self.state {

@@ -97,8 +97,9 @@ pub enum Status {
 /// [`on_closed`](Self::on_closed).
 pub trait Session: Send {
     /// Where the next bytes of the peer belong; never empty. `None`: the session takes no bytes now (its budget is used
-    /// up) and the driver must leave them in the socket until it is nudged.
-    fn read_buffer(&mut self) -> Option<&mut [u8]>;
+    /// up) and the driver must leave them in the socket until it is nudged. `hung_up`: the peer sends nothing beyond what
+    /// the socket holds, which is bounded. A session should take that whatever its budget, to hear of the end behind it.
+    fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]>;
 
     /// `n` bytes were written at the front of the last `read_buffer`.
     ///

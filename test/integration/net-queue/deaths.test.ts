@@ -125,6 +125,34 @@ describe.each(worlds)('death of a peer, $name', (world) => {
     expect(server.peers).toEqual(new Set([other.id]));
   });
 
+  it.each([
+    ['little', 500, 64],
+    ['more than the sockets hold', 300, 60_000],
+  ])('behind a full inbox is noticed at once, with %s sent', async (_, count, length) => {
+    const server = await net.server<Uint8Array>({
+      highWaterMark: { messages: 10 },
+      keepAliveMs: 200,
+    });
+    const child = net.child('numbers.mjs', { options: net.clientOptions(server), count, length });
+    await child.report('open');
+    await until(() => (server.stats()['heldMessages'] ?? 0) >= 10, 'the inbox is full');
+    const [id] = server.peers;
+    const lost = event(server, 'lost');
+    const before = server.put('before', id!);
+    await child.kill();
+    const after = rejection(server.put('after', id!));
+    expect((await lost)[1]?.code).toBe('ERR_CHASKI_CLOSED');
+    expect((await after).code).toMatch(/^ERR_CHASKI_(CLOSED|NOT_CONNECTED)$/);
+    await soon(Promise.allSettled([before]), 'what was put while it lived');
+    expect(server.peers.size).toBe(0);
+    await soon(server.close(), 'a close has nobody to wait for');
+    let next = 0;
+    for (let got = server.tryGet(); got !== undefined; got = server.tryGet(), next += 1) {
+      expect(numberIn(got.data)).toBe(next);
+    }
+    expect(next).toBeGreaterThanOrEqual(10);
+  });
+
   it('in the middle of a message delivers nothing of that message', async () => {
     const server = await net.server({ highWaterMark: { messages: 2 } });
     const child = net.child('client.mjs', { options: net.clientOptions(server) });

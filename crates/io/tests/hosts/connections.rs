@@ -254,6 +254,49 @@ fn a_paused_session_leaves_the_bytes_in_the_socket_until_it_is_nudged() {
 }
 
 #[test]
+fn a_peer_that_hangs_up_while_the_session_is_paused_is_read_to_its_end() {
+    for (number, running) in Running::each().iter().enumerate() {
+        let path = socket_path(&format!("paused-{number}"));
+        let listening = Listening::start(&running.host, Endpoint::Unix(path.clone()), Ends::Keep);
+        let mut stream = UnixStream::connect(&path).unwrap();
+        let (token, script) = listening.session(0);
+        script.with(|state| state.paused = true);
+        stream.write_all(&pattern(60_000)).unwrap();
+        running.host.nudge(token, false);
+        drop(stream);
+        eventually("it ends", || script.with(|state| state.closed.is_some()));
+        assert!(script.with(|state| state.read == pattern(60_000)));
+    }
+}
+
+#[test]
+fn a_reset_while_the_session_is_paused_ends_it_when_it_writes_or_not() {
+    for writes in [false, true] {
+        for running in Running::each() {
+            let listening = Listening::local(&running.host, Ends::Keep);
+            let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
+            let (token, script) = listening.session(0);
+            script.with(|state| {
+                state.paused = true;
+                state.to_send = vec![1; 100];
+            });
+            stream.write_all(b"last words").unwrap();
+            running.host.nudge(token, false);
+            stream.peek(&mut [0]).unwrap();
+            // Closing with unread bytes makes the kernel send RST.
+            drop(stream);
+            if writes {
+                script.with(|state| state.to_send = vec![2; 100]);
+                running.host.nudge(token, true);
+            }
+            eventually("it ends", || script.with(|state| state.closed.is_some()));
+            let error = script.with(|state| state.closed.clone().unwrap().unwrap_err());
+            assert_eq!(error.code, Code::Closed);
+        }
+    }
+}
+
+#[test]
 fn a_connection_that_nobody_wants_is_closed() {
     for running in Running::each() {
         let listening = Listening::start_with(

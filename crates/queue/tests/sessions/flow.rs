@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use queue::{Config, Event};
+use wire::Code;
 
 use crate::support::{CLIENT, Pair, SERVER, World, config};
 
@@ -107,6 +108,60 @@ fn one_message_is_the_least_mark() {
         (150, 100)
     );
     pair.end();
+}
+
+#[test]
+fn a_peer_that_hangs_up_behind_the_mark_is_lost_at_once_and_all_it_sent_can_be_taken() {
+    let mut pair = Pair::open(small_mark(1), config(2));
+    pair.server().takes = false;
+    let (client_end, server_end) = (pair.client_end, pair.server_end);
+    pair.world.incoming(server_end).cuts = vec![1000];
+    for number in 0..500_u32 {
+        pair.client().put(0, &[&number.to_le_bytes()]).unwrap();
+    }
+    pair.settle();
+    assert!(pair.server().queue.stats().held.0 < 200);
+    pair.server().put(0, &[b"never acknowledged"]).unwrap();
+    let closed = wire::closed_by_owner();
+    pair.world.break_off(client_end, Err(closed));
+    pair.settle();
+    assert!(matches!(
+        pair.server().events.last(),
+        Some(Event::Lost(0, Some(_)))
+    ));
+    assert!(!pair.server().queue.status(0).unwrap().alive);
+    assert_eq!(pair.server().put(0, &[b"more"]), Err(Code::Closed));
+    pair.server().take_all();
+    let numbers = pair.server().messages.iter();
+    let numbers: Vec<u32> = numbers
+        .map(|message| u32::from_le_bytes(message.payload[..].try_into().unwrap()))
+        .collect();
+    assert!(numbers.into_iter().eq(0..500));
+    pair.settle();
+    assert_eq!(pair.server().events.last(), Some(&Event::Gone(0)));
+}
+
+#[test]
+fn a_hang_up_behind_a_full_ring_waits_for_an_owner_that_looks() {
+    let mut pair = Pair::open(config(1), config(2));
+    let (client_end, server_end) = (pair.client_end, pair.server_end);
+    pair.world.incoming(server_end).cuts = vec![100];
+    pair.world.asleep = Some(SERVER);
+    for number in 0..10_000_u32 {
+        pair.client().put(0, &[&number.to_le_bytes()]).unwrap();
+        if number % 100 == 0 {
+            pair.settle();
+        }
+    }
+    pair.settle();
+    let closed = wire::closed_by_owner();
+    pair.world.break_off(client_end, Err(closed));
+    pair.settle();
+    assert!(pair.server().queue.stats().received.0 < 10_000);
+    pair.world.asleep = None;
+    pair.settle();
+    assert_eq!(pair.server().messages.len(), 10_000);
+    assert_eq!(pair.server().events.last(), Some(&Event::Gone(0)));
 }
 
 #[test]

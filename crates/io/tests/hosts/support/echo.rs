@@ -70,8 +70,8 @@ impl Pipe {
 }
 
 impl Session for Pipe {
-    fn read_buffer(&mut self) -> Option<&mut [u8]> {
-        (!self.script.with(|state| state.paused)).then_some(&mut self.buffer)
+    fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]> {
+        (hung_up || !self.script.with(|state| state.paused)).then_some(&mut self.buffer)
     }
 
     fn on_read(&mut self, n: usize, _now: Instant) -> Result<(), Error> {

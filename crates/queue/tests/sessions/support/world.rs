@@ -464,7 +464,8 @@ impl World {
             let Some(session) = &mut this.session else {
                 return read;
             };
-            let Some(buffer) = session.read_buffer() else {
+            let (_, hung_up) = this.arrived;
+            let Some(buffer) = session.read_buffer(hung_up) else {
                 break;
             };
             assert!(!buffer.is_empty(), "nowhere to read to");
