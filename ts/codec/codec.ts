@@ -1,9 +1,11 @@
-import { Packr } from 'msgpackr';
+import { Unpackr } from 'msgpackr';
 
 import { ChaskiError } from '../errors.ts';
 import { asBytes, isLost, lostMemory } from './bytes.ts';
+import { failed } from './failed.ts';
 import { Kind } from './kinds.ts';
-import { checkJson, checkMsgpack } from './limits.ts';
+import { checkJson, checkMsgpack, maxDepth, maxValues } from './limits.ts';
+import { writeMsgpack } from './msgpack.ts';
 
 /** A user's own encoding. Data only: never code. */
 export interface UserCodec {
@@ -36,13 +38,13 @@ export function codecOf(serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | User
   if (typeof serializer === 'object') return new UserKindCodec(serializer);
   switch (serializer) {
     case 'auto':
-      return { rawBytes: true, kind: Kind.MSGPACK, encode: encodeMsgpack, decode };
+      return { rawBytes: true, kind: Kind.MSGPACK, encode: writeMsgpack, decode };
     case 'bytes':
       return { rawBytes: true, kind: Kind.BYTES, encode: encodeBytes, decode: view };
     case 'json':
       return { rawBytes: false, kind: Kind.JSON, encode: encodeJson, decode };
     case 'msgpack':
-      return { rawBytes: false, kind: Kind.MSGPACK, encode: encodeMsgpack, decode };
+      return { rawBytes: false, kind: Kind.MSGPACK, encode: writeMsgpack, decode };
   }
 }
 
@@ -83,28 +85,6 @@ class UserKindCodec implements Codec {
   }
 }
 
-const packrOptions = {
-  useRecords: false,
-  mapsAsObjects: true,
-  moreTypes: false,
-  structuredClone: false,
-  bundleStrings: false,
-  encodeUndefinedAsNil: true,
-  copyBuffers: false,
-  // A number while it is exact, else a bigint. msgpackr knows it, its types do not.
-  int64AsType: 'auto',
-};
-
-const packr = new Packr(packrOptions as unknown as ConstructorParameters<typeof Packr>[0]);
-
-function encodeMsgpack(value: unknown): Uint8Array {
-  try {
-    return packr.pack(value);
-  } catch (cause) {
-    throw failed('encode', 'the value cannot be written as msgpack', cause);
-  }
-}
-
 function encodeBytes(value: unknown): Uint8Array {
   const bytes = asBytes(value);
   if (bytes === undefined) {
@@ -128,7 +108,23 @@ function encodeJson(value: unknown): Uint8Array {
   if (text === undefined) {
     throw failed('encode', `JSON has no way to write a value of type ${typeof value}`);
   }
-  return Buffer.from(text, 'utf8');
+  const bytes = Buffer.from(text, 'utf8');
+  if (mayBeRefused(text)) {
+    const reason = checkJson(bytes, 0, bytes.length);
+    if (reason !== undefined) throw failed('encode', `no receiver would take it: ${reason}`);
+  }
+  return bytes;
+}
+
+/** Whether a text can be nested too deep or hold too many values: a quick look that is always right when it says no. */
+function mayBeRefused(text: string): boolean {
+  if (text.length > maxValues) return true;
+  let opened = 0;
+  for (const bracket of '[{') {
+    let at = text.indexOf(bracket);
+    for (; at >= 0 && opened <= maxDepth; at = text.indexOf(bracket, at + 1)) opened += 1;
+  }
+  return opened > maxDepth;
 }
 
 function decode(kind: number, memory: Uint8Array, offset: number, length: number): unknown {
@@ -147,12 +143,21 @@ function decode(kind: number, memory: Uint8Array, offset: number, length: number
   }
 }
 
+const unpackr: Unpackr = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: true,
+  moreTypes: false,
+  structuredClone: false,
+  bundleStrings: false,
+  copyBuffers: false,
+});
+
 function decodeMsgpack(memory: Uint8Array, offset: number, length: number): unknown {
   const end = offset + length;
   const reason = checkMsgpack(memory, offset, end);
   if (reason !== undefined) throw failed('decode', `the msgpack payload is not sound: ${reason}`);
   try {
-    return packr.unpack(memory, { start: offset, end });
+    return unpackr.unpack(memory, { start: offset, end });
   } catch (cause) {
     throw failed('decode', 'the msgpack payload is not sound', cause);
   }
@@ -172,12 +177,4 @@ function decodeJson(memory: Uint8Array, offset: number, length: number): unknown
 
 function view(_kind: number, memory: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(memory.buffer, memory.byteOffset + offset, length);
-}
-
-function failed(direction: 'encode' | 'decode', reason: string, cause?: unknown): ChaskiError {
-  return new ChaskiError(
-    'ERR_CHASKI_CODEC',
-    `Could not ${direction} a message: ${reason}.`,
-    cause === undefined ? {} : { cause },
-  );
 }

@@ -2,9 +2,9 @@
 // the payload, no extension but the timestamp. Decoders behind them cannot be made to recurse or allocate without bound.
 
 /** Nested arrays and maps. */
-const maxDepth: number = 512;
+export const maxDepth: number = 512;
 /** Values in one message, keys included. */
-const maxValues: number = 1 << 24;
+export const maxValues: number = 1 << 24;
 
 /** Why the msgpack value at [start, end) of `bytes` is refused, or undefined when it is one sound value. */
 export function checkMsgpack(bytes: Uint8Array, start: number, end: number): string | undefined {

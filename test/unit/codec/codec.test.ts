@@ -28,9 +28,8 @@ describe('codecs', () => {
       fc.assert(
         fc.property(fc.jsonValue().filter(withoutPrototype), (value) => {
           const payload = codec.encode(value).slice();
-          expect(codec.decode(codec.kind, ...inside(payload))).toEqual(
-            JSON.parse(JSON.stringify(value)),
-          );
+          const as = name === 'json' ? JSON.parse(JSON.stringify(value)) : value;
+          expect(codec.decode(codec.kind, ...inside(payload))).toEqual(as);
         }),
       );
     }
@@ -54,14 +53,15 @@ describe('codecs', () => {
       date: new Date(1_700_000_000_123),
       big: 2n ** 63n - 1n,
       numbers: [0, -1, 2 ** 32, 2 ** 53 - 1, -(2 ** 53 - 1), 1.5, Infinity],
-      nothing: undefined,
+      least: -(2n ** 63n),
+      one: 1n,
     };
     const back = codec.decode(Kind.MSGPACK, ...inside(codec.encode(value).slice())) as typeof value;
     expect(new Uint8Array(back.bytes)).toEqual(value.bytes);
     expect(back.date).toEqual(value.date);
     expect(back.big).toBe(value.big);
     expect(back.numbers).toEqual(value.numbers);
-    expect(back.nothing).toBe(null);
+    expect([back.least, back.one]).toEqual([value.least, 1n]);
   });
 
   it('decode by the kind that travels, not by their own', () => {
