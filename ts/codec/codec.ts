@@ -15,7 +15,7 @@ export interface UserCodec {
 
 /** Turns values into payloads and back. One for each communicator; stateless. */
 export interface Codec {
-  /** Whether a Uint8Array goes as it is. */
+  /** Whether a Uint8Array goes and comes as it is. */
   readonly rawBytes: boolean;
   /** Kind of what `encode` returns for anything that does not go as it is. */
   readonly kind: number;
@@ -26,7 +26,8 @@ export interface Codec {
    */
   encode(value: unknown): Uint8Array;
   /**
-   * The value of the payload at [offset, offset + length) of `memory`.
+   * The value of the payload at [offset, offset + length) of `memory`. Only a kind that this codec writes is read: otherwise the
+   * sender would choose what looks at its messages.
    *
    * @throws ChaskiError `ERR_CHASKI_CODEC`.
    */
@@ -38,14 +39,40 @@ export function codecOf(serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | User
   if (typeof serializer === 'object') return new UserKindCodec(serializer);
   switch (serializer) {
     case 'auto':
-      return { rawBytes: true, kind: Kind.MSGPACK, encode: writeMsgpack, decode };
+      return {
+        rawBytes: true,
+        kind: Kind.MSGPACK,
+        encode: writeMsgpack,
+        decode: (kind, memory, offset, length) => {
+          if (kind === Kind.MSGPACK) return readMsgpack(memory, offset, length);
+          if (kind === Kind.BYTES) return view(memory, offset, length);
+          throw otherKind(kind, "'auto'");
+        },
+      };
     case 'bytes':
-      return { rawBytes: true, kind: Kind.BYTES, encode: encodeBytes, decode: view };
+      return only('bytes', Kind.BYTES, encodeBytes, view);
     case 'json':
-      return { rawBytes: false, kind: Kind.JSON, encode: encodeJson, decode };
+      return only('json', Kind.JSON, encodeJson, decodeJson);
     case 'msgpack':
-      return { rawBytes: false, kind: Kind.MSGPACK, encode: writeMsgpack, decode };
+      return only('msgpack', Kind.MSGPACK, writeMsgpack, readMsgpack);
   }
+}
+
+function only(
+  name: string,
+  kind: number,
+  encode: Codec['encode'],
+  read: (memory: Uint8Array, offset: number, length: number) => unknown,
+): Codec {
+  return {
+    rawBytes: kind === Kind.BYTES,
+    kind,
+    encode,
+    decode: (sent, memory, offset, length) => {
+      if (sent !== kind) throw otherKind(sent, `'${name}'`);
+      return read(memory, offset, length);
+    },
+  };
 }
 
 class UserKindCodec implements Codec {
@@ -76,9 +103,9 @@ class UserKindCodec implements Codec {
   }
 
   decode(kind: number, memory: Uint8Array, offset: number, length: number): unknown {
-    if (kind !== Kind.USER) return decode(kind, memory, offset, length);
+    if (kind !== Kind.USER) throw otherKind(kind, 'one of its own');
     try {
-      return this.#user.decode(view(kind, memory, offset, length));
+      return this.#user.decode(view(memory, offset, length));
     } catch (cause) {
       throw failed('decode', "the serializer's decode() threw", cause);
     }
@@ -127,22 +154,6 @@ function mayBeRefused(text: string): boolean {
   return opened > maxDepth;
 }
 
-function decode(kind: number, memory: Uint8Array, offset: number, length: number): unknown {
-  switch (kind) {
-    case Kind.BYTES:
-      return view(kind, memory, offset, length);
-    case Kind.MSGPACK:
-      return decodeMsgpack(memory, offset, length);
-    case Kind.JSON:
-      return decodeJson(memory, offset, length);
-    default:
-      throw failed(
-        'decode',
-        `the sender used a serializer of its own (kind ${kind}): give this side the same one`,
-      );
-  }
-}
-
 const unpackr: Unpackr = new Unpackr({
   useRecords: false,
   mapsAsObjects: true,
@@ -152,7 +163,7 @@ const unpackr: Unpackr = new Unpackr({
   copyBuffers: false,
 });
 
-function decodeMsgpack(memory: Uint8Array, offset: number, length: number): unknown {
+function readMsgpack(memory: Uint8Array, offset: number, length: number): unknown {
   const end = offset + length;
   const reason = checkMsgpack(memory, offset, end);
   if (reason !== undefined) throw failed('decode', `the msgpack payload is not sound: ${reason}`);
@@ -175,6 +186,21 @@ function decodeJson(memory: Uint8Array, offset: number, length: number): unknown
   }
 }
 
-function view(_kind: number, memory: Uint8Array, offset: number, length: number): Uint8Array {
+function view(memory: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(memory.buffer, memory.byteOffset + offset, length);
 }
+
+function otherKind(kind: number, here: string): ChaskiError {
+  return failed(
+    'decode',
+    `its sender wrote it as ${kindNames[kind] ?? `something new (kind ${kind})`}, and the serializer here is ${here}, which does ` +
+      'not read that. Give both sides the same serializer; bytes holds the message as it came',
+  );
+}
+
+const kindNames: readonly string[] = [
+  "bytes (serializer 'auto' or 'bytes')",
+  "MessagePack (serializer 'auto' or 'msgpack')",
+  "JSON (serializer 'json')",
+  'a serializer of its own does ({ encode, decode })',
+];

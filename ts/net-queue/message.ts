@@ -96,9 +96,9 @@ export function valueAt<T>(origin: Origin, offset: number, word: number): T {
   if (length <= origin.copyUpTo) {
     return valueOf<T>(origin, copyOf(origin.buffer, offset, length), word);
   }
-  // Bytes, the kind 0, need no codec.
+  // Bytes, the kind 0, need no codec where it would take them as they are.
   const value: unknown =
-    word <= lengthMask
+    word <= lengthMask && origin.codec.rawBytes
       ? new Uint8Array(origin.buffer, offset, word)
       : origin.codec.decode(word >>> kindShift, origin.memory, offset, length);
   return value as T;
@@ -107,7 +107,9 @@ export function valueAt<T>(origin: Origin, offset: number, word: number): T {
 /** The decoded value of the payload `bytes`. */
 function valueOf<T>({ codec }: Source, bytes: Uint8Array, word: number): T {
   const value: unknown =
-    word <= lengthMask ? bytes : codec.decode(word >>> kindShift, bytes, 0, bytes.length);
+    word <= lengthMask && codec.rawBytes
+      ? bytes
+      : codec.decode(word >>> kindShift, bytes, 0, bytes.length);
   return value as T;
 }
 

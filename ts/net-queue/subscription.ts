@@ -126,7 +126,7 @@ export class MessagePump<T> extends Pump<T> {
     const { origin, seq, index, start } = batch;
     const { buffer } = origin;
     const peer = origin.peer.id;
-    const shares = origin.copyUpTo < 0;
+    const shares = origin.copyUpTo < 0 && origin.codec.rawBytes;
     const granted = this.budget.grant();
     const end = Math.min(inbox.count, inbox.cursor + granted);
     for (let at = inbox.cursor; at < end; at += 1) {

@@ -62,7 +62,11 @@ export interface CommunicatorOptions<T = unknown> {
   /** Both sides must name the same cluster. Default ''. At most 255 bytes of UTF-8. */
   cluster?: string;
   /**
-   * Default 'auto': bytes (in any memory, or in a Stream) go as they are, all else as msgpack.
+   * Default 'auto': bytes (in any memory, or in a Stream) go as they are, all else as msgpack. docs/values.md lists which values
+   * survive; what would not is refused with `ERR_CHASKI_CODEC` when it is put.
+   *
+   * Both sides need the same one. Each reads only what it would write itself ('auto': bytes and msgpack); the data of any
+   * other message throws `ERR_CHASKI_CODEC`, and its bytes can be had all the same.
    *
    * A Stream that is put stands for the bytes that it has then, and keeps them; they are joined if they are in several chunks.
    * 'json' refuses it with `ERR_CHASKI_CODEC`, and a serializer of yours is given the Stream itself.
@@ -102,6 +106,8 @@ export interface CommunicatorOptions<T = unknown> {
   connection?: { max_size?: number; merge_size?: number; efficient_size?: number };
   /** `serializer`. */
   serialization?: SeedSerializer<T>;
+  /** TLS, which is not in this version: anything but null is refused with `ERR_CHASKI_UNSUPPORTED`. */
+  security?: null;
   /** Only 1. */
   workers?: number;
 }

@@ -85,7 +85,8 @@ describe.each(tcpWorlds)('values, $name', (world) => {
   });
 
   it('that cannot be encoded throw at the put, and nothing of them is sent', async () => {
-    const { server, client } = await net.pair({ client: { serializer: 'json' } });
+    const options = { serializer: 'json' } as const;
+    const { server, client } = await net.pair({ server: options, client: options });
     const circle: { self?: unknown } = {};
     circle.self = circle;
     expect(() => client.put(circle)).toThrow(codec('ERR_CHASKI_CODEC'));
@@ -153,15 +154,44 @@ describe.each(tcpWorlds)('values, $name', (world) => {
     expect(message?.bytes).toEqual(Uint8Array.of(1, 2));
   });
 
-  it('say themselves how they are encoded, so that sides may differ', async () => {
-    const { server, client } = await net.pair({
-      server: { serializer: 'json' },
-      client: { serializer: 'msgpack' },
-    });
-    await client.put({ from: 'msgpack' });
-    await server.put({ from: 'json' });
-    expect(await values(server, 1)).toEqual([{ from: 'msgpack' }]);
-    expect(await values(client, 1)).toEqual([{ from: 'json' }]);
+  it('are refused where they are read when a peer has chosen another serializer', async () => {
+    let asked = 0;
+    const checking: Serializer = {
+      encode: (value) => Buffer.from(JSON.stringify(value)),
+      decode: (bytes) => {
+        asked += 1;
+        return JSON.parse(Buffer.from(bytes).toString()) as unknown;
+      },
+    };
+    const evil = Buffer.from('{"id":"evil"}');
+    for (const [serializer, theirs] of [
+      [checking, ['auto', 'bytes', 'json', 'msgpack']],
+      ['json', ['auto', 'bytes', 'msgpack', checking]],
+      ['msgpack', ['bytes', 'json', checking]],
+      ['bytes', ['json', 'msgpack', checking]],
+      ['auto', ['json', checking]],
+    ] as const) {
+      for (const their of theirs) {
+        const { server, client } = await net.pair({
+          server: { serializer },
+          client: { serializer: their },
+        });
+        await client.putMany([evil, evil, evil]);
+        const [message] = await take(server, 1);
+        expect(() => message?.data).toThrow(codec('ERR_CHASKI_CODEC'));
+        expect(message?.bytes.length).toBeGreaterThanOrEqual(evil.length);
+        const batch = await server.getBatch({ max: 1 });
+        expect(() => batch.at(0)).toThrow(codec('ERR_CHASKI_CODEC'));
+        const warned = new Promise<ChaskiError>((resolve) => {
+          server.once('warning', resolve);
+        });
+        const seen: unknown[] = [];
+        server.subscribe((data) => seen.push(data));
+        expect(await warned).toMatchObject({ cause: { code: 'ERR_CHASKI_CODEC' } });
+        expect(seen).toEqual([]);
+      }
+    }
+    expect(asked).toBe(0);
   });
 
   it('are decoded once, when they are first looked at', async () => {

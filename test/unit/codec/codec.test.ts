@@ -64,12 +64,28 @@ describe('codecs', () => {
     expect([back.least, back.one]).toEqual([value.least, 1n]);
   });
 
-  it('decode by the kind that travels, not by their own', () => {
-    const json = codecOf('json').encode({ a: 1 });
-    expect(codecOf('msgpack').decode(Kind.JSON, ...inside(json))).toEqual({ a: 1 });
-    const bytes = codecOf('json').decode(Kind.BYTES, ...inside(Uint8Array.of(9)));
-    expect(bytes).toEqual(Uint8Array.of(9));
-    expect(() => codecOf('auto').decode(Kind.USER, new Uint8Array(1), 0, 1)).toThrow(codecError);
+  it('read only what they write, so no sender chooses who looks at its messages', () => {
+    const user = { encode: () => new Uint8Array(), decode: () => 'mine' };
+    const reads = [
+      ['auto', [Kind.BYTES, Kind.MSGPACK]],
+      ['bytes', [Kind.BYTES]],
+      ['json', [Kind.JSON]],
+      ['msgpack', [Kind.MSGPACK]],
+      [user, [Kind.USER]],
+    ] as const;
+    // Sound in every kind.
+    const payload = Uint8Array.of(0x31);
+    for (const [serializer, kinds] of reads) {
+      const codec = codecOf(serializer);
+      const others = [0, 1, 2, 3, 4, 5, 6, 7].filter((kind) => !kinds.some((own) => own === kind));
+      for (const kind of kinds) codec.decode(kind, ...inside(payload));
+      for (const kind of others) {
+        expect(() => codec.decode(kind, ...inside(payload))).toThrow(codecError);
+      }
+    }
+    expect(() => codecOf(user).decode(Kind.JSON, ...inside(payload))).toThrow(
+      /JSON \(serializer 'json'\).*Give both sides the same serializer/,
+    );
   });
 
   it('give and take views, not copies, with bytes', () => {
