@@ -80,6 +80,10 @@ export interface QueueEvent {
   code?: string
   /** What happened and what to do. */
   message?: string
+  /** Name of the system's error behind it, such as ECONNREFUSED. */
+  system?: string
+  /** What the system was asked to do, such as connect. */
+  call?: string
   /** Numbers of the first and the last message dropped. */
   first?: number
   /** See `first`. */

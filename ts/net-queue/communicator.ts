@@ -154,8 +154,9 @@ export class Communicator<T = unknown>
   /**
    * Resolves when a server listens, or a client has shaken hands with its server.
    *
-   * @throws ChaskiError `ERR_CHASKI_TIMEOUT`, `_NOT_CONNECTED`, `_ADDRESS`, `_PROTOCOL` or what else kept it from opening;
-   * `_CLOSED` when it was closed; `_ABORTED`.
+   * @throws ChaskiError `ERR_CHASKI_NOT_CONNECTED` when no server is there (within `connectTimeoutMs`), `_TIMEOUT` when none
+   * answers, `_ADDRESS` when it cannot listen there or the host name is unknown, `_PROTOCOL` or what else kept it from opening;
+   * `_CLOSED` when it was closed; `_ABORTED`. `cause.code` is the system's word for it, such as `ECONNREFUSED`.
    */
   ready(options?: WaitOptions): Promise<void> {
     return this.#life.ready(options);

@@ -130,15 +130,27 @@ export function notTaken(peer: string, name: string | undefined, code: number): 
       retryable: name === 'ERR_CHASKI_QUEUE_FULL',
     });
   }
-  return fromNative(name, `The native part refused a message with the unknown code ${code}.`);
+  const message = `The native part refused a message with the unknown code ${code}.`;
+  return new ChaskiError('ERR_CHASKI_INTERNAL', message);
 }
 
-/** An error that the addon describes by code and message. */
-export function fromNative(code: string | undefined, message: string | undefined): ChaskiError {
+/** How the addon describes an error. */
+interface NativeFailure {
+  readonly code?: string;
+  readonly message?: string;
+  /** The system's error behind it, and what the system was asked to do. */
+  readonly system?: string;
+  readonly call?: string;
+}
+
+/** An error of the addon; one of the system is its `cause`, as Node describes those. */
+export function fromNative({ code, message, system, call }: NativeFailure): ChaskiError {
   const known: ErrorCode = isErrorCode(code) ? code : 'ERR_CHASKI_INTERNAL';
-  return new ChaskiError(known, message ?? 'The native part gave no reason.', {
-    retryable: known === 'ERR_CHASKI_TIMEOUT' || known === 'ERR_CHASKI_NOT_CONNECTED',
-  });
+  const text = message === undefined ? 'The native part gave no reason.' : sentence(message);
+  const retryable = known === 'ERR_CHASKI_TIMEOUT' || known === 'ERR_CHASKI_NOT_CONNECTED';
+  if (system === undefined) return new ChaskiError(known, text, { retryable });
+  const cause = Object.assign(new Error(`${call} ${system}`), { code: system, syscall: call });
+  return new ChaskiError(known, text, { retryable, cause });
 }
 
 /** A client learns the id of its server when it is connected. */
@@ -148,6 +160,11 @@ function who(peer: string): string {
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Native's texts begin small, as parts of others do. */
+function sentence(text: string): string {
+  return /[.?!]$/u.test(text) ? capital(text) : `${capital(text)}.`;
 }
 
 function show(value: unknown): string {

@@ -130,10 +130,10 @@ export class NativeEvents {
         tell('dropped', peer.id, (event.last ?? 0) - (event.first ?? 0) + 1);
         break;
       case 'warning':
-        tell('warning', fromNative(event.code, event.message));
+        tell('warning', fromNative(event));
         break;
       case 'failed':
-        life.fail(fromNative(event.code, event.message));
+        life.fail(fromNative(event));
         break;
       case 'closed':
         life.end();
@@ -179,8 +179,8 @@ export class NativeEvents {
 }
 
 /** Undefined when the peer left in order. */
-function lossOf({ code, message }: NativeEvent): ChaskiError | undefined {
-  return code === '' ? undefined : fromNative(code, message);
+function lossOf(event: NativeEvent): ChaskiError | undefined {
+  return event.code === '' ? undefined : fromNative(event);
 }
 
 function addressOf({ host, port, path }: NativeEvent): Address {

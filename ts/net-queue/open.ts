@@ -34,8 +34,8 @@ export function create<T = unknown>(
  * const queue = await open({ purpose: 'server', port: 0 });
  * for await (const message of queue) console.log(message.peer, message.data);
  *
- * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_UNSUPPORTED`, `_NATIVE_LOAD`; `_ADDRESS`, `_NOT_CONNECTED`, `_TIMEOUT`,
- * `_PROTOCOL` when it cannot listen or reach its server. Nothing is left open then.
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_UNSUPPORTED`, `_NATIVE_LOAD`, and all of `ready()`: `_ADDRESS`
+ * when it cannot listen there, `_NOT_CONNECTED` when no server is there, `_TIMEOUT`, `_PROTOCOL`. Nothing is left open then.
  */
 export async function open<T = unknown>(options?: OpenOptions<T>): Promise<Communicator<T>>;
 export async function open<T = unknown>(

@@ -126,6 +126,10 @@ pub struct QueueEvent {
     pub code: Option<String>,
     /// What happened and what to do.
     pub message: Option<String>,
+    /// Name of the system's error behind it, such as ECONNREFUSED.
+    pub system: Option<String>,
+    /// What the system was asked to do, such as connect.
+    pub call: Option<String>,
     /// Numbers of the first and the last message dropped.
     pub first: Option<f64>,
     /// See `first`.
@@ -151,6 +155,8 @@ impl From<Event> for QueueEvent {
         let error = |kind: &str, error: wire::Error| Self {
             code: Some(error.code.as_str().into()),
             message: Some(error.message),
+            system: error.system.map(|system| system.name.into()),
+            call: error.system.map(|system| system.call.into()),
             ..of(kind)
         };
         match event {

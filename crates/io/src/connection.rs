@@ -1,8 +1,9 @@
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
-use wire::{Code, Error, Session, Status, Word};
+use wire::{Error, Session, Status, Word};
 
+use crate::failure::broken;
 use crate::socket::Stream;
 
 /// Bytes read from one connection before the others have their turn.
@@ -23,7 +24,7 @@ pub(crate) struct Connection {
     writable: bool,
     half_closed: bool,
     /// Why nothing can be written any more.
-    broken: Option<io::Error>,
+    broken: Option<Error>,
     /// The earliest entry of this connection among the timers.
     pub(crate) scheduled: Option<Instant>,
 }
@@ -160,13 +161,13 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.readable = false;
                     if let Some(error) = self.broken.take() {
-                        return Err(broken(&error));
+                        return Err(error);
                     }
                     // Even if nothing came: the session keeps no memory ready for an empty socket.
                     self.undrained = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(broken("read", &error)),
             }
         }
         if std::mem::take(&mut self.undrained) {
@@ -204,10 +205,10 @@ impl Connection {
                     self.writable = false;
                     self.readable = true;
                     self.read_closed = true;
-                    self.broken = Some(error);
+                    self.broken = Some(broken("write", &error));
                     return Ok(false);
                 }
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(broken("write", &error)),
             }
         }
         Ok(false)
@@ -232,8 +233,4 @@ fn is_hang_up(error: &io::Error) -> bool {
             | io::ErrorKind::NotConnected
             | io::ErrorKind::TimedOut
     )
-}
-
-fn broken(error: &io::Error) -> Error {
-    Error::new(Code::Closed, format!("the connection broke: {error}"))
 }

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use wire::{Code, Dialer, Endpoint, Error};
 
+use crate::failure::cannot_connect;
 use crate::socket::{Place, Stream};
 
 /// An address that does not answer at all is given up after so long.
@@ -67,19 +68,9 @@ impl Dial {
                     };
                     return Ok(());
                 }
-                Err(error) => last = self.unreachable(&error),
+                Err(error) => last = cannot_connect(&self.endpoint, &error),
             }
         }
         Err(last)
-    }
-
-    pub(crate) fn unreachable(&self, why: &dyn std::fmt::Display) -> Error {
-        Error::new(
-            Code::Address,
-            format!(
-                "cannot connect to {}: {why}; is a server listening there?",
-                self.endpoint
-            ),
-        )
     }
 }

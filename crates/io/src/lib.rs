@@ -5,6 +5,7 @@
 
 mod connection;
 mod dial;
+mod failure;
 mod guard;
 mod host;
 mod listener;

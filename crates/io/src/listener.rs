@@ -1,8 +1,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use wire::{Acceptor, Code, Error};
+use wire::{Acceptor, Error};
 
+use crate::failure::cannot_take;
 use crate::guard::guard;
 use crate::socket::{Listener, Stream};
 
@@ -49,11 +50,10 @@ impl Accepting {
                         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
                     ) => {}
                 Err(error) => {
-                    let text = format!(
-                        "a connection could not be accepted: {error}; the listener tries again in {} ms",
-                        REST.as_millis()
-                    );
-                    self.warn(Error::new(Code::Address, text));
+                    let mut warning = cannot_take("accepted", "accept", &error);
+                    let rest = REST.as_millis();
+                    warning.message += &format!("; the listener tries again in {rest} ms");
+                    self.warn(warning);
                     return Accepted {
                         streams,
                         again: Some(now + REST),

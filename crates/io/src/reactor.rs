@@ -7,6 +7,7 @@ use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, Word, closed_by_owner
 
 use crate::connection::{Connection, Served};
 use crate::dial::{Dial, Stage};
+use crate::failure::{cannot_connect, cannot_listen, cannot_take};
 use crate::guard::guard;
 use crate::listener::Accepting;
 use crate::slots::Slots;
@@ -157,8 +158,7 @@ impl Reactor {
                 Err(error) => last = error,
             }
         }
-        let text = format!("cannot listen at {endpoint}: {last}");
-        self.end_listener(token, acceptor, Err(Error::new(Code::Address, text)));
+        self.end_listener(token, acceptor, Err(cannot_listen(endpoint, &last)));
     }
 
     fn end_listener(
@@ -334,10 +334,7 @@ impl Reactor {
             return self.slots.free(token);
         };
         if let Err(error) = registered {
-            accepting.warn(Error::new(
-                Code::Address,
-                format!("a connection could not be watched: {error}"),
-            ));
+            accepting.warn(cannot_take("watched", "epoll_ctl", &error));
             return self.slots.free(token);
         }
         match guard(|| accepting.acceptor.accept(token, now)) {
@@ -442,7 +439,7 @@ impl Reactor {
             }
             Err(error) => {
                 let attempt = if rest.is_empty() {
-                    Err(dial.unreachable(&error))
+                    Err(cannot_connect(&dial.endpoint, &error))
                 } else {
                     dial.attempt(rest, now)
                 };
@@ -459,7 +456,7 @@ impl Reactor {
             let out_of_time = || {
                 Error::new(
                     Code::Timeout,
-                    format!("{} could not be reached in time", dial.endpoint),
+                    format!("cannot connect to {} in time", dial.endpoint),
                 )
             };
             let error = dial.last_error.take().unwrap_or_else(out_of_time);
@@ -468,7 +465,8 @@ impl Reactor {
         match std::mem::replace(&mut dial.stage, Stage::Resolving) {
             Stage::Connecting { rest, .. } => {
                 let attempt = if rest.is_empty() {
-                    Err(dial.unreachable(&"no answer"))
+                    let silence = io::Error::new(io::ErrorKind::TimedOut, "no answer");
+                    Err(cannot_connect(&dial.endpoint, &silence))
                 } else {
                     dial.attempt(rest, now)
                 };
@@ -500,12 +498,8 @@ impl Reactor {
     ) {
         let attempt = attempt.and_then(|()| match &mut dial.stage {
             Stage::Connecting { stream, .. } => {
-                stream.register(&self.registry, token).map_err(|error| {
-                    Error::new(
-                        Code::Address,
-                        format!("a connection could not be watched: {error}"),
-                    )
-                })
+                let registered = stream.register(&self.registry, token);
+                registered.map_err(|error| cannot_connect(&dial.endpoint, &error))
             }
             Stage::Waiting(_) | Stage::Resolving => Ok(()),
         });

@@ -1,8 +1,10 @@
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::thread;
 
-use wire::{Code, Endpoint, Error};
+use wire::{Endpoint, Error};
 
+use crate::failure::cannot_resolve;
 use crate::socket::Place;
 
 /// The places of an endpoint if no name has to be looked up.
@@ -24,31 +26,26 @@ pub(crate) fn in_background(
     endpoint: Endpoint,
     done: impl FnOnce(Result<Vec<Place>, Error>) + Send + 'static,
 ) -> Result<(), Error> {
-    let failed = format!("'{endpoint}' cannot be resolved: no thread");
+    let host = endpoint.to_string();
     thread::Builder::new()
         .name("chaski-resolve".into())
         .spawn(move || done(look_up(&endpoint)))
         .map(drop)
-        .map_err(|error| Error::new(Code::Address, format!("{failed}: {error}")))
+        .map_err(|error| cannot_resolve(&host, &error))
 }
 
 fn look_up(endpoint: &Endpoint) -> Result<Vec<Place>, Error> {
     let Endpoint::Tcp(host, port) = endpoint else {
         return Ok(immediately(endpoint).unwrap_or_default());
     };
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::new(
-            Code::Address,
-            format!("the host name '{host}' cannot be resolved: {why}"),
-        )
-    };
+    let failed = |why| cannot_resolve(host, &why);
     let found: Vec<_> = (host.as_str(), *port)
         .to_socket_addrs()
-        .map_err(|error| failed(&error))?
+        .map_err(failed)?
         .map(Place::Tcp)
         .collect();
     if found.is_empty() {
-        Err(failed(&"it has no address"))
+        Err(failed(io::Error::other("it has no address")))
     } else {
         Ok(found)
     }

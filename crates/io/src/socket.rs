@@ -6,7 +6,7 @@ use mio::{Interest, Registry};
 use wire::Endpoint;
 
 #[cfg(unix)]
-use crate::socket_file::SocketFile;
+use crate::socket_file::{self, SocketFile};
 
 /// A place to connect to or listen at, with its name resolved.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Stream {
         match place {
             Place::Tcp(address) => Ok(Self::Tcp(mio::net::TcpStream::connect(*address)?)),
             #[cfg(unix)]
-            Place::Unix(path) => Ok(Self::Unix(mio::net::UnixStream::connect(path)?)),
+            Place::Unix(path) => socket_file::connect(path).map(Self::Unix),
             #[cfg(not(unix))]
             Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }

@@ -1,5 +1,6 @@
 use std::fs::Metadata;
 use std::io;
+use std::mem::offset_of;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 
@@ -54,21 +55,54 @@ fn is_socket(file: &Metadata) -> bool {
     file.file_type().is_socket()
 }
 
+/// Longest path of a socket file: the system wants a zero behind it.
+const MOST_BYTES: usize =
+    size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path) - 1;
+
+fn check(path: &str) -> io::Result<()> {
+    let length = path.len();
+    if length <= MOST_BYTES {
+        return Ok(());
+    }
+    let text = format!(
+        "the system takes no path over {MOST_BYTES} bytes, and this one has {length}; choose a shorter one, or a relative one"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidFilename, text))
+}
+
+/// Starts to connect to the socket whose file that is.
+pub(crate) fn connect(path: &str) -> io::Result<UnixStream> {
+    check(path)?;
+    UnixStream::connect(path)
+}
+
 fn bind(path: &str) -> io::Result<UnixListener> {
+    check(path)?;
     match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // Connecting to a file of another kind is refused too. Non-blocking: a listener with a full backlog lives.
-            let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| is_socket(&file));
-            let refuses = || {
-                UnixStream::connect(path)
-                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-            };
-            if !is_socket || !refuses() {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
+            make_room(path)?;
             UnixListener::bind(path)
         }
         other => other,
+    }
+}
+
+/// Removes the file that an ended process left at `path`.
+///
+/// # Errors
+/// If it is none of that kind.
+fn make_room(path: &str) -> io::Result<()> {
+    let in_use = |text| Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+    // Connecting to a file of another kind is refused too.
+    if std::fs::symlink_metadata(path).is_ok_and(|file| !is_socket(&file)) {
+        return in_use("a file is there and is no socket; remove it, or choose another path");
+    }
+    // Non-blocking: a listener with a full backlog lives.
+    let answer = UnixStream::connect(path);
+    match answer.map_err(|error| error.kind()) {
+        Err(io::ErrorKind::ConnectionRefused) => std::fs::remove_file(path),
+        // Somebody else was quicker.
+        Err(io::ErrorKind::NotFound) => Ok(()),
+        _ => in_use("a server listens there; choose another path"),
     }
 }

@@ -37,7 +37,10 @@ impl Handshake {
         let seen = self.bytes.get(..self.filled).unwrap_or_default();
         match parse_hello(seen) {
             Ok(HelloParse::Need) => Ok(Progress::Need),
-            Ok(HelloParse::Refused(Refusal(error))) => Err(error),
+            Ok(HelloParse::Refused(Refusal(error))) => Err(Error::new(
+                error.code,
+                format!("the other side refuses: {}", error.message),
+            )),
             Ok(HelloParse::Hello(hello, taken)) => {
                 if let Some(error) = mismatch(&hello, config) {
                     return Ok(Progress::Refuse(Refusal(error)));

@@ -514,7 +514,9 @@ impl wire::Session for Session {
             }
             (_, error) if introduced => Some(Event::Lost(self.peer.index, error)),
             (State::Refused(error, _), _) => Some(Event::Warning(error.clone())),
-            (_, Some(error)) if self.side == Side::Client => Some(Event::Failed(error)),
+            (_, Some(error)) if self.side == Side::Client => {
+                Some(Event::Failed(not_connected(error)))
+            }
             (_, Some(error)) if error != wire::closed_by_owner() => Some(Event::Warning(error)),
             _ => None,
         };
@@ -523,6 +525,15 @@ impl wire::Session for Session {
         }
         self.hub.leave(&self.peer, self.side == Side::Client);
     }
+}
+
+/// To a client that its server has not answered, a connection that ended is one that never was.
+fn not_connected(error: Error) -> Error {
+    if error.code != Code::Closed || error == wire::closed_by_owner() {
+        return error;
+    }
+    let code = Code::NotConnected;
+    Error { code, ..error }
 }
 
 /// Until when the owner waits for the end, if it closes.

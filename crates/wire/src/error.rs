@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Code {
     /// The communicator or the peer has been closed.
     Closed = 1,
-    /// There is no such peer.
+    /// There is no such peer, or no server that answers.
     NotConnected = 2,
     /// A message or a frame is longer than the limit.
     TooLarge = 3,
@@ -19,7 +19,7 @@ pub enum Code {
     InvalidArgument = 6,
     /// A defect of chaski itself.
     Internal = 7,
-    /// An address cannot be resolved, bound or reached.
+    /// An address cannot be, cannot be resolved, or cannot be listened at.
     Address = 8,
     /// A time limit passed.
     Timeout = 9,
@@ -80,6 +80,17 @@ pub struct Error {
     pub code: Code,
     /// What happened, with which values, and what to do.
     pub message: String,
+    /// What the system said, if that led to it.
+    pub system: Option<SystemError>,
+}
+
+/// An error of the operating system, by the names that programs know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemError {
+    /// Such as `ECONNREFUSED`.
+    pub name: &'static str,
+    /// What was asked of the system, such as `connect`.
+    pub call: &'static str,
 }
 
 impl Error {
@@ -88,6 +99,16 @@ impl Error {
         Self {
             code,
             message: message.into(),
+            system: None,
+        }
+    }
+
+    /// The same error, because of what the system said.
+    #[must_use]
+    pub fn caused_by(self, system: SystemError) -> Self {
+        Self {
+            system: Some(system),
+            ..self
         }
     }
 

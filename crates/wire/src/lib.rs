@@ -8,7 +8,7 @@ mod hello;
 mod link;
 mod session;
 
-pub use error::{Code, Error};
+pub use error::{Code, Error, SystemError};
 pub use frame::{
     DATA_LIMIT, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, WORD_BYTES, Word,
     error_frame, parse, words_sum,

@@ -138,9 +138,9 @@ describe.each(worlds)('death of a peer, $name', (world) => {
     await until(() => (server.stats()['heldMessages'] ?? 0) >= 10, 'the inbox is full');
     const [id] = server.peers;
     const lost = event(server, 'lost');
-    const before = server.put('before', id!);
+    const before = server.put(Buffer.from('before'), id!);
     await child.kill();
-    const after = rejection(server.put('after', id!));
+    const after = rejection(server.put(Buffer.from('after'), id!));
     expect((await lost)[1]?.code).toBe('ERR_CHASKI_CLOSED');
     expect((await after).code).toMatch(/^ERR_CHASKI_(CLOSED|NOT_CONNECTED)$/);
     await soon(Promise.allSettled([before]), 'what was put while it lived');

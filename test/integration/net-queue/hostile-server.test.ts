@@ -73,7 +73,7 @@ describe.each(worlds)('a client and a server that misbehaves, $name', (world) =>
   it('gives up one that hangs up during the handshake', async () => {
     const options = await impostor((socket) => socket.end(hello().subarray(0, 20)));
     const error = await rejection(open(options));
-    expect(error.code).toBe('ERR_CHASKI_CLOSED');
+    expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_NOT_CONNECTED', true]);
   });
 
   it('shows the reason of a refusal', async () => {

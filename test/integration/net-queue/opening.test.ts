@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
@@ -56,12 +57,16 @@ describe.each(worlds)('opening, $name', (world) => {
     expect(performance.now() - start).toBeGreaterThan(290);
     expect(patient.closed).toBe(false);
     expect(error).toBeInstanceOf(ChaskiError);
-    expect(error.code).toBe('ERR_CHASKI_ADDRESS');
-    expect(error.message).toContain('cannot connect');
+    expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_NOT_CONNECTED', true]);
+    expect(error.message).toMatch(/^Cannot connect to .*; is a server listening there\?$/);
+    expect(error.cause).toMatchObject({
+      code: world.protocol === Protocol.UNIX ? 'ENOENT' : 'ECONNREFUSED',
+      syscall: 'connect',
+    });
     await closed;
     expect(client.closed).toBe(true);
     const lost = await rejection(put);
-    expect([lost.code, lost.delivered]).toEqual(['ERR_CHASKI_CLOSED', 'no']);
+    expect([lost.code, lost.delivered, lost.cause]).toEqual(['ERR_CHASKI_CLOSED', 'no', error]);
     expect((await rejection(client.get())).code).toBe('ERR_CHASKI_CLOSED');
   });
 
@@ -70,15 +75,20 @@ describe.each(worlds)('opening, $name', (world) => {
     const error = await rejection(
       open({ protocol: world.protocol, runOn: world.host, ...place, connectTimeoutMs: 100 }),
     );
-    expect(error.code).toBe('ERR_CHASKI_ADDRESS');
+    expect(error.code).toBe('ERR_CHASKI_NOT_CONNECTED');
   });
 
   it('refuses a place where somebody listens already, and harms nobody there', async () => {
     const { server, client } = await net.pair();
     const place = server.address() as { port: number } | { path: string };
     const error = await rejection(open({ ...net.serverOptions(), ...place }));
-    expect(error.code).toBe('ERR_CHASKI_ADDRESS');
-    expect(error.message).toContain('port' in place ? String(place.port) : place.path);
+    expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_ADDRESS', false]);
+    expect(error.message).toBe(
+      'port' in place
+        ? `Cannot listen at 127.0.0.1:${place.port}: the port is in use; choose another port, or 0 for any.`
+        : `Cannot listen at ${place.path}: a server listens there; choose another path.`,
+    );
+    expect(error.cause).toMatchObject({ code: 'EADDRINUSE', syscall: 'listen' });
     await client.put('still here');
     expect(await values(server, 1)).toEqual(['still here']);
     await net.client(server);
@@ -247,6 +257,7 @@ describe.each(tcpWorlds)('opening over TCP, $name', (world) => {
     );
     expect(error.code).toBe('ERR_CHASKI_ADDRESS');
     expect(error.message).toContain('no-such-host.invalid');
+    expect(error.cause).toMatchObject({ code: 'ENOTFOUND', syscall: 'getaddrinfo' });
   });
 
   it('listens on IPv6 where it is asked to', async () => {
@@ -292,10 +303,36 @@ describe.each(worlds.filter(({ protocol }) => protocol === Protocol.UNIX))(
       expect(existsSync(path)).toBe(false);
     });
 
-    it('refuses a path in a folder that does not exist, and a path that is too long', async () => {
-      for (const path of [`${net.path()}/not/there.sock`, `/tmp/${'x'.repeat(200)}.sock`]) {
-        const error = await rejection(open(net.serverOptions({ path })));
-        expect(error.code).toBe('ERR_CHASKI_ADDRESS');
+    it('refuses a path in a folder that does not exist', async () => {
+      const path = `${net.path()}/not/there.sock`;
+      const error = await rejection(open(net.serverOptions({ path })));
+      expect(error.code).toBe('ERR_CHASKI_ADDRESS');
+      expect(error.cause).toMatchObject({ code: 'ENOENT', syscall: 'listen' });
+    });
+
+    it('leaves a file that is no socket alone, and says what is in the way', async () => {
+      const path = net.path();
+      await writeFile(path, 'precious');
+      const error = await rejection(open(net.serverOptions({ path })));
+      expect(error.code).toBe('ERR_CHASKI_ADDRESS');
+      expect(error.message).toBe(
+        `Cannot listen at ${path}: a file is there and is no socket; remove it, or choose another path.`,
+      );
+      expect(await readFile(path, 'utf8')).toBe('precious');
+      await rm(path);
+    });
+
+    it('takes a path as long as the system does, and says the limit of a longer one', async () => {
+      const limit = process.platform === 'linux' ? 107 : 103;
+      const path = net.path().padEnd(limit, 'x');
+      const server = await net.server({ path });
+      await net.client(server);
+      const tooLong = { ...net.serverOptions(), path: `${path}x` };
+      for (const purpose of ['server', 'client'] as const) {
+        const error = await rejection(open({ ...tooLong, purpose, connectTimeoutMs: 100 }));
+        expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_ADDRESS', false]);
+        expect(error.message).toContain(`over ${limit} bytes`);
+        expect(error.cause).toMatchObject({ code: 'ENAMETOOLONG' });
       }
     });
   },

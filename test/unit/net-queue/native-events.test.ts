@@ -6,7 +6,7 @@ import type { EventTargets } from '../../../ts/net-queue/native-events.ts';
 
 describe('the events of native', () => {
   it('are all told, also when a defect makes telling one of them throw', async () => {
-    const coming: NativeEvent[] = ['first', 'second', 'third'].map((message) => ({
+    const coming: NativeEvent[] = ['one', 'two', 'three'].map((message) => ({
       kind: 'warning',
       code: 'ERR_CHASKI_TIMEOUT',
       message,
@@ -18,7 +18,7 @@ describe('the events of native', () => {
       peers: { byNumber: () => undefined },
       tell: (_: string, error: Error) => {
         told.push(error.message);
-        if (error.message === 'first') throw new Error('a defect');
+        if (error.message === 'One.') throw new Error('a defect');
       },
     };
     const events = new NativeEvents(
@@ -29,10 +29,10 @@ describe('the events of native', () => {
     events.read();
     expect(events.tell).toThrow('a defect');
     await new Promise(setImmediate);
-    expect(told).toEqual(['first', 'second', 'third']);
-    coming.push({ kind: 'warning', code: 'ERR_CHASKI_TIMEOUT', message: 'fourth' });
+    expect(told).toEqual(['One.', 'Two.', 'Three.']);
+    coming.push({ kind: 'warning', code: 'ERR_CHASKI_TIMEOUT', message: 'four' });
     events.read();
     events.tell();
-    expect(told.at(-1)).toBe('fourth');
+    expect(told.at(-1)).toBe('Four.');
   });
 });

@@ -76,7 +76,7 @@ fn a_refused_port_is_tried_again_until_somebody_listens() {
             dialing
                 .failures()
                 .iter()
-                .all(|error| error.code == Code::Address)
+                .all(|error| error.code == Code::NotConnected)
         );
     }
 }

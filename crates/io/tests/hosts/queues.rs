@@ -199,7 +199,7 @@ fn a_client_waits_for_its_server_and_gives_up_in_time() {
         );
         client.until("it gives up", Owner::is_closed);
         assert!(
-            matches!(client.errors()[..], [Event::Failed(error)] if error.code == Code::Address)
+            matches!(client.errors()[..], [Event::Failed(error)] if error.code == Code::NotConnected)
         );
     }
 }

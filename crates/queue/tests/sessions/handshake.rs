@@ -305,6 +305,27 @@ fn a_peer_that_hangs_up_before_its_hello_is_a_warning() {
 }
 
 #[test]
+fn to_a_client_a_server_that_hangs_up_before_its_hello_is_none() {
+    for broken in [false, true] {
+        let mut world = World::new();
+        let client = world.client(config(2));
+        world.nodes[client].put(0, &[b"never sent"]).unwrap();
+        let (near, far) = world.connect_client(client);
+        world.send(far, &hello(1).encode()[..30]);
+        world.settle();
+        if broken {
+            let error = wire::Error::new(Code::Closed, "the connection broke");
+            world.break_off(near, Err(error));
+        } else {
+            world.shut_down(far);
+        }
+        world.settle();
+        assert_eq!(errors(&world, client), [('F', Code::NotConnected)]);
+        world.nodes[client].assert_ended_well();
+    }
+}
+
+#[test]
 fn one_connection_too_many_is_turned_away() {
     let mut world = World::new();
     let server = world.server(Config {
@@ -420,7 +441,7 @@ fn a_dial_is_tried_again_after_pauses_that_grow_until_the_connect_timeout() {
     assert!((8..20).contains(&attempts.len()), "{}", attempts.len());
     assert!(attempts[0] - start <= Duration::from_millis(10));
     world.settle();
-    assert_eq!(errors(&world, client), [('F', Code::Address)]);
+    assert_eq!(errors(&world, client), [('F', Code::NotConnected)]);
     world.nodes[client].assert_ended_well();
 }
 

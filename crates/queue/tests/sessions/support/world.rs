@@ -137,7 +137,7 @@ impl World {
 
     /// The client's dial fails. The time of its next attempt; `None`: it gave up.
     pub(crate) fn refuse_dial(&mut self, client: usize) -> Option<Instant> {
-        let error = Error::new(wire::Code::Address, "refused");
+        let error = Error::new(wire::Code::NotConnected, "refused");
         let Root::Dialing(dialer) = &mut self.nodes[client].root else {
             panic!("not dialing")
         };
