@@ -186,14 +186,15 @@ export class Communicator<T = unknown>
   put(data: T | Stream, ...peers: string[]): PutResult;
   put(data: T | Stream, options: PutOptions): PutResult;
   put(data: T | Stream, peer?: string | PutOptions): PutResult {
-    if (peer === undefined) {
+    // A peer that is undefined is a mistake of the caller, and must not send to all what was meant for one.
+    if (arguments.length === 1) {
       const { only } = this.#peers;
       if (only !== undefined) return this.#sender.put(only, data);
       return this.#sender.putEach(this.#peers.everyone, [], data);
     }
     if (arguments.length === 2) {
       if (typeof peer === 'object') return this.#putTo(peer, data);
-      const known = this.#peers.liveById(peer);
+      const known = peer === undefined ? undefined : this.#peers.liveById(peer);
       if (known !== undefined) return this.#sender.put(known, data);
     }
     // `arguments`, because rest parameters would cost an array on every put.
@@ -213,7 +214,7 @@ export class Communicator<T = unknown>
   putMany(messages: Iterable<T | Stream> | Packed, ...peers: string[]): PutResult {
     const packed = isPacked(messages);
     if (!packed && !isList(messages)) {
-      throw invalid('messages', messages, 'an iterable of messages, or { data, lengths }');
+      throw invalid('messages', messages, severalMessages);
     }
     const [found, unknown] = this.#found(peers.length === 0 ? undefined : peers);
     if (unknown[0] !== undefined) return this.#sender.refused(unknown[0]);
@@ -461,6 +462,9 @@ export class Communicator<T = unknown>
     }
   };
 }
+
+const severalMessages =
+  'an array or another iterable object of messages, or { data, lengths }; one message, also text or bytes, is for put()';
 
 function isList(messages: unknown): messages is Iterable<unknown> {
   return (

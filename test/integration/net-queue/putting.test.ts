@@ -117,6 +117,35 @@ describe.each(worlds)('putting, $name', (world) => {
     expect(await values(client, 1)).toEqual(['to both']);
   });
 
+  it('refuses a peer that is undefined, instead of putting to all', async () => {
+    const { server, client } = await net.pair();
+    const nobody = undefined as unknown as string;
+    const secret = 'for one alone';
+    for (const put of [
+      () => server.put(secret, nobody),
+      () => server.put(secret, nobody, client.id),
+      () => server.put(secret, client.id, nobody),
+      () => server.put(new Uint8Array(8), nobody),
+      () => server.putMany([secret], nobody),
+      () => server.trySend(secret, nobody),
+    ]) {
+      expect(put).toThrow(
+        expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }) as Error,
+      );
+    }
+    await server.put('for all');
+    expect(await values(client, 1)).toEqual(['for all']);
+  });
+
+  it('says what to do with one text or bytes that are given as many messages', async () => {
+    const { client } = await net.pair();
+    for (const one of ['text', new Uint8Array(4)]) {
+      expect(() => client.putMany(one as never)).toThrow(
+        /one message, also text or bytes, is for put\(\)/u,
+      );
+    }
+  });
+
   it('rejects a put of a server that has no peers', async () => {
     const server = await net.server();
     const error = await rejection(server.put('anybody?'));
