@@ -28,18 +28,37 @@ export function asBytes(value: unknown): Uint8Array | undefined {
  */
 export function isLost(bytes: Uint8Array): boolean {
   // Not `length`: optimized code of V8 11 (Node 20) that has seen a resizable buffer reads the old one of detached memory.
-  if (bytes.byteLength > 0) return false;
+  if (lengthOf(bytes) > 0) return false;
   try {
-    bytes.at(0);
+    Uint8Array.prototype.at.call(bytes, 0);
     return false;
   } catch {
     return true;
   }
 }
 
+/** How many bytes `bytes` is long, whatever its owner lets its properties say: what is counted is what is sent. */
+export function lengthOf(bytes: Uint8Array | Uint32Array): number {
+  return byteLength.call(bytes) as number;
+}
+
+/**
+ * The bytes of `bytes` in a view of its own, whose properties nobody has changed.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for memory that was taken away.
+ */
+export function plain(bytes: Uint8Array | Uint32Array): Uint8Array {
+  const memory = buffer.call(bytes) as ArrayBufferLike;
+  try {
+    return new Uint8Array(memory, byteOffset.call(bytes) as number, lengthOf(bytes));
+  } catch {
+    throw lostMemory();
+  }
+}
+
 /** `bytes`, or a copy when other threads could write to it meanwhile. */
 export function unshared(bytes: Uint8Array): Uint8Array {
-  return types.isSharedArrayBuffer(bytes.buffer) ? new Uint8Array(bytes) : bytes;
+  return types.isSharedArrayBuffer(buffer.call(bytes)) ? new Uint8Array(bytes) : bytes;
 }
 
 export function lostMemory(): ChaskiError {
@@ -48,4 +67,15 @@ export function lostMemory(): ChaskiError {
     'The memory of this message is detached or was shrunk under its view: it was transferred or resized before it was put. ' +
       'Put first, transfer afterwards.',
   );
+}
+
+const byteLength: () => unknown = getter('byteLength');
+const byteOffset: () => unknown = getter('byteOffset');
+const buffer: () => unknown = getter('buffer');
+
+/** A getter that all typed arrays have, and that no property of one of them can hide. */
+function getter(name: string): () => unknown {
+  const typed = Object.getPrototypeOf(Uint8Array.prototype) as object;
+  // oxlint-disable-next-line typescript/unbound-method -- it is bound to what is asked, at each call.
+  return Object.getOwnPropertyDescriptor(typed, name)?.get as () => unknown;
 }

@@ -52,7 +52,9 @@ export class Handover {
     const slab = this.#slab;
     if (
       slab.quick !== peer ||
-      length === 0 ||
+      // An owner can give his view any property `length`, but no elements: cheaper here than `lengthOf`.
+      data[length - 1] === undefined ||
+      data[length] !== undefined ||
       length > peer.longestGathered ||
       peer.sentSeq >= peer.seqMark ||
       !slab.fits(length)
@@ -90,10 +92,10 @@ export class Handover {
   }
 
   /** Takes a message; its bytes are copied. */
-  hand(target: Target, { bytes, kind }: Payload): Refusals | undefined {
+  hand(target: Target, payload: Payload): Refusals | undefined {
     const slab = this.#slab;
-    const { length } = bytes;
-    if (length > longestCopied) return this.#handLong(target, bytes, kind);
+    const { bytes, length, kind } = payload;
+    if (length > longestCopied) return this.#handLong(target, payload);
     if (slab.target !== target || !slab.fits(length)) this.flush();
     if (slab.count === 0) {
       slab.target = target;
@@ -112,7 +114,8 @@ export class Handover {
   give(target: Target, bytes: Uint8Array): Refusals | undefined {
     const lent = take(bytes);
     const { length } = lent;
-    if (length <= longestCopied) return this.hand(target, { bytes: lent, kind: Kind.BYTES });
+    if (length <= longestCopied)
+      return this.hand(target, { bytes: lent, length, kind: Kind.BYTES });
     const word = (Kind.BYTES << kindShift) | length;
     return this.#handAlone(target, length, (peer) =>
       this.#native.queuePutLent(this.#handle, peer.number, lent, word),
@@ -166,9 +169,8 @@ export class Handover {
     this.#host.onShared(peer);
   }
 
-  #handLong(target: Target, bytes: Uint8Array, kind: number): Refusals | undefined {
+  #handLong(target: Target, { bytes, length, kind }: Payload): Refusals | undefined {
     const payload = unshared(bytes);
-    const { length } = payload;
     this.#single[0] = (kind << kindShift) | length;
     return this.#handAlone(target, length, (peer) =>
       this.#native.queuePut(this.#handle, peer.number, payload, length, this.#single, 1),

@@ -1,5 +1,5 @@
 // Many messages in one piece of memory, checked before anything of it is counted or sent.
-import { isLost, lostMemory, unshared } from '../codec/index.ts';
+import { isLost, lostMemory, plain, unshared } from '../codec/index.ts';
 import { invalid, tooLarge } from './failures.ts';
 import type { Packed } from './types.ts';
 
@@ -30,7 +30,7 @@ export interface Checked {
 export function checkPacked({ data, lengths }: Packed, most: number): Checked {
   if (!(data instanceof Uint8Array)) throw invalid('data', data, 'a Uint8Array');
   if (isLost(data)) throw lostMemory();
-  const bytes = unshared(data);
+  const bytes = unshared(plain(data));
   if (typeof lengths === 'number') {
     const count = bytes.length / lengths;
     if (!Number.isInteger(lengths) || lengths < 1 || !Number.isInteger(count)) {
@@ -47,9 +47,10 @@ export function checkPacked({ data, lengths }: Packed, most: number): Checked {
     throw invalid('lengths', lengths, 'a Uint32Array, or one length for all');
   }
   // Native reads what was checked, also when another thread writes to it.
-  const words = unshared32(lengths);
+  const { buffer, byteOffset, byteLength } = unshared(plain(lengths));
+  const count = byteLength / Uint32Array.BYTES_PER_ELEMENT;
+  const words = new Uint32Array(buffer, byteOffset, count);
   let sum = 0;
-  const count = words.byteLength / Uint32Array.BYTES_PER_ELEMENT;
   for (let i = 0; i < count; i += 1) {
     const length = words[i] as number;
     if (length > most) throw tooLarge(length, most);
@@ -63,8 +64,4 @@ export function checkPacked({ data, lengths }: Packed, most: number): Checked {
     );
   }
   return { data: bytes, count, words };
-}
-
-function unshared32(words: Uint32Array): Uint32Array {
-  return words.buffer instanceof SharedArrayBuffer ? new Uint32Array(words) : words;
 }

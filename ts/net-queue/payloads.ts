@@ -1,5 +1,5 @@
 // What users put, as payloads: encoded, or taken as the bytes that it is.
-import { asBytes, isLost, Kind, lostMemory } from '../codec/index.ts';
+import { asBytes, isLost, Kind, lengthOf, lostMemory } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { ChaskiError } from '../errors.ts';
 import { Stream } from '../shared/stream.ts';
@@ -9,6 +9,7 @@ import { transferable } from './transfer.ts';
 /** Bytes and kind of one message. Valid until the next one is encoded. */
 export interface Payload {
   readonly bytes: Uint8Array;
+  readonly length: number;
   readonly kind: number;
 }
 
@@ -34,14 +35,14 @@ export class Payloads {
       const bytes = asBytes(data);
       if (bytes !== undefined) {
         if (isLost(bytes)) throw lostMemory();
-        return { bytes, kind: Kind.BYTES };
+        return payload(bytes, Kind.BYTES);
       }
-      if (data instanceof Stream) return { bytes: bytesOf(data), kind: Kind.BYTES };
+      if (data instanceof Stream) return payload(bytesOf(data), Kind.BYTES);
     } else if (data instanceof Stream && codec.kind !== Kind.USER) {
       if (codec.kind === Kind.JSON) throw noJson();
-      return { bytes: codec.encode(bytesOf(data)), kind: codec.kind };
+      return payload(codec.encode(bytesOf(data)), codec.kind);
     }
-    return { bytes: codec.encode(data), kind: codec.kind };
+    return payload(codec.encode(data), codec.kind);
   }
 
   /**
@@ -53,6 +54,10 @@ export class Payloads {
     if (this.raw) return transferable(data);
     throw invalid('transfer', true, "left out: it needs serializer 'auto' or 'bytes'");
   }
+}
+
+function payload(bytes: Uint8Array, kind: number): Payload {
+  return { bytes, length: lengthOf(bytes), kind };
 }
 
 /** Not copied when they are one chunk. */

@@ -1,5 +1,6 @@
 // Where the small messages of a turn are gathered, so that one call hands them to native.
 import { kindShift } from '../binding/index.ts';
+import { lengthOf } from '../codec/index.ts';
 import type { Peer, Target } from './peer.ts';
 import type { SharedPut } from './shared-put.ts';
 
@@ -30,7 +31,7 @@ export class SendSlab {
   add(payload: Uint8Array, length: number, kind: number): void {
     const at = this.used;
     if (length < 16) {
-      if (payload.byteLength !== length) throw new TypeError('The memory is detached.');
+      if (lengthOf(payload) !== length) throw new TypeError('The memory is detached.');
       const { bytes } = this;
       for (let i = 0; i < length; i += 1) bytes[at + i] = payload[i] as number;
     } else {

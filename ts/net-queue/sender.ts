@@ -1,6 +1,7 @@
 // Puts of a communicator: who gets them, which are refused, and what becomes of the others. `payloads` encodes, `backlog` says how
 // much may be put, `handover` brings it to native, and `ack-watch` learns of acknowledgements.
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import { lengthOf } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { AckWatch } from './ack-watch.ts';
 import { Backlog } from './backlog.ts';
@@ -100,7 +101,7 @@ export class Sender implements Watch {
   put(peer: Peer, data: unknown): PutResult {
     if (this.#handover.gather(peer, data)) return this.#result(peer);
     const payload = this.#payloads.of(data);
-    const refused = this.#refuse(peer, payload.bytes.length, 1);
+    const refused = this.#refuse(peer, payload.length, 1);
     if (refused !== undefined) return refused;
     const code = this.#handover.hand(peer.target, payload)?.get(peer);
     return code === undefined ? this.#result(peer) : this.#refusedBy(peer, code);
@@ -110,7 +111,7 @@ export class Sender implements Watch {
   putEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     const payload = this.#payloads.of(data);
-    return this.#toEach(peers, unknown, payload.bytes.length, (target) =>
+    return this.#toEach(peers, unknown, payload.length, (target) =>
       this.#handover.hand(target, payload),
     );
   }
@@ -119,7 +120,7 @@ export class Sender implements Watch {
   giveEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     const bytes = this.#payloads.transferable(data);
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
-    return this.#toEach(peers, unknown, bytes.length, (target) =>
+    return this.#toEach(peers, unknown, lengthOf(bytes), (target) =>
       this.#handover.give(target, bytes),
     );
   }
@@ -151,14 +152,16 @@ export class Sender implements Watch {
   tryPut(peers: readonly Peer[], data: unknown): boolean {
     if (!this.#haveRoom(peers)) return false;
     const payload = this.#payloads.of(data);
-    this.#checkLength(peers, payload.bytes.length);
+    this.#checkLength(peers, payload.length);
+    // Encoding may have run code of the user, which can put or close.
+    if (!this.#haveRoom(peers)) return false;
     return this.#handover.hand(this.#targetOf(peers), payload) === undefined;
   }
 
   /** The same for bytes whose memory is given away; it is taken only when all peers take the message. */
   tryGive(peers: readonly Peer[], data: unknown): boolean {
     const bytes = this.#payloads.transferable(data);
-    this.#checkLength(peers, bytes.length);
+    this.#checkLength(peers, lengthOf(bytes));
     return this.#haveRoom(peers) && this.#handover.give(this.#targetOf(peers), bytes) === undefined;
   }
 
@@ -329,12 +332,14 @@ export class Sender implements Watch {
     this.#scheduled = false;
     this.flush();
     this.#acks.arm();
-    for (const peer of this.#refusing) {
+    const refusing = [...this.#refusing];
+    // First: whoever is told may put, and be refused again.
+    this.#refusing.clear();
+    for (const peer of refusing) {
       const count = peer.refused;
       peer.refused = 0;
       this.#host.onRefused(peer, count);
     }
-    this.#refusing.clear();
   };
 
   #targetOf(peers: readonly Peer[]): Target {

@@ -212,6 +212,28 @@ describe.each(worlds)('closing, $name', (world) => {
     expect(await values(server, 1)).toEqual(['still open']);
   });
 
+  it('by the serializer of a trySend() is seen by it, and what was put before arrives', async () => {
+    const { server, client } = await net.pair<string>({
+      server: { serializer: text },
+      client: {
+        serializer: {
+          ...text,
+          encode: (value: unknown): Uint8Array => {
+            if (value === 'close') void client.close();
+            if (value === 'by force') void client.close({ force: true });
+            return text.encode(value);
+          },
+        },
+      },
+    });
+    const put = client.put('before');
+    expect(client.trySend('close')).toBe(false);
+    await soon(put, 'what was put before');
+    expect(client.trySend('by force')).toBe(false);
+    await soon(client.close(), 'the close');
+    expect(await values(server, 1)).toEqual(['before']);
+  });
+
   it('is done by `await using`', async () => {
     const server = await net.server();
     let inside: Communicator;
@@ -235,3 +257,8 @@ describe.each(worlds)('closing, $name', (world) => {
     expect(Object.keys(server.stats())).toEqual(Object.keys(before));
   });
 });
+
+const text = {
+  encode: (value: unknown): Uint8Array => Buffer.from(String(value)),
+  decode: (bytes: Uint8Array): string => Buffer.from(bytes).toString(),
+};

@@ -239,6 +239,22 @@ describe.each(worlds)('a full queue, $name', (world) => {
     expect(server.tryGet()).toBeUndefined();
   });
 
+  it("with onFull 'drop-newest' counts what is put by who is told, too", async () => {
+    const { client, dropped } = await full('drop-newest');
+    let refused = 0;
+    const put = (): void => {
+      client.put(numbered(0, length)).catch(() => (refused += 1));
+    };
+    client.on('dropped', () => {
+      if (dropped.length < 4) for (let i = 0; i < 5; i += 1) put();
+    });
+    for (let i = 0; i < 10; i += 1) put();
+    await until(() => dropped.length === 4, 'four events');
+    await turn(5);
+    expect(dropped).toEqual([10, 5, 5, 5]);
+    expect(refused).toBe(25);
+  });
+
   it("with onFull 'drop-oldest' keeps the newest, and tells which puts were dropped", async () => {
     const { server, client, sent, dropped } = await full('drop-oldest');
     const extra = 500;

@@ -233,4 +233,38 @@ describe.each(tcpWorlds)('values, $name', (world) => {
     await client.putMany({ data, lengths: 5 });
     expect((await take(server, 2)).map(({ seq }) => seq)).toEqual([1, 2]);
   });
+
+  it('go as long as they are, whatever their properties say', async () => {
+    const { server, client } = await net.pair<Uint8Array>();
+    const lying = (length: number, said: number): Uint8Array => {
+      const bytes = new Uint8Array(length).fill(7);
+      for (const name of ['length', 'byteLength']) {
+        Object.defineProperty(bytes, name, { value: said });
+      }
+      return bytes;
+    };
+    // What others put stays with them.
+    void client.put(new Uint8Array(60_000).fill(1));
+    for (const length of [5, 40, 5000, 100_000]) {
+      for (const said of [NaN, 0, 1, 10_000, 1e6]) {
+        void client.put(new Uint8Array(1).fill(2));
+        await client.put(lying(length, said));
+        expect(client.trySend(lying(length, said))).toBe(true);
+        await client.putMany({ data: lying(length, said), lengths: length });
+      }
+    }
+    const last = client.put(new Uint8Array(0));
+    await server.get();
+    let count = 0;
+    let bytes = 0;
+    for await (const { data } of server) {
+      if (data.length === 0) break;
+      if (data[0] === 2) continue;
+      expect(data.every((byte) => byte === 7)).toBe(true);
+      count += 1;
+      bytes += data.length;
+    }
+    await last;
+    expect([count, bytes]).toEqual([4 * 5 * 3, 5 * 3 * (5 + 40 + 5000 + 100_000)]);
+  });
 });

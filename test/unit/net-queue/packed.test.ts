@@ -1,0 +1,44 @@
+import { runInNewContext } from 'node:vm';
+
+import { describe, expect, it } from 'vitest';
+
+import { checkPacked } from '../../../ts/net-queue/packed.ts';
+
+describe('packed messages', () => {
+  it('are copied before they are checked when other threads can write to them, of whatever realm', () => {
+    for (const memory of [
+      new SharedArrayBuffer(8),
+      runInNewContext('new SharedArrayBuffer(8)') as SharedArrayBuffer,
+    ]) {
+      const data = new Uint8Array(memory, 0, 4);
+      const lengths = new Uint32Array(memory, 4, 1);
+      data.fill(9);
+      lengths[0] = 4;
+      const checked = checkPacked({ data, lengths }, 1000);
+      data.fill(1);
+      lengths[0] = 1;
+      expect(checked).toEqual({
+        data: new Uint8Array(4).fill(9),
+        count: 1,
+        words: Uint32Array.of(4),
+      });
+    }
+  });
+
+  it('are counted as they are, whatever the properties of their memory say', () => {
+    const lengths = Uint32Array.of(2, 3);
+    Object.defineProperty(lengths, 'byteLength', { value: NaN });
+    const data = new Uint8Array(5);
+    Object.defineProperty(data, 'length', { value: 500 });
+    expect(checkPacked({ data, lengths }, 1000)).toMatchObject({ count: 2 });
+    expect(() => checkPacked({ data, lengths: 500 }, 1000)).toThrow('the 5 bytes of data');
+  });
+
+  it('are refused when the memory of their lengths was taken away', () => {
+    const lengths = Uint32Array.of(5);
+    structuredClone(lengths, { transfer: [lengths.buffer] });
+    expect(() => checkPacked({ data: new Uint8Array(5), lengths }, 1000)).toThrow(
+      expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }),
+    );
+  });
+});
