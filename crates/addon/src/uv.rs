@@ -93,7 +93,7 @@ impl IdleTime {
         })
     }
 
-    /// In all; zero where it is not measured.
+    /// In all; always zero where the owner of the loop has not asked libuv to measure it.
     ///
     /// # Safety
     /// The environment must not have ended.

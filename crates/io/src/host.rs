@@ -219,8 +219,8 @@ impl Host {
         }
     }
 
-    /// How to learn how long the event loop has been idle in all, from any thread until [`stop`](Self::stop); zero: nobody
-    /// knows. Without it the reactor is never lent (loop host).
+    /// How to learn how long the event loop has been idle in all, from any thread until [`stop`](Self::stop). Without it the
+    /// reactor is never lent (loop host).
     pub fn measure_idle_with(&self, idle: impl Fn() -> Duration + Send + Sync + 'static) {
         // A second one would say the same.
         let _again = self.shared.idle.set(Box::new(idle));
@@ -410,8 +410,7 @@ impl Shared {
     /// How long the event loop has been idle in all, if that can be known.
     #[cfg(unix)]
     pub(crate) fn idle(&self) -> Option<Duration> {
-        let idle = self.idle.get().map(|idle| idle());
-        idle.filter(|idle| !idle.is_zero())
+        self.idle.get().map(|idle| idle())
     }
 
     /// How long the reactor was at work since this was last asked.
@@ -445,8 +444,9 @@ impl Shared {
         }
     }
 
-    /// Waits, at most for `most`, and serves what there is. For the one thread that runs the reactor.
-    pub(crate) fn run_once(self: &Arc<Self>, most: Option<Duration>) {
+    /// Waits, at most for `most`, and serves what there is; whether something happened. For the one thread that runs
+    /// the reactor.
+    pub(crate) fn run_once(self: &Arc<Self>, most: Option<Duration>) -> bool {
         self.asleep.store(true, Ordering::SeqCst);
         let rest = if self.has_dirty.load(Ordering::SeqCst) {
             Some(Duration::ZERO)
@@ -458,7 +458,7 @@ impl Shared {
         let mut poll = lock(&self.poll);
         self.poll_and_serve(&mut poll, rest, || {
             self.asleep.store(false, Ordering::SeqCst)
-        });
+        })
     }
 
     /// When the reactor has to be run at the latest; `None`: when something happens. The calling thread sleeps until then,
@@ -500,7 +500,7 @@ impl Shared {
         (poll, events): &mut (Poll, Events),
         rest: Option<Duration>,
         awake: impl FnOnce(),
-    ) {
+    ) -> bool {
         // Interrupted by a signal, or no memory in the kernel: either way there is nothing to serve, and the next round asks again.
         let polled = poll.poll(events, rest);
         awake();
@@ -537,6 +537,7 @@ impl Shared {
         if self.kind == Kind::Loop {
             self.worked_since(now);
         }
+        !events.is_empty()
     }
 
     #[cfg(unix)]

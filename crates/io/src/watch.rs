@@ -62,10 +62,16 @@ fn watch_while_busy(shared: &Arc<Shared>) {
 /// Runs the reactor until the event loop could do it alone.
 fn run_for_loop(shared: &Arc<Shared>) {
     let mut load = Load::start(shared);
+    let (mut rest, mut happened) = (Some(PATIENCE), false);
     while !shared.is_stopped() {
-        shared.run_once(Some(PATIENCE));
-        if load.since.elapsed() >= PATIENCE && load.measure(shared).is_light() {
-            return shared.give_back();
+        happened |= shared.run_once(rest);
+        if load.since.elapsed() >= PATIENCE {
+            if load.measure(shared).is_light() {
+                return shared.give_back();
+            }
+            // Until something happens, nothing changes that would have to be measured.
+            rest = happened.then_some(PATIENCE);
+            happened = false;
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use io::Kind;
-
 use crate::support::{Dialing, Ends, Listening, Running, eventually};
 
 /// How often the reactor ran while this thread slept.
@@ -15,7 +13,7 @@ fn turns_during(running: &Running, time: Duration) -> u64 {
 
 #[test]
 fn an_idle_host_does_not_run() {
-    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -37,7 +35,7 @@ fn an_idle_host_does_not_run() {
 
 #[test]
 fn a_far_deadline_costs_nothing_until_it_comes() {
-    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -54,7 +52,7 @@ fn a_far_deadline_costs_nothing_until_it_comes() {
 
 #[test]
 fn a_deadline_fires_once_and_not_before_its_time() {
-    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -73,7 +71,7 @@ fn a_deadline_fires_once_and_not_before_its_time() {
 
 #[test]
 fn a_deadline_that_moves_is_seen_at_its_new_time() {
-    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -100,7 +98,7 @@ fn a_deadline_that_moves_is_seen_at_its_new_time() {
 
 #[test]
 fn deadlines_that_move_forth_and_back_leave_no_work_behind() {
-    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
+    for running in Running::each() {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());

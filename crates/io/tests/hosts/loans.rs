@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use io::Kind;
 
@@ -13,7 +12,6 @@ use crate::support::{Dialing, Ends, Listening, Running, eventually};
 #[test]
 fn an_event_loop_whose_idle_time_is_unknown_keeps_the_reactor() {
     let running = Running::start(Kind::Loop);
-    running.host.measure_idle_with(|| Duration::ZERO);
     let listening = Listening::local(&running.host, Ends::Count);
     let mut stream = TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
     for _ in 0..4000 {

@@ -76,8 +76,7 @@ impl Running {
     /// The same, for as long as that is set.
     pub(crate) fn lent_while(busy: Arc<AtomicBool>) -> Self {
         let running = Self::start(Kind::Loop);
-        let started = Instant::now();
-        let idle_since = Mutex::new((Duration::from_nanos(1), started));
+        let idle_since = Mutex::new((Duration::ZERO, Instant::now()));
         running.host.measure_idle_with(move || {
             let (idle, before) = &mut *idle_since.lock().unwrap();
             if !busy.load(Ordering::SeqCst) {
