@@ -72,6 +72,7 @@ describe('the tables of the README', () => {
     })();
     const known = /There are (.*)\./.exec(message)?.[1]?.split(', ') ?? [];
     const seeds = ['netloc', 'connection', 'serialization', 'security', 'workers'];
+    for (const seed of seeds) expect(section('Options')).toContain(`\`${seed}\``);
     const names = new Set(told.map(([name]) => name.split('.')[0]));
     expect(new Set(known.filter((name) => !seeds.includes(name)))).toEqual(names);
   });

@@ -95,7 +95,7 @@ class UserKindCodec implements Codec {
     if (result === undefined) {
       throw failed(
         'encode',
-        `the serializer's encode() returned ${typeof bytes}, not a Uint8Array`,
+        `the serializer's encode() returned ${described(bytes)}, not a Uint8Array`,
       );
     }
     if (isLost(result)) throw lostMemory();
@@ -117,7 +117,7 @@ function encodeBytes(value: unknown): Uint8Array {
   if (bytes === undefined) {
     throw new ChaskiError(
       'ERR_CHASKI_INVALID_ARGUMENT',
-      `The message is a ${value === null ? 'null' : typeof value}; with serializer 'bytes' it must be a Uint8Array or ArrayBuffer. ` +
+      `The message is ${described(value)}; with serializer 'bytes' it must be a Uint8Array or ArrayBuffer. ` +
         "Use serializer 'auto' to send any value.",
     );
   }
@@ -188,6 +188,12 @@ function decodeJson(memory: Uint8Array, offset: number, length: number): unknown
 
 function view(memory: Uint8Array, offset: number, length: number): Uint8Array {
   return new Uint8Array(memory.buffer, memory.byteOffset + offset, length);
+}
+
+function described(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object';
+  return `a ${typeof value}`;
 }
 
 function otherKind(kind: number, here: string): ChaskiError {

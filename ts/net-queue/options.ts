@@ -257,8 +257,13 @@ function codec<T>(options: OpenOptions<T>): Codec {
       decode: (bytes) => serializer.decode(bytes),
     });
   }
-  return codecOf(oneOf('serializer', serializer, ['auto', 'bytes', 'json', 'msgpack']));
+  const named = serializers.find((known) => known === serializer);
+  if (named !== undefined) return codecOf(named);
+  const others = serializers.map((known) => `'${known}'`).join(', ');
+  throw invalid('serializer', serializer, `${others} or an object { encode, decode }`);
 }
+
+const serializers = ['auto', 'bytes', 'json', 'msgpack'] as const;
 
 function refuseSecurity(options: object): void {
   const security: unknown = 'security' in options ? options.security : undefined;
@@ -332,5 +337,6 @@ function oneOf<const V extends string>(
 ): V {
   const chosen = value === undefined ? values[0] : values.find((known) => known === value);
   if (chosen !== undefined) return chosen;
-  throw invalid(name, value, values.map((known) => `'${known}'`).join(', '));
+  const quoted = values.map((known) => `'${known}'`);
+  throw invalid(name, value, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`);
 }

@@ -1,5 +1,6 @@
 // Many messages in one piece of memory, checked before anything of it is counted or sent.
 import { isLost, lostMemory, plain, unshared } from '../codec/index.ts';
+import { ChaskiError } from '../errors.ts';
 import { invalid, tooLarge } from './failures.ts';
 import type { Packed } from './types.ts';
 
@@ -57,10 +58,9 @@ export function checkPacked({ data, lengths }: Packed, most: number): Checked {
     sum += length;
   }
   if (sum !== bytes.length) {
-    throw invalid(
-      'lengths',
-      `a list with the sum ${sum}`,
-      `as long in sum as data: ${bytes.length}`,
+    throw new ChaskiError(
+      'ERR_CHASKI_INVALID_ARGUMENT',
+      `The lengths add up to ${sum}, and data has ${bytes.length} bytes: they must be the same.`,
     );
   }
   return { data: bytes, count, words };

@@ -226,6 +226,9 @@ describe.each(tcpWorlds)('values, $name', (world) => {
         codec('ERR_CHASKI_INVALID_ARGUMENT'),
       );
     }
+    expect(() => client.putMany({ data, lengths: Uint32Array.of(4, 5) })).toThrow(
+      'The lengths add up to 9, and data has 10 bytes: they must be the same.',
+    );
     expect(() => client.putMany({ data: [1] as unknown as Uint8Array, lengths: 1 })).toThrow(
       ChaskiError,
     );

@@ -95,9 +95,19 @@ describe('codecs', () => {
     expect(codec.encode(words).buffer).toBe(words.buffer);
     const memory = new Uint8Array(8);
     expect((codec.decode(Kind.BYTES, memory, 2, 3) as Uint8Array).buffer).toBe(memory.buffer);
-    expect(() => codec.encode('text')).toThrow(
-      expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }),
-    );
+    for (const [value, name] of [
+      ['text', 'a string'],
+      [{}, 'an object'],
+      [[], 'an array'],
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [() => 1, 'a function'],
+    ] as const) {
+      const message = expect.stringContaining(`The message is ${name}; with serializer 'bytes'`);
+      expect(() => codec.encode(value)).toThrow(
+        expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT', message }),
+      );
+    }
   });
 
   it('report what a serializer of the user throws or returns', () => {

@@ -112,6 +112,21 @@ describe('parseOptions', () => {
     }
   });
 
+  it.each([
+    [{ purpose: 'both' }, "purpose is 'both'; it must be 'client' or 'server'."],
+    [
+      { onFull: 'explode' },
+      "onFull is 'explode'; it must be 'wait', 'drop-oldest', 'drop-newest' or 'error'.",
+    ],
+    [
+      { serializer: 'xml' },
+      "serializer is 'xml'; it must be 'auto', 'bytes', 'json', 'msgpack' or an object { encode, decode }.",
+    ],
+    [{ serializer: { encode: String } }, /must be an object with the functions encode and decode/],
+  ])('says of %o what is wrong, and what there is', (options: object, message) => {
+    expect(() => parse(options)).toThrow(message);
+  });
+
   it('takes ids as text of any case and as bytes', () => {
     expect(parse({ id: id.toUpperCase() }).id).toBe(id);
     expect(parse({ id: uuidBytes(id) }).id).toBe(id);
