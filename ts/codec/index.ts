@@ -1,6 +1,7 @@
-// Values to payloads and back. A payload's kind travels in its word, so a receiver decodes what it is told, not what it
-// guesses. Everything that comes from a peer is checked before it is decoded (`limits`), and only data can come out of
-// it: no code, no classes, no extension types. The only folder that imports msgpackr.
+// Values to payloads and back. A payload's kind travels in its word, so a receiver does not guess; it reads only the kinds that its
+// own serializer writes. Everything that comes from a peer is checked before it is decoded (`limits`), and only data can come
+// out of it: no code, no classes, no extension types. What a receiver would refuse, or get as something else, is refused when
+// it is written (`msgpack`). The only folder that imports msgpackr, which reads.
 export { asBytes, isLost, lengthOf, lostMemory, plain, unshared } from './bytes.ts';
 export { codecOf } from './codec.ts';
 export type { Codec, UserCodec } from './codec.ts';

@@ -3,7 +3,7 @@
 import { types } from 'node:util';
 
 import { ChaskiError } from '../errors.ts';
-import { asBytes, isLost, lostMemory, unshared } from './bytes.ts';
+import { asBytes, isLost, lengthOf, lostMemory, unshared } from './bytes.ts';
 import { failed } from './failed.ts';
 import { checkMsgpack, maxDepth, maxValues } from './limits.ts';
 
@@ -381,18 +381,12 @@ function writeOther(value: object, other: unknown, depth: number): void {
 function writeBytes(bytes: Uint8Array): void {
   if (isLost(bytes)) throw lostMemory();
   const source = unshared(bytes);
-  // Not what a property of the object says.
-  const length = byteLength?.get?.call(source) as number;
+  const length = lengthOf(source);
   if (position + length > room) grow(length + headBytes);
   writeHead(0xc4, length, length);
   target.set(source, position);
   position += length;
 }
-
-const byteLength: PropertyDescriptor | undefined = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  'byteLength',
-);
 
 function writeDate(date: Date): void {
   const time = Date.prototype.getTime.call(date);
