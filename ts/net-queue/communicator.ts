@@ -206,8 +206,9 @@ export class Communicator<T = unknown>
 
   /**
    * Puts many messages: values (of a Stream, each chunk), or bytes packed into one piece of memory (which goes without a copy
-   * in JavaScript, all or nothing). One result for all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects;
-   * when one of `peers` is not connected, nothing is put.
+   * in JavaScript, all or nothing). One result for all, and its rejection says `delivered: 'no'` only when that is true of them
+   * all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects; when one of `peers` is
+   * not connected, nothing is put.
    *
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TOO_LARGE` for packed bytes.
    */

@@ -88,6 +88,16 @@ export function forgotten(peer: string): ChaskiError {
   );
 }
 
+/** What refused a part of several messages, or one of several peers, as what is known of the whole: others may have arrived. */
+export function ofPart(error: ChaskiError): ChaskiError {
+  if (error.delivered !== 'no' && !error.retryable) return error;
+  const message = `${error.message} That is true of a part of what was put: the rest of it was sent, or will be.`;
+  const options = { delivered: 'unknown' as const, cause: error };
+  return error instanceof ResourceClosed
+    ? new ResourceClosed(message, error.peer, options)
+    : new ChaskiError(error.code, message, options);
+}
+
 export function tooLarge(length: number, most: number): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_TOO_LARGE',

@@ -1,5 +1,6 @@
 // What put() returns. It is a promise in all but cost: two fields until somebody looks.
-import type { ChaskiError } from '../errors.ts';
+import { ChaskiError } from '../errors.ts';
+import { ofPart } from './failures.ts';
 import type { Peer } from './peer.ts';
 import type { PutResult } from './types.ts';
 import { Waiter } from './waiters.ts';
@@ -12,8 +13,14 @@ export interface Watch {
   refresh(peer: Peer): void;
 }
 
+/** A result that can be a part of another. */
+export interface PartResult extends PutResult {
+  /** Whether any of its messages has arrived, or may arrive yet, as far as is known. */
+  readonly mayArrive: boolean;
+}
+
 /** A message, or some in a row, put to one peer. */
-export class SentResult implements PutResult {
+export class SentResult implements PartResult {
   readonly #watch: Watch;
   readonly #peer: Peer;
   readonly #first: number;
@@ -38,6 +45,11 @@ export class SentResult implements PutResult {
       outcome = this.#peer.outcome(this.#first, this.#last);
     }
     return outcome === undefined;
+  }
+
+  get mayArrive(): boolean {
+    const outcome = this.#peer.outcome(this.#first, this.#last);
+    return outcome === undefined || outcome === 'pending' || outcome.delivered !== 'no';
   }
 
   get futures(): ReadonlyMap<string, Promise<void>> {
@@ -72,7 +84,7 @@ export class SentResult implements PutResult {
 }
 
 /** A message that was not sent. Its error is made when somebody looks. */
-export class RefusedResult implements PutResult {
+export class RefusedResult implements PartResult {
   readonly #peer: string;
   readonly #reason: () => ChaskiError;
 
@@ -87,6 +99,10 @@ export class RefusedResult implements PutResult {
 
   get acked(): boolean {
     return false;
+  }
+
+  get mayArrive(): boolean {
+    return this.#reason().delivered !== 'no';
   }
 
   get futures(): ReadonlyMap<string, Promise<void>> {
@@ -112,13 +128,13 @@ export class RefusedResult implements PutResult {
   }
 }
 
-/** A message put to many peers. */
-export class ManyResult implements PutResult {
+/** A message put to many peers. What refused one of them says little of the others, so the whole may have arrived. */
+export class ManyResult implements PartResult {
   readonly #ids: readonly string[];
-  readonly #parts: readonly PutResult[];
+  readonly #parts: readonly PartResult[];
 
   /** `parts[i]` is the result towards `ids[i]`. */
-  constructor(ids: readonly string[], parts: readonly PutResult[]) {
+  constructor(ids: readonly string[], parts: readonly PartResult[]) {
     this.#ids = ids;
     this.#parts = parts;
   }
@@ -129,6 +145,10 @@ export class ManyResult implements PutResult {
 
   get acked(): boolean {
     return this.#parts.every((part) => part.acked);
+  }
+
+  get mayArrive(): boolean {
+    return this.#parts.some((part) => part.mayArrive);
   }
 
   get futures(): ReadonlyMap<string, Promise<void>> {
@@ -154,7 +174,11 @@ export class ManyResult implements PutResult {
   }
 
   async #all(): Promise<void> {
-    await Promise.all(this.#parts);
+    try {
+      await Promise.all(this.#parts);
+    } catch (error) {
+      throw ChaskiError.is(error) && this.mayArrive ? ofPart(error) : error;
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import {
   invalid,
   notConnected,
   notTaken,
+  ofPart,
   peerClosed,
   peerLeaving,
   queueFull,
@@ -21,7 +22,7 @@ import { checkPacked } from './packed.ts';
 import { Payloads } from './payloads.ts';
 import type { Peer, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
-import type { Watch } from './put-result.ts';
+import type { PartResult, Watch } from './put-result.ts';
 import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
@@ -34,6 +35,15 @@ export interface SenderHost {
   readEvents(): void;
 }
 
+/** Makes the error that tells why a message was refused. */
+type Reason = () => ChaskiError;
+
+/** The peers that were given no message, and why. */
+type Refusals = ReadonlyMap<Peer, Reason>;
+
+/** Hands a message over; tells native's code for peers that it was not given to. */
+type Hand = (target: Target) => ReadonlyMap<Peer, number> | undefined;
+
 export class Sender implements Watch {
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
@@ -45,7 +55,7 @@ export class Sender implements Watch {
   readonly #acks: AckWatch;
   readonly #refusing: Set<Peer> = new Set();
   #scheduled = false;
-  #closed: (() => ChaskiError) | undefined = undefined;
+  #closed: Reason | undefined = undefined;
   /** The latest target of several peers, so that puts to the same ones share a slab. */
   #several: Target = { peers: [] };
 
@@ -101,8 +111,8 @@ export class Sender implements Watch {
   put(peer: Peer, data: unknown): PutResult {
     if (this.#handover.gather(peer, data)) return this.#result(peer);
     const payload = this.#payloads.of(data);
-    const refused = this.#refuse(peer, payload.length, 1);
-    if (refused !== undefined) return refused;
+    const reason = this.#refuse(peer, payload.length, 1);
+    if (reason !== undefined) return refusal(peer, reason);
     const code = this.#handover.hand(peer.target, payload)?.get(peer);
     return code === undefined ? this.#result(peer) : this.#refusedBy(peer, code);
   }
@@ -129,23 +139,28 @@ export class Sender implements Watch {
     peers: readonly Peer[],
     unknown: readonly string[],
     length: number,
-    hand: (target: Target) => ReadonlyMap<Peer, number> | undefined,
+    hand: Hand,
   ): PutResult {
-    const refused = this.#refusals(peers, length, 1);
-    const open = refused.size === 0 ? peers : peers.filter((peer) => !refused.has(peer));
-    const codes = open.length === 0 ? undefined : hand(this.#targetOf(open));
+    const refused = this.#offer(peers, length, hand);
     const ids = peers.map((peer) => peer.id);
     const parts = peers.map((peer) => {
-      const code = codes?.get(peer);
-      if (code !== undefined) return this.#refusedBy(peer, code);
-      return refused.get(peer) ?? this.#latest(peer);
+      const reason = refused.get(peer);
+      return reason === undefined ? this.#latest(peer) : refusal(peer, reason);
     });
     for (const id of unknown) {
       ids.push(id);
       parts.push(new RefusedResult(id, () => notConnected(id)));
     }
-    if (parts.length === 0) return new RefusedResult('', () => notConnected(undefined));
-    return parts.length === 1 ? (parts[0] as PutResult) : new ManyResult(ids, parts);
+    return resultOf(ids, parts);
+  }
+
+  /** Hands a message to those peers that can be put to, and tells the others. */
+  #offer(peers: readonly Peer[], length: number, hand: Hand): Refusals {
+    const refused = this.#refusals(peers, length, 1);
+    const open = refused.size === 0 ? peers : peers.filter((peer) => !refused.has(peer));
+    const codes = open.length === 0 ? undefined : hand(this.#targetOf(open));
+    for (const [peer, code] of codes ?? []) refused.set(peer, () => this.#errorOf(peer, code));
+    return refused;
   }
 
   /** False, and nothing queued, when the message would not stay under the high-water mark. */
@@ -181,36 +196,45 @@ export class Sender implements Watch {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (count === 0) return nothing;
     const refused = this.#refusals(peers, data.length, count);
-    const parts = peers.map((peer): PutResult => {
-      const refusal = refused.get(peer);
-      if (refusal !== undefined) return refusal;
+    const parts = peers.map((peer) => {
+      const reason = refused.get(peer);
+      if (reason !== undefined) return refusal(peer, reason);
       const code = this.#handover.handPacked(peer, checked);
       if (code < 0) return this.#refusedBy(peer, code);
       return new SentResult(this, peer, peer.sentSeq - count + 1, peer.sentSeq);
     });
-    if (parts.length === 0) return new RefusedResult('', () => notConnected(undefined));
-    const ids = peers.map((peer) => peer.id);
-    return parts.length === 1 ? (parts[0] as PutResult) : new ManyResult(ids, parts);
+    return resultOf(
+      peers.map((peer) => peer.id),
+      parts,
+    );
   }
 
-  /** Puts each of `items` to each of `peers`; stops at the first one that is refused, and the result says so. */
+  /**
+   * Puts each of `items` to each of `peers`; stops at the first one that is refused, and the result says so. The part of it
+   * that speaks for a peer that took that one too speaks for what was put until then.
+   */
   putAll(peers: readonly Peer[], items: Iterable<unknown>): PutResult {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (peers.length === 0) return new RefusedResult('', () => notConnected(undefined));
     const only = peers.length === 1 ? peers[0] : undefined;
     const firsts = peers.map((peer) => peer.sentSeq + 1);
+    let refused: Refusals = new Map();
     for (const item of items) {
       if (only !== undefined && this.#handover.gather(only, item)) continue;
-      const before = peers.map((peer) => peer.sentSeq);
-      const result = this.putEach(peers, [], item);
-      if (peers.some((peer, i) => peer.sentSeq === before[i])) return result;
+      const payload = this.#payloads.of(item);
+      refused = this.#offer(peers, payload.length, (target) =>
+        this.#handover.hand(target, payload),
+      );
+      if (refused.size > 0) break;
     }
     const parts = peers.map((peer, i) => {
       const first = firsts[i] as number;
-      return peer.sentSeq < first ? nothing : new SentResult(this, peer, first, peer.sentSeq);
+      const reason = refused.get(peer);
+      if (peer.sentSeq < first) return reason === undefined ? nothing : refusal(peer, reason);
+      if (reason !== undefined) return refusal(peer, () => ofPart(reason()));
+      return new SentResult(this, peer, first, peer.sentSeq);
     });
-    if (parts.length === 1) return parts[0] as PutResult;
-    return new ManyResult(
+    return resultOf(
       peers.map((peer) => peer.id),
       parts,
     );
@@ -264,7 +288,7 @@ export class Sender implements Watch {
   }
 
   /** From now on puts are refused. */
-  close(peers: readonly Peer[], reason: () => ChaskiError): void {
+  close(peers: readonly Peer[], reason: Reason): void {
     this.flush();
     this.#closed ??= reason;
     for (const peer of peers) peer.bar(reason());
@@ -276,35 +300,33 @@ export class Sender implements Watch {
   }
 
   /** The same, on its own. */
-  #latest(peer: Peer): PutResult {
+  #latest(peer: Peer): PartResult {
     return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
   }
 
   /** The peers to which messages cannot be put, and why. All are asked before any of them is given a message. */
-  #refusals(peers: readonly Peer[], length: number, count: number): ReadonlyMap<Peer, PutResult> {
-    const refused = new Map<Peer, PutResult>();
+  #refusals(peers: readonly Peer[], length: number, count: number): Map<Peer, Reason> {
+    const refused = new Map<Peer, Reason>();
     for (const peer of peers) {
-      const refusal = this.#refuse(peer, length, count);
-      if (refusal !== undefined) refused.set(peer, refusal);
+      const reason = this.#refuse(peer, length, count);
+      if (reason !== undefined) refused.set(peer, reason);
     }
     return refused;
   }
 
   /** Why messages cannot be put to `peer`; undefined when they can. */
-  #refuse(peer: Peer, length: number, count: number): PutResult | undefined {
-    if (this.#closed !== undefined) return new RefusedResult(peer.id, this.#closed);
-    if (peer.gone !== undefined) {
-      return new RefusedResult(peer.id, () => peerClosed(peer.id, 'no', peer.gone));
-    }
-    if (peer.barred) return new RefusedResult(peer.id, () => peerLeaving(peer.id));
+  #refuse(peer: Peer, length: number, count: number): Reason | undefined {
+    if (this.#closed !== undefined) return this.#closed;
+    if (peer.gone !== undefined) return () => peerClosed(peer.id, 'no', peer.gone);
+    if (peer.barred) return () => peerLeaving(peer.id);
     if (count === 1) {
       const most = peer.maxMessageBytes;
-      if (length > most) return new RefusedResult(peer.id, () => tooLarge(length, most));
+      if (length > most) return () => tooLarge(length, most);
     }
     if (this.#backlog.admit(peer, length, count)) return undefined;
     const messages = peer.sentSeq - peer.doneMessages;
     const bytes = peer.sentBytes - peer.doneBytes;
-    return new RefusedResult(peer.id, () => queueFull(peer.id, messages, bytes));
+    return () => queueFull(peer.id, messages, bytes);
   }
 
   #haveRoom(peers: readonly Peer[]): boolean {
@@ -351,8 +373,8 @@ export class Sender implements Watch {
     return this.#several;
   }
 
-  #refusedBy(peer: Peer, code: number): PutResult {
-    return new RefusedResult(peer.id, () => this.#errorOf(peer, code));
+  #refusedBy(peer: Peer, code: number): RefusedResult {
+    return refusal(peer, () => this.#errorOf(peer, code));
   }
 
   /** Native did not take messages that were counted already: nothing more can be sent in order. */
@@ -373,5 +395,16 @@ export class Sender implements Watch {
   }
 }
 
+function refusal(peer: Peer, reason: Reason): RefusedResult {
+  return new RefusedResult(peer.id, reason);
+}
+
+/** What became of a put to some peers: `parts[i]` is the result towards `ids[i]`. */
+function resultOf(ids: readonly string[], parts: readonly PartResult[]): PutResult {
+  const [only] = parts;
+  if (only === undefined) return new RefusedResult('', () => notConnected(undefined));
+  return parts.length === 1 ? only : new ManyResult(ids, parts);
+}
+
 /** The result of putting nothing at all. */
-const nothing: PutResult = new ManyResult([], []);
+const nothing: PartResult = new ManyResult([], []);

@@ -175,7 +175,10 @@ export interface Packed {
 export interface PutResult extends Promise<void> {
   /** True once every peer has acknowledged. */
   readonly acked: boolean;
-  /** One promise per peer. */
+  /**
+   * One promise per peer: what is known of that peer. The whole rejects with `delivered: 'no'` only when no peer was sent
+   * anything.
+   */
   readonly futures: ReadonlyMap<string, Promise<void>>;
 }
 
