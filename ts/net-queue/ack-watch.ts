@@ -64,7 +64,7 @@ export class AckWatch {
     this.#serveRoom(peer);
     const next = Math.min(
       peer.waiters.first,
-      peer.full || peer.roomWaiters.length > 0
+      peer.full || peer.room.waiting > 0
         ? Math.max(peer.ackedSeq + 1, peer.sentSeq - this.#highWaterMessages + 1)
         : Infinity,
     );
@@ -81,8 +81,6 @@ export class AckWatch {
 
   /** Has somebody's patience rewarded, in order, while there is room. */
   #serveRoom(peer: Peer): void {
-    while (peer.roomWaiters.length > 0 && this.#backlog.hasRoom(peer)) {
-      peer.roomWaiters.shift()?.onRoom();
-    }
+    while (peer.room.waiting > 0 && this.#backlog.hasRoom(peer)) peer.room.take()?.onRoom();
   }
 }

@@ -10,7 +10,7 @@ export interface BacklogHost {
   onMarks(peer: Peer): void;
   /** `peer` is full: somebody must learn when it is not any more. */
   onFull(peer: Peer): void;
-  /** No peer is full any more. */
+  /** A peer that was full is not any more: at the end of this turn, `drained()` tells whether that is still so, of all. */
   onDrain(): void;
   /** A message to `peer` was refused, by onFull 'drop-newest'. */
   onRefused(peer: Peer): void;
@@ -27,6 +27,8 @@ export class Backlog {
   readonly #host: BacklogHost;
   readonly #status: Float64Array = new Float64Array(status.length);
   #fullPeers = 0;
+  /** Peers that were full, and are under their mark for what was known at the time. */
+  readonly #relieved: Set<Peer> = new Set();
 
   constructor(native: NativeBinding, handle: QueueHandle, settings: Settings, host: BacklogHost) {
     this.#native = native;
@@ -38,6 +40,18 @@ export class Backlog {
   /** Whether some peer is at its high-water mark. */
   get needDrain(): boolean {
     return this.#fullPeers > 0;
+  }
+
+  /**
+   * Whether there is news of a drain, at the end of a turn: puts may have filled what became free meanwhile, or taken the place
+   * of what was dropped.
+   */
+  drained(): boolean {
+    if (this.#relieved.size === 0) return false;
+    const relieved = [...this.#relieved];
+    this.#relieved.clear();
+    for (const peer of relieved) if (peer.gone === undefined) this.hasRoom(peer);
+    return this.#fullPeers === 0;
   }
 
   /** A new peer: the first marks. */
@@ -135,7 +149,8 @@ export class Backlog {
     if (!peer.full) return;
     peer.full = false;
     this.#fullPeers -= 1;
-    if (this.#fullPeers === 0) this.#host.onDrain();
+    if (this.#relieved.size === 0) this.#host.onDrain();
+    this.#relieved.add(peer);
   }
 }
 

@@ -446,7 +446,7 @@ export class Communicator<T = unknown>
   };
 
   readonly #emitDrain = (): void => {
-    if (!this.#sender.needDrain) this.#tell('drain');
+    if (this.#sender.drained()) this.#tell('drain');
   };
 
   /** Tells listeners. What one of them throws is Node's to report, as an uncaught exception, and harms nothing here. */

@@ -32,8 +32,9 @@ export class NativeEvents {
   readonly #targets: EventTargets;
   readonly #client: boolean;
   #address: Address | undefined = undefined;
-  /** Events that were read and not told yet. */
-  #untold: NativeEvent[] = [];
+  /** Events that were read; from `#next` on they are not told yet. */
+  #events: NativeEvent[] = [];
+  #next = 0;
   #telling = false;
 
   constructor(native: NativeBinding, handle: QueueHandle, targets: EventTargets) {
@@ -60,8 +61,8 @@ export class NativeEvents {
         if (peer !== undefined) peer.lostBy = lossOf(event);
       }
     }
-    if (this.#untold.length === 0 && events.length > 0) process.nextTick(this.tell);
-    this.#untold.push(...events);
+    if (this.#next === this.#events.length && events.length > 0) process.nextTick(this.tell);
+    for (const event of events) this.#add(event);
   }
 
   /** Tells what was read. */
@@ -69,13 +70,18 @@ export class NativeEvents {
     if (this.#telling) return;
     this.#telling = true;
     try {
-      for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift()) {
+      for (;;) {
+        const event = this.#events[this.#next];
+        if (event === undefined) break;
+        this.#next += 1;
         this.#tell(event);
       }
+      this.#events = [];
+      this.#next = 0;
     } finally {
       this.#telling = false;
       // Only a defect throws here. It is reported, and takes no other event with it.
-      if (this.#untold.length > 0) process.nextTick(this.tell);
+      if (this.#next < this.#events.length) process.nextTick(this.tell);
     }
   };
 
@@ -93,6 +99,26 @@ export class NativeEvents {
       );
     }
     return peer;
+  }
+
+  /** Drops of messages in a row are told as one. */
+  #add(event: NativeEvent): void {
+    const last = this.#events.at(-1);
+    if (
+      event.kind === 'dropped' &&
+      last?.kind === 'dropped' &&
+      last.peer === event.peer &&
+      (last.last ?? 0) + 1 === event.first &&
+      this.#next < this.#events.length
+    ) {
+      this.#events[this.#events.length - 1] = { ...last, last: event.last ?? 0 };
+    } else {
+      if (this.#next > 1024 && this.#next * 2 > this.#events.length) {
+        this.#events = this.#events.slice(this.#next);
+        this.#next = 0;
+      }
+      this.#events.push(event);
+    }
   }
 
   #tell(event: NativeEvent): void {

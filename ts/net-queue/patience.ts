@@ -3,7 +3,7 @@ import { bound } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { notConnected, peerLeaving } from './failures.ts';
 import type { Life } from './life.ts';
-import type { Peer, RoomWaiter } from './peer.ts';
+import type { Peer } from './peer.ts';
 import { SentResult } from './put-result.ts';
 import type { Sender } from './sender.ts';
 import type { SendOptions } from './types.ts';
@@ -51,16 +51,22 @@ export class Patience {
 
   /** Resolves when all that was put to `peers` is settled, one way or the other. */
   drain(peers: readonly Peer[], options: WaitOptions | undefined): Promise<void> {
-    const settled = (): void => {};
-    return bounded('Draining', options, async () => {
-      await Promise.all(
-        peers
-          .filter((peer) => peer.sentSeq > 0)
-          .map((peer) =>
-            new SentResult(this.#sender, peer, peer.sentSeq, peer.sentSeq).then(settled, settled),
-          ),
-      );
+    return bounded('Draining', options, async (givenUp) => {
+      await Promise.all(peers.map((peer) => this.#settled(peer, peer.sentSeq, givenUp)));
     });
+  }
+
+  /** Resolves when every message to `peer` up to `seq` is settled. Each can be dropped meanwhile, also the last one. */
+  async #settled(peer: Peer, seq: number, givenUp: AbortSignal): Promise<void> {
+    const ignore = (): void => {};
+    for (;;) {
+      const last = peer.rejections.lastKept(seq);
+      if (last <= peer.ackedSeq || peer.gone !== undefined || givenUp.aborted) return;
+      // Of what is forgotten nobody knows which are left: then the newest tells, which is dropped last.
+      const next = peer.rejections.among(last, last) === 'none' ? last : peer.sentSeq;
+      if (peer.rejections.among(next, next) !== 'none') return;
+      await new SentResult(this.#sender, peer, next, next).then(ignore, ignore);
+    }
   }
 
   async #allInRoom(peers: readonly Peer[], givenUp: AbortSignal): Promise<void> {
@@ -80,16 +86,13 @@ export class Patience {
           reject(error);
         }
       };
-      if (peer.roomWaiters.length === 0 && this.#sender.hasRoom(peer)) {
+      if (peer.room.waiting === 0 && this.#sender.hasRoom(peer)) {
         run();
         return;
       }
-      const waiter: RoomWaiter = { onRoom: run, onGone: reject };
-      peer.roomWaiters.push(waiter);
+      const leave = peer.room.join({ onRoom: run, onGone: reject });
       this.#sender.watch(peer);
-      givenUp.addEventListener('abort', () => {
-        peer.roomWaiters = peer.roomWaiters.filter((known) => known !== waiter);
-      });
+      givenUp.addEventListener('abort', leave);
     });
   }
 }

@@ -4,19 +4,12 @@ import { AckTracker } from './acks.ts';
 import { longestCopied } from './send-slab.ts';
 import { dropped, droppedInPart, forgotten, peerClosed } from './failures.ts';
 import { Rejections } from './rejections.ts';
+import { RoomLine } from './room-line.ts';
 import { Waiters } from './waiters.ts';
 
 /** Where a slab of messages goes. */
 export interface Target {
   readonly peers: readonly Peer[];
-}
-
-/** Somebody who waits for room towards a peer. */
-export interface RoomWaiter {
-  /** There is room; called synchronously, once. */
-  onRoom(): void;
-  /** There will be none. */
-  onGone(error: ChaskiError): void;
 }
 
 /** The counters count payloads per session; they are exact up to 2^53. */
@@ -60,7 +53,8 @@ export class Peer {
   refused: number = 0;
   readonly waiters: Waiters = new Waiters();
   readonly rejections: Rejections = new Rejections();
-  roomWaiters: RoomWaiter[] = [];
+  /** Those who wait for room. */
+  readonly room: RoomLine = new RoomLine();
 
   // Receiving.
   readonly acks: AckTracker = new AckTracker();
@@ -129,9 +123,9 @@ export class Peer {
     this.barred = true;
     this.seqMark = 0;
     this.byteMark = 0;
-    const waiting = this.roomWaiters;
-    this.roomWaiters = [];
-    for (const waiter of waiting) waiter.onGone(reason);
+    for (let left = this.room.take(); left !== undefined; left = this.room.take()) {
+      left.onGone(reason);
+    }
   }
 
   #rejection(first: number, last: number): ChaskiError | undefined {

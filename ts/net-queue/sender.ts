@@ -27,7 +27,7 @@ import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
 export interface SenderHost {
-  /** The backlog of every peer is under its mark again. */
+  /** A backlog was relieved: at the end of this turn, `drained()` tells whether all of them are under their marks again. */
   onDrain(): void;
   /** Messages to `peer` were refused by onFull 'drop-newest'. */
   onRefused(peer: Peer, count: number): void;
@@ -105,6 +105,11 @@ export class Sender implements Watch {
 
   get needDrain(): boolean {
     return this.#closed !== undefined || this.#backlog.needDrain;
+  }
+
+  /** Whether every backlog is under its mark, and that is news. To be asked at the end of a turn. */
+  drained(): boolean {
+    return this.#closed === undefined && this.#backlog.drained();
   }
 
   /** Puts to one peer. The hot path: nothing here is made but the result. */

@@ -239,6 +239,51 @@ describe.each(worlds)('a full queue, $name', (world) => {
     expect(server.tryGet()).toBeUndefined();
   });
 
+  it.each(['wait', 'error', 'drop-newest', 'drop-oldest'] as const)(
+    "with onFull '%s' says of many messages that none was delivered only when that is so",
+    async (onFull) => {
+      const { server, client } = await net.pair<number>({
+        server: { ack: 'processed' },
+        client: { onFull, highWaterMark: { messages: 4 } },
+      });
+      const many = Array.from({ length: 40 }, (_, i) => i);
+      const part = await rejection(client.putMany(many));
+      expect([part.code, part.delivered, part.retryable]).toEqual([
+        'ERR_CHASKI_QUEUE_FULL',
+        'unknown',
+        false,
+      ]);
+      expect((await server.get()).data).toBe(0);
+      if (onFull === 'drop-oldest') return;
+      const none = await rejection(client.putMany(many));
+      expect([none.code, none.delivered, none.retryable]).toEqual([
+        'ERR_CHASKI_QUEUE_FULL',
+        'no',
+        true,
+      ]);
+    },
+  );
+
+  it('says of a message to several peers that it was not delivered only when none of them gets it', async () => {
+    const server = await net.server<number>({ onFull: 'error', highWaterMark: { messages: 4 } });
+    const slow = await net.client(server, { ack: 'processed' });
+    const quick = await net.client(server);
+    await until(() => server.peers.size === 2, 'two peers');
+    for (let i = 0; i < 4; i += 1) server.put(i, slow.id).catch(() => {});
+    for (const put of [server.put(4), server.putMany([5, 6])]) {
+      const whole = await rejection(put);
+      expect([whole.code, whole.delivered, whole.retryable]).toEqual([
+        'ERR_CHASKI_QUEUE_FULL',
+        'unknown',
+        false,
+      ]);
+      await soon(put.futures.get(quick.id)!, 'the quick one');
+      const part = await rejection(put.futures.get(slow.id)!);
+      expect([part.delivered, part.retryable]).toEqual(['no', true]);
+    }
+    expect((await take(quick, 2)).map(({ data }) => data)).toEqual([4, 5]);
+  });
+
   it("with onFull 'drop-newest' counts what is put by who is told, too", async () => {
     const { client, dropped } = await full('drop-newest');
     let refused = 0;
@@ -282,6 +327,47 @@ describe.each(worlds)('a full queue, $name', (world) => {
       );
     }
     await soon(client.put(numbered(1_000_000, length)), 'a put after all that');
+  });
+
+  it("with onFull 'drop-oldest' tells of a drain when the consumer takes, not at each put", async () => {
+    const { server, client, sent } = await full('drop-oldest');
+    let drains = 0;
+    client.on('drain', () => (drains += 1));
+    for (let i = 0; i < 500; i += 1) {
+      client.put(numbered(sent + i, length)).catch(() => {});
+      if (i % 2 === 0) await turn();
+    }
+    await turn(2);
+    expect([drains, client.needDrain]).toEqual([0, true]);
+    while (numberIn((await server.get({ timeoutMs: 60_000 })).bytes) !== sent + 499);
+    await until(() => drains > 0, 'the drain');
+    expect(client.needDrain).toBe(false);
+  });
+
+  it("with onFull 'drop-oldest' drains when all that was put before is settled, dropped or not", async () => {
+    const { server, client } = await net.pair<number>({
+      server: { ack: 'processed' },
+      client: { onFull: 'drop-oldest', highWaterMark: { messages: 8 } },
+    });
+    let pending = 0;
+    for (let i = 0; i < 8; i += 1) {
+      pending += 1;
+      const settle = (): void => {
+        pending -= 1;
+      };
+      client.put(i).then(settle, settle);
+    }
+    await until(() => (server.stats()['heldMessages'] ?? 0) > 0, 'some are on their way');
+    let drained = false;
+    const drain = client.drain().then(() => (drained = true));
+    for (let i = 8; i < 28; i += 1) client.put(i).catch(() => {});
+    await turn(5);
+    expect(pending).toBeGreaterThan(0);
+    expect(drained).toBe(false);
+    const left = pending;
+    for (const message of await take(server, left)) message.ack();
+    await soon(drain, 'the drain');
+    expect(pending).toBe(0);
   });
 
   it("with onFull 'drop-oldest' is acknowledged across the gaps by a consumer that processes", async () => {
