@@ -145,6 +145,7 @@ function encodeJson(value: unknown): Uint8Array {
 
 /** Whether a text can be nested too deep or hold too many values: a quick look that is always right when it says no. */
 function mayBeRefused(text: string): boolean {
+  if (text.length <= 2 * maxDepth) return false;
   if (text.length > maxValues) return true;
   let opened = 0;
   for (const bracket of '[{') {
