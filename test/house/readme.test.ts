@@ -118,6 +118,7 @@ describe('the programs of the README', () => {
     const { port } = server.address() as { port: number };
     const client = await nq.open({ port });
     opened.push(server, client);
+    if (server.peers.size === 0) await once(server, 'ini');
     await server.put('hello'); // both know of each other then
     await client.get();
     return { server, client };
@@ -147,6 +148,20 @@ describe('the programs of the README', () => {
     printed = [];
     await batches?.(server, console);
     expect(printed.flat().every((view) => view instanceof Uint8Array)).toBe(true);
+  });
+
+  test('acknowledge what a handler failed with', async () => {
+    const [subscribe] = programs('Acknowledgements', 'queue', 'console', 'work');
+    const server = await nq.open({ purpose: 'server', port: 0, ack: 'processed' });
+    opened.push(server);
+    const client = await nq.open({ port: (server.address() as { port: number }).port });
+    opened.push(client);
+    const failure = new Error('poison');
+    await subscribe?.(server, console, (data: unknown) => {
+      if (data === 'poison') throw failure;
+    });
+    await client.putMany(['a', 'poison', 'b']);
+    expect(printed).toEqual([[2, failure]]);
   });
 
   test('put', async () => {

@@ -1,5 +1,6 @@
 // Tells native which messages were processed: once a turn, and not once a message.
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import { setImmediate } from '../shared/timers.ts';
 import type { Peer } from './peer.ts';
 
 export class AckSender {

@@ -1,6 +1,7 @@
 import { lengthMask } from '../binding/index.ts';
 import type { Origin } from './arena.ts';
 import { copyOf } from './copies.ts';
+import { invalid } from './failures.ts';
 import { OwnMessage, ReceivedMessage, valueAt, viewAt } from './message.ts';
 import type { Batch, Message } from './types.ts';
 
@@ -89,6 +90,6 @@ export class ReceivedBatch<T> implements Batch<T> {
   #checked(i: number): number {
     // A whole number: any other would find the numbers of no message.
     if (i >>> 0 === i && i < this.length) return i;
-    throw new RangeError(`Message ${i} of a batch of ${this.length} was asked for.`);
+    throw invalid('i', i, `an index of the batch, a whole number from 0 to ${this.length - 1}`);
   }
 }

@@ -1,15 +1,16 @@
 // How long a consumer may go on before the event loop must turn.
-import { performance } from 'node:perf_hooks';
+import { now } from '../shared/timers.ts';
 
 /** Counts messages, and looks at the clock now and then. */
 export class Budget {
   #messages = 0;
+  /** 0: before the first turn. */
   #until = 0;
 
   /** A new turn has begun. */
   start(): void {
     this.#messages = 0;
-    this.#until = performance.now() + turnMs;
+    this.#until = now() + turnMs;
   }
 
   /** How many messages may be given until the next grant; 0 when the loop must turn. */
@@ -17,6 +18,11 @@ export class Budget {
     if (this.spendMany(0)) return 0;
     this.#messages += stretch;
     return stretch;
+  }
+
+  /** Begins the first turn, if it has not. */
+  begin(): void {
+    if (this.#until === 0) this.start();
   }
 
   /** Counts one message; true when the loop must turn. */
@@ -28,7 +34,7 @@ export class Budget {
   /** Counts so many messages; true when the loop must turn. */
   spendMany(count: number): boolean {
     this.#messages += count;
-    return this.#messages >= turnMessages || performance.now() >= this.#until;
+    return this.#messages >= turnMessages || now() >= this.#until;
   }
 }
 

@@ -1,18 +1,22 @@
 // The communicator: what users hold. It gives the parts their place (sender, inbox, peers) and runs the life of the whole.
 import { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { inspect } from 'node:util';
+import type { InspectOptions } from 'node:util';
 
 import { chooseHost, loadNative, wakeBits } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { toChaskiError } from '../errors.ts';
 import type { ChaskiError } from '../errors.ts';
 import type { Stream } from '../shared/stream.ts';
-import { longestTimeoutMs, timeoutOf } from '../shared/wait.ts';
+import { nextTick } from '../shared/timers.ts';
+import { longestTimeoutMs } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
 import { Consumers } from './consumers.ts';
 import { tellClose } from './diagnostics.ts';
 import { closed, invalid, notConnected } from './failures.ts';
+import { Farewell } from './farewell.ts';
 import { Inbox } from './inbox.ts';
 import { Life } from './life.ts';
 import { NativeEvents } from './native-events.ts';
@@ -39,10 +43,12 @@ import type {
   PutResult,
   SendOptions,
   Stats,
+  SubscribeOptions,
   Subscription,
   WritableOptions,
 } from './types.ts';
 import { Purpose } from './types.ts';
+import { closeOptions, peerOptions, sendOptions, waitOptions } from './wait-options.ts';
 
 /**
  * One end of a message queue: a server with its peers, or a client with its server.
@@ -66,8 +72,21 @@ export class Communicator<T = unknown>
   readonly #consumers: Consumers<T>;
   readonly #acks: AckSender;
   readonly #life: Life;
+  readonly #farewell: Farewell = new Farewell();
   readonly #events: NativeEvents;
   #lastStats: Stats = {};
+
+  static {
+    // What `console.log()` shows. Not a method, because declarations cannot name its symbol.
+    Object.defineProperty(this.prototype, inspect.custom, {
+      value(this: Communicator, _depth: number, options: InspectOptions): string {
+        const { id, purpose } = this.#settings;
+        const { peers } = this;
+        const shown = { id, purpose, address: this.address(), peers, state: this.#life.state };
+        return `Communicator ${inspect(shown, options)}`;
+      },
+    });
+  }
 
   /** @internal */
   constructor(settings: Settings) {
@@ -87,6 +106,7 @@ export class Communicator<T = unknown>
         this.#bar();
       },
       leave: (timeoutMs) => {
+        this.#farewell.begin(timeoutMs);
         native.queueClose(handle, timeoutMs);
       },
       lose: () => {
@@ -99,7 +119,7 @@ export class Communicator<T = unknown>
     this.#acks = new AckSender(native, handle);
     this.#sender = new Sender(native, handle, settings, {
       onDrain: () => {
-        process.nextTick(this.#emitDrain);
+        nextTick(this.#emitDrain);
       },
       onRefused: (peer, count) => {
         this.#tell('dropped', peer.id, count);
@@ -116,6 +136,7 @@ export class Communicator<T = unknown>
     this.#events = new NativeEvents(native, handle, {
       settings,
       life: this.#life,
+      farewell: this.#farewell,
       peers: this.#peers,
       sender: this.#sender,
       tell: this.#tell,
@@ -158,8 +179,8 @@ export class Communicator<T = unknown>
    * answers, `_ADDRESS` when it cannot listen there or the host name is unknown, `_PROTOCOL` or what else kept it from opening;
    * `_CLOSED` when it was closed; `_ABORTED`. `cause.code` is the system's word for it, such as `ECONNREFUSED`.
    */
-  ready(options?: WaitOptions): Promise<void> {
-    return this.#life.ready(options);
+  async ready(options?: WaitOptions): Promise<void> {
+    await this.#life.ready(waitOptions(options));
   }
 
   /** Where a server listens (with the port that the system chose), or what a client is connected to; undefined before `ready()`. */
@@ -248,12 +269,12 @@ export class Communicator<T = unknown>
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TIMEOUT`, `_ABORTED`: `delivered` is 'no' when it was not put yet.
    */
   async send(data: T | Stream, options?: SendOptions): Promise<void> {
+    const checked = sendOptions(options);
     this.#life.checkOpen();
-    if (options !== undefined) putOptions(options, ['signal', 'timeoutMs']);
     const found =
-      options?.peers === undefined ? this.#peers.everyone : this.#peers.named(options.peers);
+      checked?.peers === undefined ? this.#peers.everyone : this.#peers.named(checked.peers);
     if (found.length === 0) throw notConnected(undefined);
-    await this.#patience.send(found, data, options);
+    await this.#patience.send(found, data, checked);
   }
 
   /**
@@ -262,10 +283,10 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_CLOSED`, `_NOT_CONNECTED`, `_TIMEOUT`, `_ABORTED`.
    */
   async writable(options?: WritableOptions): Promise<void> {
+    const wait = peerOptions(options);
     this.#life.checkOpen();
-    const found =
-      options?.peer === undefined ? this.#peers.everyone : this.#peers.named([options.peer]);
-    await this.#patience.writable(found, options);
+    const found = wait?.peer === undefined ? this.#peers.everyone : this.#peers.named([wait.peer]);
+    await this.#patience.writable(found, wait);
   }
 
   /**
@@ -274,7 +295,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_TIMEOUT`, `_ABORTED`.
    */
   async drain(options?: WaitOptions): Promise<void> {
-    await this.#patience.drain(this.#peers.all, options);
+    await this.#patience.drain(this.#peers.all, waitOptions(options));
   }
 
   /**
@@ -329,17 +350,25 @@ export class Communicator<T = unknown>
 
   /**
    * Calls `handler` for each message. What it throws or rejects with is told by the event `warning`
-   * (`ERR_CHASKI_HANDLER`); the next message follows all the same.
+   * (`ERR_CHASKI_HANDLER`), or by `onError`; the next message follows all the same. With `ack: 'processed'`, what a handler
+   * failed with holds back the acknowledgement of all that comes behind it from that peer (see `onError`).
    *
-   * @throws ChaskiError `ERR_CHASKI_BUSY` when somebody else consumes, `_INVALID_ARGUMENT`.
+   * While it runs, all else that receives is refused with `ERR_CHASKI_BUSY`, the next step of an iteration that was begun
+   * before included.
+   *
+   * @throws ChaskiError `ERR_CHASKI_BUSY` when somebody else waits for messages, `_CLOSED` when it is closed and nothing is
+   * left, `_INVALID_ARGUMENT`.
    */
-  subscribe(handler: MessageHandler<T>): Subscription {
-    return this.#consumers.subscribe(handler);
+  subscribe(handler: MessageHandler<T>, options?: SubscribeOptions<Message<T>>): Subscription {
+    return this.#consumers.subscribe(handler, options);
   }
 
   /** Calls `handler` for each batch; otherwise as `subscribe()`. */
-  subscribeBatches(handler: (batch: Batch<T>) => unknown): Subscription {
-    return this.#consumers.subscribeBatches(handler);
+  subscribeBatches(
+    handler: (batch: Batch<T>) => unknown,
+    options?: SubscribeOptions<Batch<T>>,
+  ): Subscription {
+    return this.#consumers.subscribeBatches(handler, options);
   }
 
   /** The messages as a Readable in object mode. Destroying it ends that reading only. */
@@ -362,13 +391,12 @@ export class Communicator<T = unknown>
   /**
    * Sends what was put, takes leave of the peers, and waits until they have done the same and acknowledged everything; at most
    * `timeoutMs` (default: the option `closeTimeoutMs`). `force` waits for nothing. What had arrived can still be got.
-   * Idempotent: later calls wait for the same end, and can force it. Never rejects but for a wrong argument.
+   * Idempotent: later calls wait for the same end, and can force it. Never rejects but for a wrong argument. When it runs out
+   * of time, the event `warning` tells for whose sake (`ERR_CHASKI_TIMEOUT`).
    */
   async close(options?: CloseOptions): Promise<void> {
-    const timeoutMs = timeoutOf({
-      timeoutMs: options?.timeoutMs ?? this.#settings.closeTimeoutMs,
-    });
-    await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), options?.force === true);
+    const { timeoutMs = this.#settings.closeTimeoutMs, force } = closeOptions(options);
+    await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), force);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -437,7 +465,9 @@ export class Communicator<T = unknown>
     this.#native.queueForget(this.#handle);
     const { id, purpose } = this.#settings;
     tellClose({ id, purpose });
-    this.#tell('close');
+    const late = this.#farewell.end();
+    if (late !== undefined) this.#warn(late);
+    this.#tell('close', failure);
   }
 
   readonly #warn = (error: ChaskiError): void => {
@@ -457,7 +487,7 @@ export class Communicator<T = unknown>
     try {
       (this.emit as (event: string, ...values: unknown[]) => boolean).call(this, event, ...values);
     } catch (error) {
-      process.nextTick(() => {
+      nextTick(() => {
         throw error;
       });
     }

@@ -1,12 +1,14 @@
 // Who takes the messages: get, iteration and subscriptions, and which of them exclude each other. A subscription has the
 // messages to itself; all others share them, first come first served.
 import type { ChaskiError } from '../errors.ts';
+import { setImmediate } from '../shared/timers.ts';
 import { bound } from '../shared/wait.ts';
 import { Budget } from './budget.ts';
-import { busy, closed, handlerFailed, invalid } from './failures.ts';
-import type { Inbox, Want } from './inbox.ts';
+import { busy, closed, invalid } from './failures.ts';
+import type { Inbox } from './inbox.ts';
 import { BatchIterator, MessageIterator } from './iterator.ts';
 import { BatchPump, MessagePump } from './subscription.ts';
+import type { SubscriptionHost } from './subscription.ts';
 import type {
   Batch,
   BatchesOptions,
@@ -14,41 +16,57 @@ import type {
   GetOptions,
   Message,
   MessageHandler,
+  SubscribeOptions,
   Subscription,
 } from './types.ts';
+import {
+  batchesOptions,
+  getBatchOptions,
+  peerId,
+  peerOptions,
+  subscribeOptions,
+} from './wait-options.ts';
+import type { Want } from './wants.ts';
 
 export class Consumers<T> {
   readonly #inbox: Inbox<T>;
   readonly #ackProcessed: boolean;
-  readonly #warn: (error: ChaskiError) => void;
+  readonly #host: SubscriptionHost;
   /** Of get() and getBatch(). */
   readonly #gets: Budget = new Budget();
-  #subscription: Subscription | undefined = undefined;
+  /** Gets that have what they wanted, and are to be answered after the event loop has turned, in order. */
+  #delayed: (() => void)[] = [];
 
   /** `warn` is told what a handler failed with. */
   constructor(inbox: Inbox<T>, ackProcessed: boolean, warn: (error: ChaskiError) => void) {
     this.#inbox = inbox;
     this.#ackProcessed = ackProcessed;
-    this.#warn = warn;
+    this.#host = { ackProcessed, warn };
   }
 
   get(options: GetOptions | undefined): Promise<Message<T>> {
-    return this.#wanted(options, 0);
-  }
-
-  getBatch(options: GetBatchOptions | undefined): Promise<Batch<T>> {
-    let max: number;
+    let wait: GetOptions | undefined;
     try {
-      max = maxOf(options);
+      wait = peerOptions(options);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#wanted(options, max);
+    return this.#wanted(wait, 0);
+  }
+
+  getBatch(options: GetBatchOptions | undefined): Promise<Batch<T>> {
+    try {
+      const { wait, max } = getBatchOptions(options);
+      return this.#wanted(wait, max);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   tryGet(peer: string | undefined): Message<T> | undefined {
+    const id = peerId(peer);
     this.#checkFree('tryGet()');
-    return peer === undefined ? this.#inbox.take() : this.#inbox.takeFrom(peer);
+    return id === undefined ? this.#inbox.take() : this.#inbox.takeFrom(id);
   }
 
   messages(): AsyncIterableIterator<Message<T>> {
@@ -57,58 +75,55 @@ export class Consumers<T> {
   }
 
   batches(options: BatchesOptions | undefined): AsyncIterableIterator<Batch<T>> {
+    const { max, autoAck } = batchesOptions(options);
     this.#checkFree('batches()');
-    const autoAck = this.#ackProcessed && options?.autoAck !== false;
-    return new BatchIterator<T>(this.#inbox, autoAck, maxOf(options));
+    return new BatchIterator<T>(this.#inbox, this.#ackProcessed && autoAck, max);
   }
 
-  subscribe(handler: MessageHandler<T>): Subscription {
+  subscribe(
+    handler: MessageHandler<T>,
+    options: SubscribeOptions<Message<T>> | undefined,
+  ): Subscription {
+    const onError = subscribeOptions(options);
     this.#checkHandler(handler);
-    return this.#begin(new MessagePump<T>(this.#inbox, this.#ackProcessed, this.#host, handler));
+    return new MessagePump<T>(this.#inbox, this.#host, handler, onError).start();
   }
 
-  subscribeBatches(handler: (batch: Batch<T>) => unknown): Subscription {
+  subscribeBatches(
+    handler: (batch: Batch<T>) => unknown,
+    options: SubscribeOptions<Batch<T>> | undefined,
+  ): Subscription {
+    const onError = subscribeOptions(options);
     this.#checkHandler(handler);
-    return this.#begin(new BatchPump<T>(this.#inbox, this.#ackProcessed, this.#host, handler));
+    return new BatchPump<T>(this.#inbox, this.#host, handler, onError).start();
   }
 
-  #begin(pump: MessagePump<T> | BatchPump<T>): Subscription {
-    this.#subscription = pump;
-    pump.start();
-    return pump;
-  }
-
-  #wanted(options: GetOptions | undefined, max: 0): Promise<Message<T>>;
-  #wanted(options: GetOptions | undefined, max: number): Promise<Batch<T>>;
-  #wanted(options: GetOptions | undefined, max: number): Promise<Message<T> | Batch<T>> {
+  #wanted(wait: GetOptions | undefined, max: 0): Promise<Message<T>>;
+  #wanted(wait: GetOptions | undefined, max: number): Promise<Batch<T>>;
+  #wanted(wait: GetOptions | undefined, max: number): Promise<Message<T> | Batch<T>> {
     const inbox = this.#inbox;
-    const peer = options?.peer;
-    if (this.#subscription !== undefined) {
-      return Promise.reject(busyWith(max > 0 ? 'getBatch()' : 'get()'));
-    }
+    if (inbox.reserved) return Promise.reject(busyWith(max > 0 ? 'getBatch()' : 'get()'));
     // Who came first is served first.
-    if (!inbox.hasWants && options?.signal?.aborted !== true) {
+    if (!inbox.hasWants && wait?.signal?.aborted !== true) {
+      const peer = wait?.peer;
       const there =
         max > 0
           ? inbox.takeBatch(max, peer)
           : peer === undefined
             ? inbox.take()
             : inbox.takeFrom(peer);
-      if (there !== undefined) {
-        const spent = 'length' in there ? this.#gets.spendMany(there.length) : this.#gets.spend();
-        return spent ? this.#afterTurn(there) : Promise.resolve(there);
-      }
+      if (there !== undefined) return this.#answer(there);
     }
     return new Promise((resolve, reject) => {
       const settle = (value: Message<T> | Batch<T>): void => {
         disarm();
-        this.#gets.start();
-        resolve(value);
+        this.#settle(resolve, value);
       };
       const want: Want<T> = {
-        peer,
+        peer: wait?.peer,
         max,
         over: false,
+        place: 0,
         onMessage: settle,
         onBatch: settle,
         onEnd: (error) => {
@@ -116,51 +131,67 @@ export class Consumers<T> {
           reject(error ?? closed());
         },
       };
-      const disarm = bound('Getting a message', options, (error) => {
-        want.over = true;
+      let given = true;
+      const disarm = bound('Getting a message', wait, (error) => {
+        given = false;
+        inbox.giveUp(want);
         reject(error);
       });
-      if (!want.over) inbox.want(want);
+      if (given) inbox.want(want);
     });
   }
 
-  /** A loop around get() leaves others their time too: promises alone would never let the event loop turn. */
-  #afterTurn<V>(value: V): Promise<V> {
+  /** Answers a get that need not wait, unless others who came before are not answered yet or the loop must turn. */
+  #answer<V extends Message<T> | Batch<T>>(there: V): Promise<V> {
+    const gets = this.#gets;
+    gets.begin();
+    const spent = 'length' in there ? gets.spendMany(there.length) : gets.spend();
+    if (!spent && this.#delayed.length === 0) return Promise.resolve(there);
     return new Promise((resolve) => {
-      setImmediate(() => {
-        this.#gets.start();
+      this.#delay(() => {
+        resolve(there);
+      });
+    });
+  }
+
+  /** Answers a get that waited. */
+  #settle<V>(resolve: (value: V) => void, value: V): void {
+    if (this.#delayed.length > 0) {
+      this.#delay(() => {
         resolve(value);
       });
+      return;
+    }
+    this.#gets.start();
+    resolve(value);
+  }
+
+  /** A loop around get() leaves others their time too: promises alone would never let the event loop turn. */
+  #delay(answer: () => void): void {
+    if (this.#delayed.push(answer) > 1) return;
+    setImmediate(() => {
+      const delayed = this.#delayed;
+      this.#delayed = [];
+      this.#gets.start();
+      for (const each of delayed) each();
     });
   }
 
   #checkFree(wanted: string): void {
-    if (this.#subscription !== undefined) throw busyWith(wanted);
+    if (this.#inbox.reserved) throw busyWith(wanted);
   }
 
   #checkHandler(handler: unknown): void {
     if (typeof handler !== 'function') throw invalid('handler', handler, 'a function');
     this.#checkFree('A subscription');
     if (this.#inbox.hasWants) throw busy('A subscription', 'a waiting get() or iteration');
+    // What had arrived can still be taken.
+    if (this.#inbox.ended && !this.#inbox.fill()) {
+      throw this.#inbox.endError ?? closed();
+    }
   }
-
-  readonly #host = {
-    onHandlerError: (cause: unknown): void => {
-      this.#warn(handlerFailed('A message handler', cause));
-    },
-    onUnsubscribed: (): void => {
-      this.#subscription = undefined;
-    },
-  };
 }
 
 function busyWith(wanted: string): ChaskiError {
   return busy(wanted, 'a subscription');
-}
-
-function maxOf(options: { max?: number } | undefined): number {
-  const max = options?.max;
-  if (max === undefined) return Infinity;
-  if (Number.isInteger(max) && max >= 1) return max;
-  throw invalid('max', max, 'an integer of at least 1');
 }

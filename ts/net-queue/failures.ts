@@ -2,6 +2,8 @@
 import { ChaskiError, isErrorCode } from '../errors.ts';
 import type { Delivered, ErrorCode } from '../errors.ts';
 
+export { invalid } from '../shared/invalid.ts';
+
 /**
  * A communicator or one of its peers is closed (`code` is `ERR_CHASKI_CLOSED`): there is nothing left to get, or no
  * way to put.
@@ -106,13 +108,6 @@ export function tooLarge(length: number, most: number): ChaskiError {
   );
 }
 
-export function invalid(name: string, value: unknown, wanted: string): ChaskiError {
-  return new ChaskiError(
-    'ERR_CHASKI_INVALID_ARGUMENT',
-    `${name} is ${show(value)}; it must be ${wanted}.`,
-  );
-}
-
 export function unsupported(what: string, instead: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_UNSUPPORTED',
@@ -127,8 +122,36 @@ export function busy(wanted: string, taken: string): ChaskiError {
   );
 }
 
-export function handlerFailed(what: string, cause: unknown): ChaskiError {
-  return new ChaskiError('ERR_CHASKI_HANDLER', `${what} failed; see cause.`, { cause });
+/** `late`: those whom the close waited for. */
+export function closeTimedOut(
+  timeoutMs: number,
+  late: readonly { readonly peer: string; readonly messages: number }[],
+): ChaskiError {
+  const told = late.slice(0, 10).map(({ peer, messages }) => `${peer} (${messages})`);
+  if (late.length > told.length) told.push(`${late.length - told.length} more`);
+  return new ChaskiError(
+    'ERR_CHASKI_TIMEOUT',
+    `close() waited in vain, at most ${timeoutMs} ms, for these peers to take their leave (in brackets, how many messages they ` +
+      `have not acknowledged; the puts of those are rejected): ${told.join(', ')}.`,
+  );
+}
+
+/** `acksWait`: without an acknowledgement of this message, none of those behind it is told. */
+export function handlerFailed(
+  peer: string,
+  seq: number,
+  cause: unknown,
+  acksWait: boolean,
+): ChaskiError {
+  const stopped = acksWait
+    ? ` Acknowledgements to that peer stop before message ${seq} until it is acknowledged too: pass onError to ` +
+      'subscribe() and call its ack() there, or catch what your handler throws.'
+    : '';
+  return new ChaskiError(
+    'ERR_CHASKI_HANDLER',
+    `The message handler failed with message ${seq} of ${who(peer)}; see cause.${stopped}`,
+    { cause },
+  );
 }
 
 /** The addon took no message for `peer`: `name` is what its number `code` stands for. */
@@ -175,12 +198,4 @@ function capital(text: string): string {
 /** Native's texts begin small, as parts of others do. */
 function sentence(text: string): string {
   return /[.?!]$/u.test(text) ? capital(text) : `${capital(text)}.`;
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
 }

@@ -7,9 +7,12 @@ import { ChaskiError } from '../errors.ts';
 import { Arena, Index, Origin } from './arena.ts';
 import type { Source } from './arena.ts';
 import { ReceivedBatch } from './batch.ts';
+import { Parked } from './parked.ts';
 import type { Peer } from './peer.ts';
 import { Retention } from './retention.ts';
 import type { Message } from './types.ts';
+import { Wants } from './wants.ts';
+import type { Want } from './wants.ts';
 
 /** What the inbox needs of its communicator. */
 export interface InboxHost {
@@ -20,32 +23,13 @@ export interface InboxHost {
   readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
 }
 
-/** Somebody who waits for a message or a batch. */
-export interface Want<T> {
-  /** Only from this peer. */
-  readonly peer: string | undefined;
-  /** The most messages of a batch; 0 for a single message. */
-  readonly max: number;
-  /** Given up: to be passed over. */
-  over: boolean;
-  onMessage(message: Message<T>): void;
-  onBatch(batch: ReceivedBatch<T>): void;
-  onEnd(error: ChaskiError | undefined): void;
-}
-
-/** A batch, and how much of it was taken. */
-interface Front<T> {
-  readonly batch: ReceivedBatch<T>;
-  cursor: number;
-}
-
 export class Inbox<T> {
   /** The batch in hand. Hot consumers read it here and move `cursor`. */
   batch: ReceivedBatch<T> | undefined = undefined;
   cursor: number = 0;
   /** Messages in `batch`. */
   count: number = 0;
-  /** The same, or 0 while messages are copied out of their arena. */
+  /** The same, or 0 while messages are copied out of their arena, or a subscription has them to itself. */
   sharing: number = 0;
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
@@ -62,10 +46,10 @@ export class Inbox<T> {
   #ended = false;
   #endError: ChaskiError | undefined = undefined;
   /** Batches that were begun, or drained past, in order. */
-  #parked: Front<T>[] = [];
-  #wants: Want<T>[] = [];
-  /** Called when there is something and nobody waits: the subscription. */
-  onReadable: (() => void) | undefined = undefined;
+  readonly #parked: Parked<T> = new Parked();
+  readonly #wants: Wants<T> = new Wants();
+  /** Of the subscription, which has the messages to itself: called when there is something. */
+  #onReadable: (() => void) | undefined = undefined;
 
   constructor(native: NativeBinding, handle: QueueHandle, codec: Codec, host: InboxHost) {
     this.#native = native;
@@ -85,24 +69,32 @@ export class Inbox<T> {
   }
 
   get hasWants(): boolean {
-    return this.#wants.some((want) => !want.over);
+    return this.#wants.length > 0;
+  }
+
+  /** A subscription has the messages to itself. */
+  get reserved(): boolean {
+    return this.#onReadable !== undefined;
+  }
+
+  /** Keeps all messages for one who is told by `onReadable` when there are some. */
+  reserve(onReadable: () => void): void {
+    this.#onReadable = onReadable;
+    this.sharing = 0;
+  }
+
+  /** Ends `reserve()`. */
+  release(): void {
+    this.#onReadable = undefined;
+    this.#hold(this.batch, this.cursor);
   }
 
   /** Makes sure that a batch with something left is in hand; false when nothing is there. */
   fill(): boolean {
     if (this.cursor < this.count) return true;
-    const front = this.#parked.shift();
-    if (front !== undefined) {
-      this.#hold(front.batch, front.cursor);
-      return true;
-    }
-    const batch = this.#drain(-1);
-    if (batch === undefined) {
-      this.#hold(undefined, 0);
-      return false;
-    }
+    const batch = this.#parked.shift() ?? this.#drain(-1);
     this.#hold(batch, 0);
-    return true;
+    return batch !== undefined;
   }
 
   take(): Message<T> | undefined {
@@ -126,56 +118,89 @@ export class Inbox<T> {
     return this.batch?.part(from, count);
   }
 
+  /** Answers `want` now, or when it is its turn. */
   want(want: Want<T>): void {
-    this.#wants.push(want);
-    this.serve();
+    const wants = this.#wants;
+    const first = wants.add(want);
+    if (this.#ended) this.serve();
+    // Where others wait, there was nothing when they were last served, and what comes is told by `readable()`.
+    else if (!first) return;
+    else if (want.peer === undefined) this.#serveAny();
+    else if (wants.any === undefined) this.#give(want);
+  }
+
+  /** `want` waits no more. */
+  giveUp(want: Want<T>): void {
+    this.#wants.giveUp(want);
   }
 
   /** Something arrived. */
   readable(): void {
     this.#readable = true;
     this.serve();
-    this.onReadable?.();
+    this.#onReadable?.();
   }
 
   /** Gives what is there to those who wait, first come first served. */
   serve(): void {
     const wants = this.#wants;
-    let kept = 0;
-    for (let i = 0; i < wants.length; i += 1) {
-      const want = wants[i] as Want<T>;
-      if (want.over || this.#give(want)) continue;
-      if (this.#ended) {
-        want.onEnd(this.#endError);
-        continue;
+    if (wants.length === 0) return;
+    this.#serveAny();
+    if (wants.any === undefined) {
+      for (const peer of wants.peers) {
+        let want = wants.of(peer);
+        while (want !== undefined && this.#give(want)) want = wants.of(peer);
       }
-      wants[kept] = want;
-      kept += 1;
     }
-    wants.length = kept;
+    if (this.#ended) this.#endWants();
   }
 
   /** Takes all that native still has, because its handle is about to go. */
   end(error: ChaskiError | undefined): void {
     this.#readable = true;
     for (let batch = this.#drain(-1); batch !== undefined; batch = this.#drain(-1)) {
-      this.#parked.push({ batch, cursor: 0 });
+      this.#parked.push(batch);
     }
     this.#ended = true;
     this.#endError = error;
     this.serve();
-    this.onReadable?.();
+    this.#onReadable?.();
   }
 
+  /** Serves those who take messages of any peer, and before them those of one peer who came earlier. */
+  #serveAny(): void {
+    const wants = this.#wants;
+    for (let want = wants.any; want !== undefined && this.fill(); want = wants.any) {
+      const rival = wants.of((this.batch as ReceivedBatch<T>).peer);
+      this.#give(rival !== undefined && rival.place < want.place ? rival : want);
+    }
+  }
+
+  #endWants(): void {
+    const wants = this.#wants;
+    const end = (want: Want<T>): void => {
+      wants.take(want);
+      want.onEnd(this.#endError);
+    };
+    for (let want = wants.any; want !== undefined; want = wants.any) end(want);
+    for (const peer of wants.peers) {
+      for (let want = wants.of(peer); want !== undefined; want = wants.of(peer)) end(want);
+    }
+  }
+
+  /** Gives the first of its line what it wants; false when that is not there. */
   #give(want: Want<T>): boolean {
-    if (want.max > 0) {
-      const batch = this.takeBatch(want.max, want.peer);
+    const { peer, max } = want;
+    if (max > 0) {
+      const batch = this.takeBatch(max, peer);
       if (batch === undefined) return false;
+      this.#wants.take(want);
       want.onBatch(batch);
       return true;
     }
-    const message = want.peer === undefined ? this.take() : this.takeFrom(want.peer);
+    const message = peer === undefined ? this.take() : this.takeFrom(peer);
     if (message === undefined) return false;
+    this.#wants.take(want);
     want.onMessage(message);
     return true;
   }
@@ -184,24 +209,19 @@ export class Inbox<T> {
     this.batch = batch;
     this.cursor = cursor;
     this.count = batch?.length ?? 0;
-    this.sharing = batch === undefined || batch.origin.copyUpTo >= 0 ? 0 : batch.length;
+    const shared = batch !== undefined && batch.origin.copyUpTo < 0 && !this.reserved;
+    this.sharing = shared ? this.count : 0;
   }
 
   #takePartFrom(id: string, max: number): ReceivedBatch<T> | undefined {
     if (this.cursor < this.count && this.batch?.peer === id) return this.takeBatch(max);
-    let at = this.#parked.findIndex(({ batch }) => batch.peer === id);
-    if (at < 0) {
-      const peer = this.#host.peerById(id);
-      const batch = peer === undefined ? undefined : this.#drain(peer.number);
-      if (batch === undefined) return undefined;
-      at = this.#parked.push({ batch, cursor: 0 }) - 1;
-    }
-    const front = this.#parked[at] as Front<T>;
-    const count = Math.min(front.batch.length - front.cursor, max);
-    const part = front.batch.part(front.cursor, count);
-    front.cursor += count;
-    if (front.cursor === front.batch.length) this.#parked.splice(at, 1);
-    return part;
+    const parked = this.#parked.takeFrom(id, max);
+    if (parked !== undefined) return parked;
+    const peer = this.#host.peerById(id);
+    const batch = peer === undefined ? undefined : this.#drain(peer.number);
+    if (batch === undefined || batch.length <= max) return batch;
+    this.#parked.push(batch);
+    return this.#parked.takeFrom(id, max);
   }
 
   #drain(number: number): ReceivedBatch<T> | undefined {

@@ -4,8 +4,8 @@
 //
 // `communicator` is what users hold. Behind it: `life` (from opening to closed) and `native-events` (what native tells); on
 // the way out `sender` (with `payloads`, `backlog`, `handover` and its `send-slab`, `ack-watch`, `put-result`, `waiters`) and
-// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`) and `consumers` (`iterator`,
-// `subscription`).
+// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `wants`) and `consumers`
+// (`iterator`, `subscription`).
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
 export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';
@@ -37,6 +37,7 @@ export type {
   SendOptions,
   Serializer,
   Stats,
+  SubscribeOptions,
   Subscription,
   WaitOptions,
   WritableOptions,

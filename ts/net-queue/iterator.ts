@@ -1,10 +1,13 @@
 // `for await` over messages and over batches. Steps are answered at once while something is there.
+import type { ChaskiError } from '../errors.ts';
+import { setImmediate } from '../shared/timers.ts';
 import { Budget } from './budget.ts';
 import type { ReceivedBatch } from './batch.ts';
-import type { Inbox, Want } from './inbox.ts';
+import { busy } from './failures.ts';
+import type { Inbox } from './inbox.ts';
 import { ReceivedMessage } from './message.ts';
-import type { ChaskiError } from '../errors.ts';
 import type { Message } from './types.ts';
+import type { Want } from './wants.ts';
 
 /** What an iterator gives: messages, or batches. */
 interface Step {
@@ -42,7 +45,7 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
   return(): Promise<IteratorResult<S>> {
     this.over = true;
     this.last = undefined;
-    if (this.#waiting !== undefined) this.#waiting.over = true;
+    if (this.#waiting !== undefined) this.inbox.giveUp(this.#waiting);
     this.#finish?.(finished);
     return Promise.resolve(finished);
   }
@@ -82,6 +85,7 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
           peer: undefined,
           max: this.max,
           over: false,
+          place: 0,
           onMessage: give,
           onBatch: give,
           onEnd: (error: ChaskiError | undefined) => {
@@ -91,6 +95,7 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
               return;
             }
             this.#finish = undefined;
+            this.#waiting = undefined;
             reject(error);
           },
         };
@@ -99,7 +104,13 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
       };
       if (turn) {
         setImmediate(() => {
-          if (!this.over) wait();
+          if (this.over) return;
+          if (this.inbox.reserved) {
+            this.#finish = undefined;
+            reject(taken());
+          } else {
+            wait();
+          }
         });
       } else {
         wait();
@@ -153,6 +164,7 @@ export class MessageIterator<T> extends Steps<T, Message<T>> {
   protected step(): Promise<IteratorResult<Message<T>>> {
     if (this.last !== undefined) this.passed();
     if (this.over) return Promise.resolve(finished);
+    if (this.inbox.reserved) return Promise.reject(taken());
     if (this.#granted === 0) {
       this.#granted = this.budget.grant();
       if (this.#granted === 0) return this.later(true);
@@ -176,6 +188,7 @@ export class BatchIterator<T> extends Steps<T, ReceivedBatch<T>> {
   protected step(): Promise<IteratorResult<ReceivedBatch<T>>> {
     if (this.last !== undefined) this.passed();
     if (this.over) return Promise.resolve(finished);
+    if (this.inbox.reserved) return Promise.reject(taken());
     if (this.budget.spendMany(0)) return this.later(true);
     const batch = this.inbox.takeBatch(this.max);
     if (batch === undefined) return this.later(false);
@@ -183,6 +196,10 @@ export class BatchIterator<T> extends Steps<T, ReceivedBatch<T>> {
     if (this.ackProcessed) this.last = batch;
     return Promise.resolve({ value: batch, done: false });
   }
+}
+
+function taken(): ChaskiError {
+  return busy('Iteration', 'a subscription');
 }
 
 const finished: IteratorReturnResult<undefined> = { value: undefined, done: true };

@@ -20,11 +20,15 @@ export class Life {
   readonly #host: LifeHost;
   #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   #failure: ChaskiError | undefined = undefined;
-  #readyWaiters: ((error: ChaskiError | undefined) => void)[] = [];
+  #readyWaiters: Set<(error: ChaskiError | undefined) => void> = new Set();
   #closeWaiters: (() => void)[] = [];
 
   constructor(host: LifeHost) {
     this.#host = host;
+  }
+
+  get state(): 'opening' | 'open' | 'closing' | 'closed' {
+    return this.#state;
   }
 
   get closed(): boolean {
@@ -53,7 +57,7 @@ export class Life {
         return;
       }
       const disarm = bound('Opening the communicator', options, (error) => {
-        this.#readyWaiters = this.#readyWaiters.filter((known) => known !== waiter);
+        this.#readyWaiters.delete(waiter);
         reject(error);
       });
       const waiter = (error: ChaskiError | undefined): void => {
@@ -61,7 +65,7 @@ export class Life {
         if (error === undefined) resolve();
         else reject(error);
       };
-      this.#readyWaiters.push(waiter);
+      this.#readyWaiters.add(waiter);
     });
   }
 
@@ -116,7 +120,7 @@ export class Life {
 
   #settleReady(error: ChaskiError | undefined): void {
     const waiters = this.#readyWaiters;
-    this.#readyWaiters = [];
+    this.#readyWaiters = new Set();
     for (const waiter of waiters) waiter(error);
   }
 }

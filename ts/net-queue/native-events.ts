@@ -1,8 +1,10 @@
 // What native tells: what it means for the peers, the life of the communicator, and its listeners.
 import type { NativeBinding, NativeEvent, QueueHandle } from '../binding/index.ts';
 import { ChaskiError } from '../errors.ts';
+import { nextTick } from '../shared/timers.ts';
 import { tellLost, tellOpen } from './diagnostics.ts';
 import { closed, fromNative, peerLeaving } from './failures.ts';
+import type { Farewell } from './farewell.ts';
 import type { Life } from './life.ts';
 import type { Settings } from './options.ts';
 import type { PeerBook } from './peer-book.ts';
@@ -21,6 +23,7 @@ type Tell = <E extends keyof CommunicatorEvents>(
 export interface EventTargets {
   readonly settings: Settings;
   readonly life: Life;
+  readonly farewell: Farewell;
   readonly peers: PeerBook;
   readonly sender: Sender;
   readonly tell: Tell;
@@ -61,7 +64,7 @@ export class NativeEvents {
         if (peer !== undefined) peer.lostBy = lossOf(event);
       }
     }
-    if (this.#next === this.#events.length && events.length > 0) process.nextTick(this.tell);
+    if (this.#next === this.#events.length && events.length > 0) nextTick(this.tell);
     for (const event of events) this.#add(event);
   }
 
@@ -81,7 +84,7 @@ export class NativeEvents {
     } finally {
       this.#telling = false;
       // Only a defect throws here. It is reported, and takes no other event with it.
-      if (this.#next < this.#events.length) process.nextTick(this.tell);
+      if (this.#next < this.#events.length) nextTick(this.tell);
     }
   };
 
@@ -188,10 +191,11 @@ export class NativeEvents {
   }
 
   #lose(peer: Peer): void {
-    const { life, peers, sender, settings, tell } = this.#targets;
+    const { farewell, life, peers, sender, settings, tell } = this.#targets;
     const error = peer.lostBy;
     peers.lose(peer);
     sender.lose(peer, error ?? closed());
+    farewell.lost(peer, error);
     const { id, purpose } = settings;
     tellLost({ id, purpose, peer: peer.id, error });
     // Without its server a client has nothing left to do.

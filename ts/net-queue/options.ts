@@ -110,7 +110,7 @@ export function parseOptions<T>(
 }
 
 /**
- * Checked options of a put, or of something more that knows the options `others` too.
+ * Options of a put, read once and checked; or those of something more, that knows the options `others` too.
  *
  * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
  */
@@ -121,7 +121,10 @@ export function putOptions(options: PutOptions, others: readonly string[] = []):
   if (transfer !== undefined && typeof transfer !== 'boolean') {
     throw invalid('transfer', transfer, 'true or false');
   }
-  return options;
+  const checked: PutOptions = {};
+  if (peers !== undefined) checked.peers = peers;
+  if (transfer !== undefined) checked.transfer = transfer;
+  return checked;
 }
 
 /** What native takes of the settings. */
@@ -288,7 +291,8 @@ function checkConnection(connection: OpenOptions['connection']): void {
   for (const name of names) integer(`connection.${name}`, connection[name], 1, 0, 2 ** 40);
 }
 
-function refuseUnknown(name: string, value: object, names: readonly string[]): void {
+/** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what `value` has and `names` has not. */
+export function refuseUnknown(name: string, value: object, names: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (!names.includes(key)) {
       throw invalid(

@@ -3,6 +3,7 @@
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { lengthOf } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
+import { nextTick } from '../shared/timers.ts';
 import { AckWatch } from './ack-watch.ts';
 import { Backlog } from './backlog.ts';
 import {
@@ -352,7 +353,7 @@ export class Sender implements Watch {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // Not a microtask: a turn can run many of those, each of which may put.
-    process.nextTick(this.#endTurn);
+    nextTick(this.#endTurn);
   }
 
   readonly #endTurn = (): void => {

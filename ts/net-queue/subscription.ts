@@ -1,34 +1,49 @@
 // Callbacks instead of `for await`: one call per message with its value, or one per batch.
 import { lengthMask } from '../binding/index.ts';
-import type { Origin } from './arena.ts';
+import type { ChaskiError } from '../errors.ts';
+import { setImmediate } from '../shared/timers.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { Budget } from './budget.ts';
+import { handlerFailed } from './failures.ts';
 import type { Inbox } from './inbox.ts';
 import { valueAt } from './message.ts';
-import type { MessageHandler, Subscription } from './types.ts';
+import type { Batch, Message, MessageHandler, SubscribeOptions, Subscription } from './types.ts';
 
 /** What a subscription needs of its communicator. */
 export interface SubscriptionHost {
-  /** What a handler threw or rejected with. Never throws. */
-  onHandlerError(cause: unknown): void;
-  /** The subscription is over. */
-  onUnsubscribed(): void;
+  /** Acknowledged is what a handler is done with, and not what has arrived. */
+  readonly ackProcessed: boolean;
+  /** Tells of a failure that nobody else takes. Never throws. */
+  readonly warn: (error: ChaskiError) => void;
+}
+
+/** What a handler is called with, if not its value: messages of one peer in a row. */
+interface Given {
+  readonly peer: string;
+  readonly seq: number;
+  ack(): void;
 }
 
 /** Hands messages to a handler until closed. Never more than a turn's budget at once. */
-abstract class Pump<T> implements Subscription {
+abstract class Pump<T, G extends Given> implements Subscription {
   protected readonly inbox: Inbox<T>;
-  protected readonly host: SubscriptionHost;
   protected readonly ackProcessed: boolean;
   protected readonly budget: Budget = new Budget();
   protected stopped: boolean = false;
+  readonly #warn: (error: ChaskiError) => void;
+  readonly #onError: SubscribeOptions<G>['onError'];
   #running = false;
   #later = false;
 
-  constructor(inbox: Inbox<T>, ackProcessed: boolean, host: SubscriptionHost) {
+  constructor(
+    inbox: Inbox<T>,
+    { ackProcessed, warn }: SubscriptionHost,
+    onError: SubscribeOptions<G>['onError'],
+  ) {
     this.inbox = inbox;
     this.ackProcessed = ackProcessed;
-    this.host = host;
+    this.#warn = warn;
+    this.#onError = onError;
   }
 
   get closed(): boolean {
@@ -38,8 +53,7 @@ abstract class Pump<T> implements Subscription {
   close(): void {
     if (this.stopped) return;
     this.stopped = true;
-    this.inbox.onReadable = undefined;
-    this.host.onUnsubscribed();
+    this.inbox.release();
   }
 
   [Symbol.dispose](): void {
@@ -47,12 +61,13 @@ abstract class Pump<T> implements Subscription {
   }
 
   /** Begins, with what is already there, after the turn of the caller. */
-  start(): void {
-    this.inbox.onReadable = this.#run;
+  start(): this {
+    this.inbox.reserve(this.#run);
     this.#turn();
+    return this;
   }
 
-  /** Calls the handler until nothing is left in hand or the budget is spent; true then. May throw what the handler throws. */
+  /** Calls the handler until nothing is left in hand or the budget is spent; true then. */
   protected abstract deliver(): boolean;
 
   readonly #run = (): void => {
@@ -69,13 +84,7 @@ abstract class Pump<T> implements Subscription {
 
   #pump(): void {
     while (!this.stopped && this.inbox.fill()) {
-      let spent = false;
-      try {
-        spent = this.deliver();
-      } catch (error) {
-        this.host.onHandlerError(error);
-      }
-      if (spent) {
+      if (this.deliver()) {
         this.#turn();
         return;
       }
@@ -90,32 +99,51 @@ abstract class Pump<T> implements Subscription {
     });
   }
 
-  /** Follows what a handler returned: acknowledges when it is done, reports when it failed. */
+  /** Follows what a handler returned: acknowledges from and to when it is done, and tells when it failed. */
   protected follow(
     result: PromiseLike<unknown>,
-    origin: Origin,
-    first: number,
-    last: number,
+    { origin, seq }: ReceivedBatch<T>,
+    from: number,
+    to: number,
+    given: () => G,
   ): void {
     Promise.resolve(result).then(
-      () => origin.done?.(origin.peer, first, last),
+      () => origin.done?.(origin.peer, seq + from, seq + to),
       (error: unknown) => {
-        this.host.onHandlerError(error);
+        this.failed(given(), error);
       },
     );
   }
+
+  /** The handler threw, or what it returned was rejected. Never throws. */
+  protected failed(given: G, cause: unknown): void {
+    const error = handlerFailed(given.peer, given.seq, cause, this.ackProcessed);
+    if (this.#onError === undefined) {
+      this.#warn(error);
+      return;
+    }
+    const again = (thrown: unknown): void => {
+      this.#warn(handlerFailed(given.peer, given.seq, thrown, this.ackProcessed));
+    };
+    try {
+      const result = this.#onError(error, given);
+      if (isThenable(result)) Promise.resolve(result).then(undefined, again);
+    } catch (thrown) {
+      again(thrown);
+    }
+  }
 }
 
-export class MessagePump<T> extends Pump<T> {
+export class MessagePump<T> extends Pump<T, Message<T>> {
   readonly #handler: MessageHandler<T>;
 
   constructor(
     inbox: Inbox<T>,
-    ackProcessed: boolean,
     host: SubscriptionHost,
     handler: MessageHandler<T>,
+    onError: SubscribeOptions<Message<T>>['onError'],
   ) {
-    super(inbox, ackProcessed, host);
+    super(inbox, host, onError);
     this.#handler = handler;
   }
 
@@ -128,48 +156,58 @@ export class MessagePump<T> extends Pump<T> {
     const peer = origin.peer.id;
     const shares = origin.copyUpTo < 0 && origin.codec.rawBytes;
     const granted = this.budget.grant();
-    const end = Math.min(inbox.count, inbox.cursor + granted);
-    for (let at = inbox.cursor; at < end; at += 1) {
-      // Before the call: what throws has been delivered.
-      inbox.cursor = at + 1;
-      const offset = index[start + 2 * at] as number;
-      const word = index[start + 2 * at + 1] as number;
-      const data =
-        shares && word <= lengthMask
-          ? (new Uint8Array(buffer, offset, word) as T)
-          : valueAt<T>(origin, offset, word);
-      const result = handler(data, peer, seq + at);
-      if (result !== undefined && isThenable(result)) {
-        this.follow(result, origin, seq + at, seq + at);
-      } else if (ackProcessed) {
-        origin.done?.(origin.peer, seq + at, seq + at);
+    let at = inbox.cursor;
+    const end = Math.min(inbox.count, at + granted);
+    try {
+      for (; at < end; at += 1) {
+        // Before the call: what throws has been delivered.
+        inbox.cursor = at + 1;
+        const offset = index[start + 2 * at] as number;
+        const word = index[start + 2 * at + 1] as number;
+        const data =
+          shares && word <= lengthMask
+            ? (new Uint8Array(buffer, offset, word) as T)
+            : valueAt<T>(origin, offset, word);
+        const result = handler(data, peer, seq + at);
+        if (result !== undefined && isThenable(result)) {
+          this.#follow(result, batch, at);
+        } else if (ackProcessed) {
+          origin.done?.(origin.peer, seq + at, seq + at);
+        }
+        if (this.stopped) break;
       }
-      if (this.stopped) break;
+    } catch (error) {
+      this.failed(batch.message(at), error);
     }
     return granted === 0;
   }
+
+  #follow(result: PromiseLike<unknown>, batch: ReceivedBatch<T>, at: number): void {
+    this.follow(result, batch, at, at, () => batch.message(at));
+  }
 }
 
-export class BatchPump<T> extends Pump<T> {
-  readonly #handler: (batch: ReceivedBatch<T>) => unknown;
+export class BatchPump<T> extends Pump<T, Batch<T>> {
+  readonly #handler: (batch: Batch<T>) => unknown;
 
   constructor(
     inbox: Inbox<T>,
-    ackProcessed: boolean,
     host: SubscriptionHost,
-    handler: (batch: ReceivedBatch<T>) => unknown,
+    handler: (batch: Batch<T>) => unknown,
+    onError: SubscribeOptions<Batch<T>>['onError'],
   ) {
-    super(inbox, ackProcessed, host);
+    super(inbox, host, onError);
     this.#handler = handler;
   }
 
   protected deliver(): boolean {
     const batch = this.inbox.takeBatch(Infinity) as ReceivedBatch<T>;
-    const result = this.#handler(batch);
-    if (isThenable(result)) {
-      this.follow(result, batch.origin, batch.seq, batch.seq + batch.length - 1);
-    } else if (this.ackProcessed) {
-      batch.ack();
+    try {
+      const result = this.#handler(batch);
+      if (isThenable(result)) this.follow(result, batch, 0, batch.length - 1, () => batch);
+      else if (this.ackProcessed) batch.ack();
+    } catch (error) {
+      this.failed(batch, error);
     }
     return this.budget.spendMany(batch.length);
   }

@@ -198,7 +198,9 @@ export interface Message<T = unknown> {
   readonly byteLength: number;
   /** The payload in memory of its own. */
   copy(): Uint8Array;
-  /** With ack: 'processed': this message is done. Twice does no harm, nor does it with 'received'. */
+  /**
+   * With ack: 'processed': this message is done. It is acknowledged when all before it from that peer are done too. Twice does no harm, nor does it with 'received'.
+   */
   ack(): void;
 }
 
@@ -219,13 +221,13 @@ export interface Batch<T = unknown> extends Iterable<Message<T>> {
   /**
    * A view of payload i.
    *
-   * @throws RangeError
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` when there is no payload i.
    */
   view(i: number): Uint8Array;
   /**
    * Value i, decoded at each call.
    *
-   * @throws RangeError; ChaskiError `ERR_CHASKI_CODEC`.
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` when there is no payload i, `_CODEC`.
    */
   at(i: number): T;
   /** With ack: 'processed': all of its messages are done. */
@@ -246,12 +248,18 @@ export interface CommunicatorEvents {
   lost: [peer: string, error: ChaskiError | undefined];
   /** `count` messages to `peer` were dropped by onFull. */
   dropped: [peer: string, count: number];
-  /** A connection was refused or closed for what it sent; the communicator goes on. */
+  /**
+   * A connection was refused or closed for what it sent, a handler of `subscribe()` failed, or `close()` ran out of time. Of the
+   * latter two, `process.emitWarning()` tells when nobody listens.
+   */
   warning: [error: ChaskiError];
   /** The backlog fell under the high-water mark again. */
   drain: [];
-  /** It is closed for good. What had arrived can still be got. */
-  close: [];
+  /**
+   * It is closed for good. What had arrived can still be got. `error` says why when it did not end in order: it could not open,
+   * or a client has lost its server.
+   */
+  close: [error: ChaskiError | undefined];
 }
 
 /**
@@ -259,6 +267,16 @@ export interface CommunicatorEvents {
  * `ack: 'processed'` the message is acknowledged when that fulfils, else when the handler returns.
  */
 export type MessageHandler<T = unknown> = (data: T, peer: string, seq: number) => unknown;
+
+export interface SubscribeOptions<F> {
+  /**
+   * Takes what the handler threw or rejected with (`error.cause`, in an `ERR_CHASKI_HANDLER`) and the message, or batch,
+   * that it did so with; without it, the event `warning` tells. With `ack: 'processed'` neither this message nor any behind
+   * it is acknowledged until `failed.ack()` is called, which may be done later. A message that cannot be decoded comes here
+   * too: `failed.bytes` can be read.
+   */
+  onError?: (error: ChaskiError, failed: F) => unknown;
+}
 
 /** A running `subscribe()`. */
 export interface Subscription extends Disposable {

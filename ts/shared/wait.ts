@@ -1,6 +1,8 @@
 // Bounds of a wait: a timeout and an AbortSignal, with one way to fail.
 import { ChaskiError } from '../errors.ts';
 import type { Delivered } from '../errors.ts';
+import { invalid } from './invalid.ts';
+import { clearTimeout, setTimeout } from './timers.ts';
 
 export interface WaitOptions {
   /** Ends the wait with `ERR_CHASKI_ABORTED`; the signal's reason is the error's cause. */
@@ -16,6 +18,8 @@ export const longestTimeoutMs: number = 0x7fff_ffff;
  * Calls `fail` once when the signal aborts or the time is up, unless the returned function was called before.
  * A signal that has already aborted fails at once, before this returns. `delivered` says, for a message that was put, whether
  * it may have arrived.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`; nothing has begun then.
  */
 export function bound(
   what: string,
@@ -23,17 +27,17 @@ export function bound(
   fail: (error: ChaskiError) => void,
   delivered?: () => Delivered,
 ): () => void {
-  const signal = options?.signal;
+  const signal = signalOf(options);
   const timeoutMs = timeoutOf(options);
   if (signal === undefined && timeoutMs === Infinity) return nothing;
-  if (signal?.aborted) {
+  if (signal?.aborted === true) {
     fail(aborted(what, signal, delivered));
     return nothing;
   }
   let timer: NodeJS.Timeout | undefined;
   const disarm = (): void => {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    if (timer !== undefined) clearTimeout(timer);
+    if (signal !== undefined) ignore(signal, onAbort);
   };
   const onAbort = (): void => {
     disarm();
@@ -50,21 +54,73 @@ export function bound(
       );
     }, timeoutMs);
   }
-  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal !== undefined) heed(signal, onAbort);
   return disarm;
 }
 
 /** The timeout of `options`, checked. */
 export function timeoutOf(options: { timeoutMs?: number } | undefined): number {
-  const timeoutMs = options?.timeoutMs ?? Infinity;
-  if (timeoutMs === Infinity) return timeoutMs;
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0 && timeoutMs <= longestTimeoutMs)) {
-    throw new ChaskiError(
-      'ERR_CHASKI_INVALID_ARGUMENT',
-      `timeoutMs is ${String(timeoutMs)}; it must be a number of ms from 0 to ${longestTimeoutMs}, or Infinity.`,
-    );
+  const timeoutMs: unknown = options?.timeoutMs;
+  if (timeoutMs === undefined || timeoutMs === Infinity) return Infinity;
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= longestTimeoutMs) {
+    return timeoutMs;
   }
-  return timeoutMs;
+  throw invalid(
+    'timeoutMs',
+    timeoutMs,
+    `a number of ms from 0 to ${longestTimeoutMs}, or Infinity`,
+  );
+}
+
+/** The signal of `options`, checked: anything that behaves as one. */
+export function signalOf(options: { signal?: AbortSignal } | undefined): AbortSignal | undefined {
+  const signal: unknown = options?.signal;
+  if (signal === undefined || isSignal(signal)) return signal;
+  throw invalid('signal', signal, 'an AbortSignal');
+}
+
+export function isSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'aborted' in value &&
+    'addEventListener' in value &&
+    typeof value.addEventListener === 'function' &&
+    'removeEventListener' in value &&
+    typeof value.removeEventListener === 'function'
+  );
+}
+
+/**
+ * Those who wait for a signal. It has one listener for all of them, because to add or remove one of many takes as long as
+ * there are others.
+ */
+const heeding: WeakMap<AbortSignal, Heeding> = new WeakMap();
+
+interface Heeding {
+  readonly calls: Set<() => void>;
+  readonly listener: () => void;
+}
+
+function heed(signal: AbortSignal, call: () => void): void {
+  const known = heeding.get(signal);
+  if (known !== undefined) {
+    known.calls.add(call);
+    return;
+  }
+  const calls = new Set([call]);
+  const listener = (): void => {
+    for (const each of calls) each();
+  };
+  heeding.set(signal, { calls, listener });
+  signal.addEventListener('abort', listener, { once: true });
+}
+
+function ignore(signal: AbortSignal, call: () => void): void {
+  const known = heeding.get(signal);
+  if (known === undefined || !known.calls.delete(call) || known.calls.size > 0) return;
+  heeding.delete(signal);
+  signal.removeEventListener('abort', known.listener);
 }
 
 function aborted(

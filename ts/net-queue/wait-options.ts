@@ -1,0 +1,140 @@
+// The options of what waits or takes, checked and read once: a misspelled bound is an error, and not a wait without one.
+import { isSignal, signalOf, timeoutOf } from '../shared/wait.ts';
+import type { WaitOptions } from '../shared/wait.ts';
+import { invalid } from './failures.ts';
+import { putOptions, refuseUnknown } from './options.ts';
+import type {
+  BatchesOptions,
+  CloseOptions,
+  GetBatchOptions,
+  GetOptions,
+  SendOptions,
+  SubscribeOptions,
+  WritableOptions,
+} from './types.ts';
+
+/** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, as all of these. */
+export function waitOptions(options: WaitOptions | undefined): WaitOptions | undefined {
+  if (options === undefined) return undefined;
+  refuseWrong(options, waitNames);
+  return boundsOf(options);
+}
+
+export function sendOptions(options: SendOptions | undefined): SendOptions | undefined {
+  if (options === undefined) return undefined;
+  refuseWrong(options, sendNames);
+  return { ...putOptions(options, waitNames), ...boundsOf(options) };
+}
+
+/** Of `writable()` and `get()`. */
+export function peerOptions(
+  options: WritableOptions | GetOptions | undefined,
+): GetOptions | undefined {
+  if (options === undefined) return undefined;
+  refuseWrong(options, peerNames);
+  return withPeer(options);
+}
+
+export interface CheckedBatchOptions {
+  readonly wait: GetOptions | undefined;
+  /** Infinity: as many as are there. */
+  readonly max: number;
+}
+
+export function getBatchOptions(options: GetBatchOptions | undefined): CheckedBatchOptions {
+  if (options === undefined) return { wait: undefined, max: Infinity };
+  refuseWrong(options, getBatchNames);
+  return { wait: withPeer(options), max: maxOf(options) };
+}
+
+export interface CheckedBatchesOptions {
+  readonly max: number;
+  readonly autoAck: boolean;
+}
+
+export function batchesOptions(options: BatchesOptions | undefined): CheckedBatchesOptions {
+  if (options === undefined) return { max: Infinity, autoAck: true };
+  refuseWrong(options, batchesNames);
+  return { max: maxOf(options), autoAck: flag('autoAck', options.autoAck, true) };
+}
+
+export interface CheckedCloseOptions {
+  /** Undefined: the default. */
+  readonly timeoutMs: number | undefined;
+  readonly force: boolean;
+}
+
+export function closeOptions(options: CloseOptions | undefined): CheckedCloseOptions {
+  if (options === undefined) return { timeoutMs: undefined, force: false };
+  refuseWrong(options, closeNames);
+  const { timeoutMs } = options;
+  return {
+    timeoutMs: timeoutMs === undefined ? undefined : timeoutOf({ timeoutMs }),
+    force: flag('force', options.force, false),
+  };
+}
+
+export function subscribeOptions<F>(
+  options: SubscribeOptions<F> | undefined,
+): SubscribeOptions<F>['onError'] {
+  if (options === undefined) return undefined;
+  refuseWrong(options, subscribeNames);
+  const { onError } = options;
+  if (onError === undefined || typeof onError === 'function') return onError;
+  throw invalid('onError', onError, 'a function');
+}
+
+/** An id of a peer that was given by itself. */
+export function peerId(peer: string | undefined): string | undefined {
+  if (peer === undefined || typeof peer === 'string') return peer;
+  throw invalid('peer', peer, 'the id of a peer, as text');
+}
+
+function refuseWrong(options: unknown, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalid('options', options, `an object, as ${exampleOf(options, names)}`);
+  }
+  if (isSignal(options)) throw invalid('options', options, 'an object, as { signal }');
+  refuseUnknown('options', options, names);
+}
+
+/** What somebody may have meant who gave `value` by itself. */
+function exampleOf(value: unknown, names: readonly string[]): string {
+  if (typeof value === 'string' && names.includes('peer')) return `{ peer: '${value}' }`;
+  if (names.includes('onError')) return '{ onError }';
+  const name = names.includes('timeoutMs') ? 'timeoutMs' : 'max';
+  return `{ ${name}: ${typeof value === 'number' ? value : '…'} }`;
+}
+
+function boundsOf(options: WaitOptions): WaitOptions {
+  const signal = signalOf(options);
+  const timeoutMs = timeoutOf(options);
+  return signal === undefined ? { timeoutMs } : { timeoutMs, signal };
+}
+
+function withPeer(options: GetOptions): GetOptions {
+  const peer = peerId(options.peer);
+  const bounds = boundsOf(options);
+  return peer === undefined ? bounds : { ...bounds, peer };
+}
+
+function maxOf(options: { max?: number }): number {
+  const { max } = options;
+  if (max === undefined) return Infinity;
+  if (Number.isInteger(max) && max >= 1) return max;
+  throw invalid('max', max, 'an integer of at least 1');
+}
+
+function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value === 'boolean') return value;
+  throw invalid(name, value, 'true or false');
+}
+
+const waitNames: readonly string[] = ['signal', 'timeoutMs'];
+const peerNames: readonly string[] = ['peer', ...waitNames];
+const sendNames: readonly string[] = ['peers', 'transfer', ...waitNames];
+const getBatchNames: readonly string[] = ['max', ...peerNames];
+const batchesNames: readonly string[] = ['max', 'autoAck'];
+const closeNames: readonly string[] = ['timeoutMs', 'force'];
+const subscribeNames: readonly string[] = ['onError'];
