@@ -4,7 +4,7 @@ import { now } from '../shared/timers.ts';
 /** Counts messages, and looks at the clock now and then. */
 export class Budget {
   #messages = 0;
-  /** 0: before the first turn. */
+  /** 0 until somebody asks; the first turn begins then. */
   #until = 0;
 
   /** A new turn has begun. */
@@ -20,11 +20,6 @@ export class Budget {
     return stretch;
   }
 
-  /** Begins the first turn, if it has not. */
-  begin(): void {
-    if (this.#until === 0) this.start();
-  }
-
   /** Counts one message; true when the loop must turn. */
   spend(): boolean {
     this.#messages += 1;
@@ -34,6 +29,7 @@ export class Budget {
   /** Counts so many messages; true when the loop must turn. */
   spendMany(count: number): boolean {
     this.#messages += count;
+    if (this.#until === 0) this.start();
     return this.#messages >= turnMessages || now() >= this.#until;
   }
 }

@@ -48,7 +48,7 @@ import type {
   WritableOptions,
 } from './types.ts';
 import { Purpose } from './types.ts';
-import { closeOptions, peerOptions, sendOptions, waitOptions } from './wait-options.ts';
+import { closeOptions, sendOptions, waitOptions, writableOptions } from './wait-options.ts';
 
 /**
  * One end of a message queue: a server with its peers, or a client with its server.
@@ -283,7 +283,7 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_CLOSED`, `_NOT_CONNECTED`, `_TIMEOUT`, `_ABORTED`.
    */
   async writable(options?: WritableOptions): Promise<void> {
-    const wait = peerOptions(options);
+    const wait = writableOptions(options);
     this.#life.checkOpen();
     const found = wait?.peer === undefined ? this.#peers.everyone : this.#peers.named([wait.peer]);
     await this.#patience.writable(found, wait);

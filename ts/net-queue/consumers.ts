@@ -22,10 +22,11 @@ import type {
 import {
   batchesOptions,
   getBatchOptions,
+  getOptions,
   peerId,
-  peerOptions,
   subscribeOptions,
 } from './wait-options.ts';
+import type { CheckedGetOptions } from './wait-options.ts';
 import type { Want } from './wants.ts';
 
 export class Consumers<T> {
@@ -45,9 +46,10 @@ export class Consumers<T> {
   }
 
   get(options: GetOptions | undefined): Promise<Message<T>> {
-    let wait: GetOptions | undefined;
+    if (options === undefined) return this.#wanted(undefined, 0);
+    let wait: CheckedGetOptions | undefined;
     try {
-      wait = peerOptions(options);
+      wait = getOptions(options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -98,9 +100,9 @@ export class Consumers<T> {
     return new BatchPump<T>(this.#inbox, this.#host, handler, onError).start();
   }
 
-  #wanted(wait: GetOptions | undefined, max: 0): Promise<Message<T>>;
-  #wanted(wait: GetOptions | undefined, max: number): Promise<Batch<T>>;
-  #wanted(wait: GetOptions | undefined, max: number): Promise<Message<T> | Batch<T>> {
+  #wanted(wait: CheckedGetOptions | undefined, max: 0): Promise<Message<T>>;
+  #wanted(wait: CheckedGetOptions | undefined, max: number): Promise<Batch<T>>;
+  #wanted(wait: CheckedGetOptions | undefined, max: number): Promise<Message<T> | Batch<T>> {
     const inbox = this.#inbox;
     if (inbox.reserved) return Promise.reject(busyWith(max > 0 ? 'getBatch()' : 'get()'));
     // Who came first is served first.
@@ -112,7 +114,11 @@ export class Consumers<T> {
           : peer === undefined
             ? inbox.take()
             : inbox.takeFrom(peer);
-      if (there !== undefined) return this.#answer(there);
+      if (there !== undefined) {
+        const spent = 'length' in there ? this.#gets.spendMany(there.length) : this.#gets.spend();
+        // Others who came before may not be answered yet.
+        return spent || this.#delayed.length > 0 ? this.#later(there) : Promise.resolve(there);
+      }
     }
     return new Promise((resolve, reject) => {
       const settle = (value: Message<T> | Batch<T>): void => {
@@ -141,15 +147,10 @@ export class Consumers<T> {
     });
   }
 
-  /** Answers a get that need not wait, unless others who came before are not answered yet or the loop must turn. */
-  #answer<V extends Message<T> | Batch<T>>(there: V): Promise<V> {
-    const gets = this.#gets;
-    gets.begin();
-    const spent = 'length' in there ? gets.spendMany(there.length) : gets.spend();
-    if (!spent && this.#delayed.length === 0) return Promise.resolve(there);
+  #later<V>(value: V): Promise<V> {
     return new Promise((resolve) => {
       this.#delay(() => {
-        resolve(there);
+        resolve(value);
       });
     });
   }

@@ -293,8 +293,9 @@ function checkConnection(connection: OpenOptions['connection']): void {
 
 /** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what `value` has and `names` has not. */
 export function refuseUnknown(name: string, value: object, names: readonly string[]): void {
-  for (const key of Object.keys(value)) {
-    if (!names.includes(key)) {
+  // Not Object.keys(), which makes an array: this is done for each get() with options.
+  for (const key in value) {
+    if (!names.includes(key) && Object.hasOwn(value, key)) {
       throw invalid(
         `${name}.${key}`,
         (value as Record<string, unknown>)[key],

@@ -26,17 +26,28 @@ export function sendOptions(options: SendOptions | undefined): SendOptions | und
   return { ...putOptions(options, waitNames), ...boundsOf(options) };
 }
 
-/** Of `writable()` and `get()`. */
-export function peerOptions(
-  options: WritableOptions | GetOptions | undefined,
-): GetOptions | undefined {
+export function writableOptions(options: WritableOptions | undefined): WritableOptions | undefined {
   if (options === undefined) return undefined;
   refuseWrong(options, peerNames);
-  return withPeer(options);
+  const peer = peerId(options.peer);
+  return peer === undefined ? boundsOf(options) : { peer, ...boundsOf(options) };
+}
+
+/** Always of one shape, and made without spreading: gets are many. */
+export interface CheckedGetOptions {
+  readonly peer: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+export function getOptions(options: GetOptions | undefined): CheckedGetOptions | undefined {
+  if (options === undefined) return undefined;
+  refuseWrong(options, peerNames);
+  return checkedGet(options);
 }
 
 export interface CheckedBatchOptions {
-  readonly wait: GetOptions | undefined;
+  readonly wait: CheckedGetOptions | undefined;
   /** Infinity: as many as are there. */
   readonly max: number;
 }
@@ -44,7 +55,7 @@ export interface CheckedBatchOptions {
 export function getBatchOptions(options: GetBatchOptions | undefined): CheckedBatchOptions {
   if (options === undefined) return { wait: undefined, max: Infinity };
   refuseWrong(options, getBatchNames);
-  return { wait: withPeer(options), max: maxOf(options) };
+  return { wait: checkedGet(options), max: maxOf(options) };
 }
 
 export interface CheckedBatchesOptions {
@@ -94,7 +105,9 @@ function refuseWrong(options: unknown, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalid('options', options, `an object, as ${exampleOf(options, names)}`);
   }
-  if (isSignal(options)) throw invalid('options', options, 'an object, as { signal }');
+  if (Object.getPrototypeOf(options) !== Object.prototype && isSignal(options)) {
+    throw invalid('options', options, 'an object, as { signal }');
+  }
   refuseUnknown('options', options, names);
 }
 
@@ -112,10 +125,12 @@ function boundsOf(options: WaitOptions): WaitOptions {
   return signal === undefined ? { timeoutMs } : { timeoutMs, signal };
 }
 
-function withPeer(options: GetOptions): GetOptions {
-  const peer = peerId(options.peer);
-  const bounds = boundsOf(options);
-  return peer === undefined ? bounds : { ...bounds, peer };
+function checkedGet(options: GetOptions): CheckedGetOptions {
+  return {
+    peer: peerId(options.peer),
+    signal: signalOf(options),
+    timeoutMs: timeoutOf(options),
+  };
 }
 
 function maxOf(options: { max?: number }): number {

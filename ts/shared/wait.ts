@@ -11,6 +11,12 @@ export interface WaitOptions {
   timeoutMs?: number;
 }
 
+/** `WaitOptions` of which nothing need be left out. */
+export interface Bounds {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
 /** The longest time that a timer can run. */
 export const longestTimeoutMs: number = 0x7fff_ffff;
 
@@ -23,7 +29,7 @@ export const longestTimeoutMs: number = 0x7fff_ffff;
  */
 export function bound(
   what: string,
-  options: WaitOptions | undefined,
+  options: Bounds | undefined,
   fail: (error: ChaskiError) => void,
   delivered?: () => Delivered,
 ): () => void {
@@ -59,7 +65,7 @@ export function bound(
 }
 
 /** The timeout of `options`, checked. */
-export function timeoutOf(options: { timeoutMs?: number } | undefined): number {
+export function timeoutOf(options: Bounds | undefined): number {
   const timeoutMs: unknown = options?.timeoutMs;
   if (timeoutMs === undefined || timeoutMs === Infinity) return Infinity;
   if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= longestTimeoutMs) {
@@ -73,7 +79,7 @@ export function timeoutOf(options: { timeoutMs?: number } | undefined): number {
 }
 
 /** The signal of `options`, checked: anything that behaves as one. */
-export function signalOf(options: { signal?: AbortSignal } | undefined): AbortSignal | undefined {
+export function signalOf(options: Bounds | undefined): AbortSignal | undefined {
   const signal: unknown = options?.signal;
   if (signal === undefined || isSignal(signal)) return signal;
   throw invalid('signal', signal, 'an AbortSignal');

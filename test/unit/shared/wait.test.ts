@@ -1,7 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { ChaskiError } from '../../../ts/errors.ts';
-import type { WaitOptions } from '../../../ts/shared/wait.ts';
 import { bound } from '../../../ts/shared/wait.ts';
 
 describe('the bounds of a wait', () => {
@@ -37,7 +36,7 @@ describe('the bounds of a wait', () => {
       },
     };
     const codes: string[] = [];
-    bound('It', options as WaitOptions, ({ code }) => codes.push(code));
+    bound('It', options, ({ code }) => codes.push(code));
     expect(codes).toEqual(['ERR_CHASKI_ABORTED']);
     expect(reads).toEqual({ signal: 1, timeoutMs: 1 });
   });
