@@ -453,7 +453,7 @@ impl Shared {
         } else {
             let deadline = self.start_watching();
             let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            shortest(rest, most)
+            rest.into_iter().chain(most).min()
         };
         let mut poll = lock(&self.poll);
         self.poll_and_serve(&mut poll, rest, || {
@@ -509,7 +509,7 @@ impl Shared {
         }
         self.turns.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
-        let unresolved = {
+        let (unresolved, in_time) = {
             let mut reactor = lock(&self.reactor);
             for event in events.iter().filter(|event| event.token() != WAKER) {
                 let read_closed = event.is_read_closed() || event.is_error();
@@ -524,12 +524,12 @@ impl Shared {
                     reactor.nudge(token, now);
                 }
             }
-            reactor.on_time(now);
+            let in_time = reactor.on_time(now);
             // A thread that runs the reactor asks before it sleeps again.
             if !self.is_on_thread() {
                 self.tell_deadline(&mut reactor);
             }
-            reactor.take_unresolved()
+            (reactor.take_unresolved(), in_time)
         };
         for (token, endpoint) in unresolved {
             self.resolve(token, endpoint);
@@ -537,7 +537,7 @@ impl Shared {
         if self.kind == Kind::Loop {
             self.worked_since(now);
         }
-        !events.is_empty()
+        in_time || !events.is_empty()
     }
 
     #[cfg(unix)]
@@ -548,14 +548,6 @@ impl Shared {
     #[cfg(unix)]
     pub(crate) fn services(&self) -> u64 {
         self.services.load(Ordering::Relaxed)
-    }
-}
-
-/// The shorter of two waits, where none is for ever.
-fn shortest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
     }
 }
 

@@ -266,15 +266,19 @@ impl Reactor {
         self.serve(token, now);
     }
 
-    /// Serves who used a budget up, and who has a deadline.
-    pub(crate) fn on_time(&mut self, now: Instant) {
+    /// Serves who used a budget up, and who has a deadline; whether there was anybody.
+    pub(crate) fn on_time(&mut self, now: Instant) -> bool {
         // Who is not done with this share either has the next one in the next turn.
-        for token in std::mem::take(&mut self.again) {
+        let again = std::mem::take(&mut self.again);
+        let mut anybody = !again.is_empty();
+        for token in again {
             self.serve(token, now);
         }
         while let Some((at, token)) = self.timers.pop_due(now) {
+            anybody = true;
             self.on_deadline(token, at, now);
         }
+        anybody
     }
 
     fn on_deadline(&mut self, token: Token, at: Instant, now: Instant) {

@@ -62,15 +62,13 @@ fn watch_while_busy(shared: &Arc<Shared>) {
 /// Runs the reactor until the event loop could do it alone.
 fn run_for_loop(shared: &Arc<Shared>) {
     let mut load = Load::start(shared);
-    let (mut rest, mut happened) = (Some(PATIENCE), false);
+    let mut happened = false;
     while !shared.is_stopped() {
-        happened |= shared.run_once(rest);
+        happened |= shared.run_once(Some(PATIENCE));
         if load.since.elapsed() >= PATIENCE {
-            if load.measure(shared).is_light() {
+            if load.measure(shared).is_light() || !happened {
                 return shared.give_back();
             }
-            // Until something happens, nothing changes that would have to be measured.
-            rest = happened.then_some(PATIENCE);
             happened = false;
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use io::Kind;
+
 use crate::support::{Dialing, Ends, Listening, Running, eventually};
 
 /// How often the reactor ran while this thread slept.
@@ -13,7 +15,7 @@ fn turns_during(running: &Running, time: Duration) -> u64 {
 
 #[test]
 fn an_idle_host_does_not_run() {
-    for running in Running::each() {
+    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -35,7 +37,7 @@ fn an_idle_host_does_not_run() {
 
 #[test]
 fn a_far_deadline_costs_nothing_until_it_comes() {
-    for running in Running::each() {
+    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -52,7 +54,7 @@ fn a_far_deadline_costs_nothing_until_it_comes() {
 
 #[test]
 fn a_deadline_fires_once_and_not_before_its_time() {
-    for running in Running::each() {
+    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -71,7 +73,7 @@ fn a_deadline_fires_once_and_not_before_its_time() {
 
 #[test]
 fn a_deadline_that_moves_is_seen_at_its_new_time() {
-    for running in Running::each() {
+    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());
@@ -98,7 +100,7 @@ fn a_deadline_that_moves_is_seen_at_its_new_time() {
 
 #[test]
 fn deadlines_that_move_forth_and_back_leave_no_work_behind() {
-    for running in Running::each() {
+    for running in [Kind::Thread, Kind::Loop].map(Running::start) {
         let listening = Listening::local(&running.host, Ends::Echo);
         let dialing = Dialing::start(&running.host, listening.at(), Ends::Keep);
         eventually("it connects", || dialing.is_connected());

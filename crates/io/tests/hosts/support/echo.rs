@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wire::{Code, Error, Session, Status};
 
@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) drained: usize,
     pub(crate) deadlines: Vec<Instant>,
     pub(crate) deadline: Option<Instant>,
+    /// Each deadline is followed by another one so much later; they are not noted.
+    pub(crate) every: Option<Duration>,
     /// How often the deadline was asked for.
     pub(crate) asked: usize,
     pub(crate) paused: bool,
@@ -160,7 +162,10 @@ impl Session for Pipe {
                 deadline.is_some_and(|deadline| deadline <= now),
                 "called too early"
             );
-            state.deadlines.push(now);
+            match state.every {
+                Some(every) => state.deadline = Some(now + every),
+                None => state.deadlines.push(now),
+            }
         });
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use io::{Host, Kind};
 
-use super::{Ends, Listening, PATIENCE, eventually};
+use super::{Dialing, Ends, Listening, PATIENCE, eventually};
 
 /// A host that runs: of the loop kind with a thread that is its event loop.
 pub(crate) struct Running {
@@ -85,8 +85,22 @@ impl Running {
             *before = Instant::now();
             *idle
         });
+        // First, lest it is given back meanwhile.
+        running.tick();
         running.load_until_lent();
         running
+    }
+
+    /// Gives the reactor something to do every few milliseconds from now on: without, it is given back.
+    fn tick(&self) {
+        let listening = Listening::local(&self.host, Ends::Count);
+        let dialing = Dialing::start(&self.host, listening.at(), Ends::Count);
+        eventually("it connects", || dialing.is_connected());
+        dialing.script.with(|state| {
+            state.every = Some(Duration::from_millis(2));
+            state.deadline = Some(Instant::now());
+        });
+        self.host.nudge(dialing.token, false);
     }
 
     /// Gives the reactor so much to do that it is lent.
