@@ -31,7 +31,7 @@ describe.each([
 
   const arrives = (put: unknown): unknown => {
     try {
-      const payload = codec.encode(put);
+      const payload = Uint8Array.from(codec.encode(put));
       return codec.decode(codec.kind, payload, 0, payload.length);
     } catch (error) {
       return (error as ChaskiError).code;

@@ -1,11 +1,9 @@
-import { Unpackr } from 'msgpackr';
-
 import { ChaskiError } from '../errors.ts';
 import { asBytes, isLost, lostMemory } from './bytes.ts';
 import { failed } from './failed.ts';
 import { Kind } from './kinds.ts';
-import { checkJson, checkMsgpack, maxDepth, maxValues } from './limits.ts';
-import { writeMsgpack } from './msgpack.ts';
+import { checkJson, maxDepth, maxValues } from './limits.ts';
+import { readMsgpack, writeMsgpack } from './msgpack.ts';
 
 /** A user's own encoding. Data only: never code. */
 export interface UserCodec {
@@ -153,26 +151,6 @@ function mayBeRefused(text: string): boolean {
     for (; at >= 0 && opened <= maxDepth; at = text.indexOf(bracket, at + 1)) opened += 1;
   }
   return opened > maxDepth;
-}
-
-const unpackr: Unpackr = new Unpackr({
-  useRecords: false,
-  mapsAsObjects: true,
-  moreTypes: false,
-  structuredClone: false,
-  bundleStrings: false,
-  copyBuffers: false,
-});
-
-function readMsgpack(memory: Uint8Array, offset: number, length: number): unknown {
-  const end = offset + length;
-  const reason = checkMsgpack(memory, offset, end);
-  if (reason !== undefined) throw failed('decode', `the msgpack payload is not sound: ${reason}`);
-  try {
-    return unpackr.unpack(memory, { start: offset, end });
-  } catch (cause) {
-    throw failed('decode', 'the msgpack payload is not sound', cause);
-  }
 }
 
 function decodeJson(memory: Uint8Array, offset: number, length: number): unknown {

@@ -92,8 +92,7 @@ describe.each(worlds)('a process whose JavaScript is busy, $name', (world) => {
     await child.report('stalling');
     for (let i = 0; i < 20; i += 1) await soon(client.put(`meanwhile ${i}`), 'a put');
     end();
-    const { stalls } = await child.report('stalled');
-    expect((stalls as number) > 0).toBe(world.host === 'loop');
+    await child.report('stalled');
     child.tell({ is: 'take', count: 21 });
     const { taken } = await child.report('taken');
     expect((taken as { data: string }[]).at(-1)!.data).toBe('meanwhile 19');
