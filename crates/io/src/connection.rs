@@ -1,5 +1,5 @@
 use std::io::{self, IoSlice};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wire::{Error, Session, Status, Word};
 
@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     undrained: bool,
     writable: bool,
     half_closed: bool,
+    /// How long it has read, what came of it included, since its reactor last took this.
+    pub(crate) read_time: Duration,
     /// Why nothing can be written any more.
     broken: Option<Error>,
     /// The earliest entry of this connection among the timers.
@@ -49,6 +51,7 @@ impl Connection {
             undrained: false,
             writable: true,
             half_closed: false,
+            read_time: Duration::ZERO,
             broken: None,
             scheduled: None,
         }
@@ -70,7 +73,10 @@ impl Connection {
 
     fn try_serve(&mut self, now: Instant) -> Result<Served, Error> {
         let more_to_write = self.write()?;
-        let read = self.read(now)?;
+        let start = self.readable.then(Instant::now);
+        let read = self.read(now);
+        self.read_time += start.map_or(Duration::ZERO, |start| start.elapsed());
+        let read = read?;
         if read == ReadEnd::Eof {
             return Ok(Served::Ended(Ok(())));
         }

@@ -72,8 +72,6 @@ pub(crate) struct Shared {
     /// The second thread runs the reactor, and the event loop does not (loop host).
     lent: AtomicBool,
     loans: AtomicU64,
-    /// Nanoseconds that the reactor was at work, since this was last asked (loop host).
-    worked: AtomicU64,
     /// How long the event loop has been idle (loop host).
     idle: OnceLock<Box<Idle>>,
     /// Calls the event loop while it does not watch the reactor's descriptor (loop host).
@@ -137,7 +135,6 @@ impl Host {
                 services: AtomicU64::new(0),
                 lent: AtomicBool::new(false),
                 loans: AtomicU64::new(0),
-                worked: AtomicU64::new(0),
                 idle: OnceLock::new(),
                 #[cfg(unix)]
                 bell: sys::Alarm::new()?,
@@ -402,21 +399,16 @@ impl Shared {
         self.bell.ring();
     }
 
-    fn worked_since(&self, start: Instant) {
-        let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.worked.fetch_add(nanos, Ordering::Relaxed);
-    }
-
     /// How long the event loop has been idle in all, if that can be known.
     #[cfg(unix)]
     pub(crate) fn idle(&self) -> Option<Duration> {
         self.idle.get().map(|idle| idle())
     }
 
-    /// How long the reactor was at work since this was last asked.
+    /// How long the reactor has read since this was last asked.
     #[cfg(unix)]
-    pub(crate) fn take_worked(&self) -> Duration {
-        Duration::from_nanos(self.worked.swap(0, Ordering::Relaxed))
+    pub(crate) fn take_read_time(&self) -> Duration {
+        lock(&self.reactor).take_read_time()
     }
 
     fn wake_owner(&self) {
@@ -429,12 +421,8 @@ impl Shared {
     }
 
     fn nudge_locked(&self, reactor: &mut Reactor, token: Token) {
-        let now = Instant::now();
-        reactor.nudge(token, now);
+        reactor.nudge(token, Instant::now());
         self.tell_deadline(reactor);
-        if self.kind == Kind::Loop {
-            self.worked_since(now);
-        }
     }
 
     /// The thread host's thread.
@@ -533,9 +521,6 @@ impl Shared {
         };
         for (token, endpoint) in unresolved {
             self.resolve(token, endpoint);
-        }
-        if self.kind == Kind::Loop {
-            self.worked_since(now);
         }
         in_time || !events.is_empty()
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Registry;
 use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, Word, closed_by_owner};
@@ -25,6 +25,8 @@ pub(crate) struct Reactor {
     unresolved: Vec<(Token, Endpoint)>,
     /// A thread sleeps until then, or without a limit.
     watched: Option<Option<Instant>>,
+    /// How long it has read, since this was last asked.
+    read_time: Duration,
 }
 
 enum Slot {
@@ -44,6 +46,7 @@ impl Reactor {
             again: BTreeSet::new(),
             unresolved: Vec::new(),
             watched: None,
+            read_time: Duration::ZERO,
         }
     }
 
@@ -78,6 +81,11 @@ impl Reactor {
     /// When `on_time` has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// How long it has read since this was last asked, what came of it included.
+    pub(crate) fn take_read_time(&mut self) -> Duration {
+        std::mem::take(&mut self.read_time)
     }
 
     pub(crate) fn take_unresolved(&mut self) -> Vec<(Token, Endpoint)> {
@@ -371,6 +379,7 @@ impl Reactor {
             Ok((Served::Ended(result), _)) => self.end(token, result),
             Err(defect) => self.end(token, Err(defect)),
             Ok((served, deadline)) => {
+                self.read_time += std::mem::take(&mut connection.read_time);
                 if let Some(deadline) = deadline
                     && connection
                         .scheduled

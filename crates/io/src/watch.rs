@@ -84,13 +84,14 @@ struct Load {
 struct Shares {
     /// In which the event loop was not idle; `None` if that cannot be known.
     event_loop: Option<f64>,
-    /// In which the reactor was at work, on either thread.
-    reactor: f64,
+    /// In which the reactor was reading, on either thread. Writing does not count: the event loop writes long messages from
+    /// where they lie, and another thread could not.
+    reading: f64,
 }
 
 impl Load {
     fn start(shared: &Shared) -> Self {
-        shared.take_worked();
+        shared.take_read_time();
         Self {
             since: Instant::now(),
             idle_before: shared.idle(),
@@ -110,20 +111,20 @@ impl Load {
             event_loop: idle
                 .zip(idle_before)
                 .map(|(now, before)| 1.0 - share(now.saturating_sub(before))),
-            reactor: share(shared.take_worked()),
+            reading: share(shared.take_read_time()),
         }
     }
 }
 
 impl Shares {
-    /// The event loop has no time left, and the reactor takes some of it.
+    /// The event loop has no time left, and reading takes some of it.
     fn is_heavy(&self) -> bool {
-        self.event_loop.is_some_and(|share| share >= 0.9) && self.reactor >= 0.1
+        self.event_loop.is_some_and(|share| share >= 0.9) && self.reading >= 0.1
     }
 
     /// All of it would leave the event loop idle for a good part of the time.
     fn is_light(&self) -> bool {
         self.event_loop
-            .is_none_or(|share| share + self.reactor < 0.7)
+            .is_none_or(|share| share + self.reading < 0.7)
     }
 }
