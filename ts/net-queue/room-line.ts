@@ -1,5 +1,7 @@
-// Those who wait for room towards a peer, in line. Joining, leaving and being served cost the same however long the line is.
+// Those who wait for room towards a peer, in line.
 import type { ChaskiError } from '../errors.ts';
+import { Line } from './line.ts';
+import type { Member } from './line.ts';
 
 /** Somebody who waits for room towards a peer. */
 export interface RoomWaiter {
@@ -10,51 +12,40 @@ export interface RoomWaiter {
 }
 
 export class RoomLine {
-  /** Places that are empty stay until they are many. */
-  #places: Place[] = [];
-  #head = 0;
-  #waiting = 0;
+  readonly #line: Line<Place> = new Line();
 
   /** How many wait. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#line.length;
   }
 
   /** Waits behind the others. The function that is returned leaves the line, once it is of no use any more. */
   join(waiter: RoomWaiter): () => void {
-    const place: Place = { waiter };
-    this.#places.push(place);
-    this.#waiting += 1;
+    const place: Place = { waiter, over: false };
+    this.#line.push(place);
     return () => {
-      if (place.waiter === undefined) return;
-      place.waiter = undefined;
-      this.#waiting -= 1;
-      if (this.#places.length > 2 * this.#waiting + 1024) this.#compact();
+      if (place.over) return;
+      end(place);
+      this.#line.leave();
     };
   }
 
   /** Takes the first one out of the line. */
   take(): RoomWaiter | undefined {
-    for (;;) {
-      const place = this.#places[this.#head];
-      if (place === undefined) return undefined;
-      this.#head += 1;
-      const { waiter } = place;
-      if (waiter === undefined) continue;
-      place.waiter = undefined;
-      this.#waiting -= 1;
-      if (this.#places.length > 2 * this.#waiting + 1024) this.#compact();
-      return waiter;
-    }
-  }
-
-  #compact(): void {
-    this.#places = this.#places.filter(({ waiter }) => waiter !== undefined);
-    this.#head = 0;
+    const place = this.#line.shift();
+    return place && end(place);
   }
 }
 
-/** Empty when whoever stood there was served, or has left. */
-interface Place {
+/** Over when whoever stood there was served, or has left; then it holds nobody. */
+interface Place extends Member {
+  over: boolean;
   waiter: RoomWaiter | undefined;
+}
+
+function end(place: Place): RoomWaiter | undefined {
+  const { waiter } = place;
+  place.over = true;
+  place.waiter = undefined;
+  return waiter;
 }
