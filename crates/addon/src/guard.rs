@@ -1,17 +1,7 @@
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 /// Runs `act`; `None` if it panicked. Whatever C code calls goes through here, because a panic that unwound into it would end
-/// the process. The panic has been printed by then; what it means for the state is up to the caller.
+/// the process. See [`io::guard`].
 pub(crate) fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(result) => Some(result),
-        Err(payload) => {
-            // Its drop may be code that panics again.
-            mem::forget(payload);
-            None
-        }
-    }
+    io::guard(act).ok()
 }
 
 #[cfg(test)]

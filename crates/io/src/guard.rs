@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wire::{Code, Error};
 
-/// Calls a session, an acceptor or a dialer. One that panics ends with an error of its own; the host goes on with the others.
+/// Runs `act`, and lets no panic out. It has been printed by then; what it means for the state is up to the caller.
 ///
 /// # Errors
-/// [`Code::Internal`] after a panic: whatever panicked gets its last call and is dropped.
-pub(crate) fn guard<T>(act: impl FnOnce() -> T) -> Result<T, Error> {
+/// [`Code::Internal`] after a panic.
+pub fn guard<T>(act: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
         let text = format!(
             "a defect in chaski: {}; please report it",

@@ -21,4 +21,5 @@ mod watch;
 
 pub mod sys;
 
+pub use guard::guard;
 pub use host::{Host, HostStats, Kind};
