@@ -343,7 +343,7 @@ impl Shared {
         }
         if reactor.is_sooner_than_watched() {
             if self.is_on_thread() {
-                self.interrupt();
+                return self.interrupt();
             }
             #[cfg(unix)]
             self.alarm.ring();
@@ -366,7 +366,7 @@ impl Shared {
                 dirty.push(token);
             }
         }
-        // SeqCst, with `asleep` in `run_while`: either the thread sees the flag before it sleeps, or this sees that it sleeps.
+        // SeqCst, with `asleep` in `run_once`: either the thread sees the flag before it sleeps, or this sees that it sleeps.
         let first = !self.has_dirty.swap(true, Ordering::SeqCst);
         if first && self.asleep.load(Ordering::SeqCst) {
             self.interrupt();
