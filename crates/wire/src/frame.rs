@@ -26,6 +26,10 @@ pub enum Kind {
     Json = 2,
     /// What the users' own serializers agree on.
     Custom = 3,
+    /// A Python pickle.
+    Pickle = 4,
+    /// Reserved: a message that comes in parts.
+    Stream = 5,
 }
 
 /// Kind and length of one message in 32 bits: `kind << 29 | length`.
@@ -46,7 +50,7 @@ impl Word {
     /// A word as it travelled; `None` if its kind is unknown.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
-        if bits >> KIND_SHIFT > Kind::Custom as u32 {
+        if bits >> KIND_SHIFT > Kind::Stream as u32 {
             None
         } else {
             Some(Self(bits))
@@ -243,16 +247,16 @@ fn check_data(header: Header, max_message: u32) -> Result<(), Error> {
 pub fn words_sum(words: &[u8]) -> Option<(u64, u32)> {
     let mut sum = 0_u64;
     let mut longest = 0_u32;
-    let mut kinds = 0_u32;
+    let mut unknown = 0_u32;
     for chunk in words.as_chunks::<WORD_BYTES>().0 {
         let bits = u32::from_le_bytes(*chunk);
-        kinds |= bits;
+        // Of three bits, the kinds from 6 on are those that begin with two ones.
+        unknown |= bits & (bits << 1);
         let length = bits & MAX_LENGTH;
         sum += u64::from(length);
         longest = longest.max(length);
     }
-    // Kinds 0 to 3 use two of the three bits.
-    (kinds >> 31 == 0).then_some((sum, longest))
+    (unknown >> 31 == 0).then_some((sum, longest))
 }
 
 #[cfg(test)]
@@ -357,7 +361,22 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_seen() {
-        assert_eq!(words_sum(&(1_u32 << 31).to_le_bytes()), None);
-        assert_eq!(Word::from_bits(5 << 29), None);
+        for kind in 0..8_u32 {
+            let bits = kind << KIND_SHIFT | 1;
+            let known = kind <= Kind::Stream as u32;
+            assert_eq!(Word::from_bits(bits).is_some(), known, "kind {kind}");
+            assert_eq!(
+                words_sum(&bits.to_le_bytes()).is_some(),
+                known,
+                "kind {kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_kinds_of_two_words_do_not_add_up_to_an_unknown_one() {
+        let words = [4_u32 << KIND_SHIFT, 3 << KIND_SHIFT];
+        let bytes: Vec<u8> = words.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        assert_eq!(words_sum(&bytes), Some((0, 0)));
     }
 }

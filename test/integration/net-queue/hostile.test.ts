@@ -230,7 +230,7 @@ describe.each(worlds)('a server and strangers, $name', (world) => {
     ],
     [
       'send a kind that nobody knows',
-      () => [header({ length: 4, count: 1, seq: 1 }), Buffer.of(0, 0, 0, 0x80)],
+      () => [header({ length: 4, count: 1, seq: 1 }), Buffer.of(0, 0, 0, 0xc0)],
       'PROTOCOL',
     ],
     ['number from 0', () => [data(0, one)], 'PROTOCOL'],

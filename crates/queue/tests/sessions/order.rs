@@ -31,7 +31,8 @@ fn kind() -> impl Strategy<Value = Kind> {
         Just(Kind::Bytes),
         Just(Kind::Msgpack),
         Just(Kind::Json),
-        Just(Kind::Custom)
+        Just(Kind::Custom),
+        Just(Kind::Pickle)
     ]
 }
 

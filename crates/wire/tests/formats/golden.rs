@@ -86,6 +86,8 @@ fn words_of_version_1() {
         (Kind::Msgpack, 0, 0x2000_0000),
         (Kind::Json, 1, 0x4000_0001),
         (Kind::Custom, 0x1fff_ffff, 0x7fff_ffff),
+        (Kind::Pickle, 2, 0x8000_0002),
+        (Kind::Stream, 3, 0xa000_0003),
     ] {
         assert_eq!(Word::new(kind, length).unwrap().bits(), bits);
     }
