@@ -40,6 +40,7 @@ test('put gives a promise that knows its peers', async () => {
   assertType<Promise<void>>(result);
   expectTypeOf(await result).toEqualTypeOf<void>();
   expectTypeOf(result.futures).toEqualTypeOf<ReadonlyMap<string, Promise<void>>>();
+  expectTypeOf(result.cancel()).toEqualTypeOf<boolean>();
   expectTypeOf(
     queue.put('text', { peers: ['peer'], transfer: true }),
   ).toEqualTypeOf<nq.PutResult>();

@@ -85,6 +85,8 @@ export interface NativeBinding {
   queueStatus(handle: QueueHandle, peer: number, out: Float64Array): number;
   queueWatch(handle: QueueHandle, peer: number, seq: number): boolean;
   queueDropOldest(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
+  queueCancel(handle: QueueHandle, peer: number, first: number, last: number): number;
+  queueSkip(handle: QueueHandle, peer: number, messages: number): number;
   queueDrain(
     handle: QueueHandle,
     peer: number,

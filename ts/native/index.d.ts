@@ -15,6 +15,9 @@ export declare function errorCodes(): Array<string>
 /** Everything up to `seq` is done. */
 export declare function queueAck(handle: number, peer: number, seq: number): number
 
+/** Removes those of the messages `first` to `last` that no connection has taken; returns how many. */
+export declare function queueCancel(handle: number, peer: number, first: number, last: number): number
+
 /** Ends a queue within that time; 0 at once. The event `closed` comes in any case. */
 export declare function queueClose(handle: number, timeoutMs: number): number
 
@@ -122,6 +125,9 @@ export declare function queuePutUniform(handle: number, peer: number, data: Uint
 
 /** Whether a queue keeps the process alive. */
 export declare function queueRef(handle: number, on: boolean): void
+
+/** Leaves the numbers of so many messages out. */
+export declare function queueSkip(handle: number, peer: number, messages: number): number
 
 /** Gauges and sums. */
 export declare function queueStats(handle: number): QueueStats | null

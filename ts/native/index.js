@@ -773,9 +773,10 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueSkip, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
+export { queueCancel }
 export { queueClose }
 export { queueDrain }
 export { queueDropOldest }
@@ -787,6 +788,7 @@ export { queuePut }
 export { queuePutLent }
 export { queuePutUniform }
 export { queueRef }
+export { queueSkip }
 export { queueStats }
 export { queueStatus }
 export { queueTakeLarge }

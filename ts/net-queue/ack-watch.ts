@@ -62,12 +62,7 @@ export class AckWatch {
   /** Whether native watches what must be watched next; false when that is acknowledged already. */
   #armed(peer: Peer): boolean {
     this.#serveRoom(peer);
-    const next = Math.min(
-      peer.waiters.first,
-      peer.full || peer.room.waiting > 0
-        ? Math.max(peer.ackedSeq + 1, peer.sentSeq - this.#highWaterMessages + 1)
-        : Infinity,
-    );
+    const next = this.#next(peer);
     if (next === Infinity || peer.gone !== undefined) {
       this.#peers.delete(peer);
       return true;
@@ -77,6 +72,19 @@ export class AckWatch {
     if (this.#native.queueWatch(this.#handle, peer.number, next)) return false;
     peer.watched = next;
     return true;
+  }
+
+  /** The message whose acknowledgement somebody waits for first; Infinity when nobody waits. */
+  #next(peer: Peer): number {
+    const { waiters, settled } = peer;
+    let next = waiters.first;
+    if (peer.full || peer.room.waiting > 0) {
+      // Where numbers are missing, there may be room sooner than they tell.
+      const enough = settled.ranges === 0 ? peer.sentSeq - this.#highWaterMessages + 1 : 0;
+      next = Math.min(next, Math.max(peer.ackedSeq + 1, enough));
+    }
+    // What was cancelled is never acknowledged; what comes before it is.
+    return next === Infinity ? next : settled.lastMissing(next);
   }
 
   /** Has somebody's patience rewarded, in order, while there is room. */

@@ -20,6 +20,13 @@ export class AckTracker {
     return true;
   }
 
+  /** The last message up to `seq`, beyond the prefix, that is not done. */
+  lastMissing(seq: number): number {
+    const at = this.#from(seq);
+    const first = this.#beyond[2 * at];
+    return first !== undefined && first <= seq ? first - 1 : seq;
+  }
+
   /** How many ranges are remembered beyond the prefix. */
   get ranges(): number {
     return this.#beyond.length / 2;
@@ -37,14 +44,7 @@ export class AckTracker {
 
   #keep(first: number, last: number): void {
     const beyond = this.#beyond;
-    // The first range that ends at `first - 1` or later.
-    let low = 0;
-    let high = beyond.length / 2;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((beyond[2 * middle + 1] as number) < first - 1) low = middle + 1;
-      else high = middle;
-    }
+    const low = this.#from(first - 1);
     let end = low;
     let from = first;
     let to = last;
@@ -54,5 +54,18 @@ export class AckTracker {
       end += 1;
     }
     beyond.splice(2 * low, 2 * (end - low), from, to);
+  }
+
+  /** Which is the first range that ends at `seq` or later. */
+  #from(seq: number): number {
+    const beyond = this.#beyond;
+    let low = 0;
+    let high = beyond.length / 2;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((beyond[2 * middle + 1] as number) < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

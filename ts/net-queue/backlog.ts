@@ -103,7 +103,7 @@ export class Backlog {
     const out = this.#status;
     out[status.writtenSeq] = Infinity;
     if (this.#native.queueStatus(this.#handle, peer.number, out) < 0) return;
-    peer.ackedSeq = out[status.ackedSeq] as number;
+    peer.acknowledge(out[status.ackedSeq] as number);
     peer.doneBytes = out[status.doneBytes] as number;
     peer.doneMessages = out[status.doneMessages] as number;
     peer.writtenSeq = out[status.writtenSeq] as number;

@@ -81,6 +81,22 @@ export function droppedInPart(peer: string): ChaskiError {
   );
 }
 
+export function cancelled(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_ABORTED',
+    `The message to ${who(peer)} was cancelled before it was sent.`,
+    { delivered: 'no' },
+  );
+}
+
+export function cancelledInPart(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_ABORTED',
+    `Some of the messages to ${who(peer)} were cancelled before they were sent; the others may arrive.`,
+    { delivered: 'unknown' },
+  );
+}
+
 export function forgotten(peer: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',

@@ -1,6 +1,6 @@
 // How messages that were let in get to native: small ones gathered in a slab and handed over together, once a turn; others at
 // once, behind what was gathered. Whatever it takes it counts, in `sentSeq` and `sentBytes` of the peer.
-import { kindShift } from '../binding/index.ts';
+import { kindShift, lengthMask } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { Kind, lostMemory, unshared } from '../codec/index.ts';
 import type { Checked } from './packed.ts';
@@ -139,12 +139,17 @@ export class Handover {
   /** Hands over what was gathered. */
   flush(): void {
     const slab = this.#slab;
-    const { target, used, count, shared } = slab;
+    const { target, used, count, shared, cancelled } = slab;
     if (target === undefined || count === 0) return;
     if (shared !== undefined) this.#complete(shared, target.peers[0] as Peer);
     // Before anything else: whatever becomes of it, nothing is handed over twice.
     slab.clear();
     for (const peer of target.peers) {
+      const left = cancelled?.get(peer);
+      if (left !== undefined) {
+        this.#handRest(peer, left, count);
+        continue;
+      }
       const code = this.#native.queuePut(
         this.#handle,
         peer.number,
@@ -157,9 +162,56 @@ export class Handover {
     }
   }
 
+  /** Takes back those of the messages first to last to `peer` that were not handed over yet; how many. */
+  cancel(peer: Peer, first: number, last: number): number {
+    const slab = this.#slab;
+    if (slab.target?.peers.includes(peer) !== true) return 0;
+    const before = peer.sentSeq - slab.count;
+    if (last <= before) return 0;
+    slab.cancelled ??= new Map();
+    let places = slab.cancelled.get(peer);
+    if (places === undefined) slab.cancelled.set(peer, (places = new Set()));
+    const known = places.size;
+    for (let seq = Math.max(first, before + 1); seq <= last; seq += 1) {
+      const place = seq - before - 1;
+      if (places.has(place)) continue;
+      places.add(place);
+      peer.sentBytes -= (slab.words[place] as number) & lengthMask;
+    }
+    return places.size - known;
+  }
+
   /** Hands over what was gathered if it is for `peer`, among others or alone. */
   flushFor(peer: Peer): void {
     if (this.#slab.target?.peers.includes(peer) === true) this.flush();
+  }
+
+  /** Hands over the first `count` messages of the slab but those at the places `cancelled`, whose numbers are left out. */
+  #handRest(peer: Peer, cancelled: ReadonlySet<number>, count: number): void {
+    const { bytes, words } = this.#slab;
+    let offset = 0;
+    for (let from = 0, to = 0; from < count; from = to) {
+      const out = cancelled.has(from);
+      let length = 0;
+      for (; to < count && cancelled.has(to) === out; to += 1) {
+        length += (words[to] as number) & lengthMask;
+      }
+      const code = out
+        ? this.#native.queueSkip(this.#handle, peer.number, to - from)
+        : this.#native.queuePut(
+            this.#handle,
+            peer.number,
+            bytes.subarray(offset, offset + length),
+            length,
+            words.subarray(from, to),
+            to - from,
+          );
+      if (code < 0) {
+        this.#host.onBroken(peer, peer.sentSeq - count + 1 + from, code);
+        return;
+      }
+      offset += length;
+    }
   }
 
   /** The slab of `shared` is complete: from the end of this turn on, native watches its last message. */

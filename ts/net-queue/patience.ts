@@ -6,7 +6,7 @@ import type { Life } from './life.ts';
 import type { Peer } from './peer.ts';
 import { SentResult } from './put-result.ts';
 import type { Sender } from './sender.ts';
-import type { SendOptions } from './types.ts';
+import type { PutResult, SendOptions } from './types.ts';
 
 export class Patience {
   readonly #sender: Sender;
@@ -21,7 +21,9 @@ export class Patience {
   send(peers: readonly Peer[], data: unknown, options: SendOptions | undefined): Promise<void> {
     const sender = this.#sender;
     const give = options?.transfer === true;
-    let put = false;
+    // Who may give up has a result of his own, which can be cancelled.
+    const firm = options?.signal === undefined && options?.timeoutMs === undefined;
+    let put: PutResult | undefined;
     return bounded(
       'Sending',
       options,
@@ -29,16 +31,17 @@ export class Patience {
         const only = peers.length === 1 ? peers[0] : undefined;
         if (only !== undefined) {
           await this.#inRoom(only, givenUp, () => {
-            put = true;
-            return { result: give ? sender.giveEach(peers, [], data) : sender.put(only, data) };
+            if (give) put = sender.giveEach(peers, [], data);
+            else put = firm ? sender.put(only, data) : sender.putEach(peers, [], data);
+            return { result: put };
           }).then(({ result }) => result);
           return;
         }
         await this.#allInRoom(peers, givenUp);
-        put = true;
-        await (give ? sender.giveEach(peers, [], data) : sender.putEach(peers, [], data));
+        put = give ? sender.giveEach(peers, [], data) : sender.putEach(peers, [], data);
+        await put;
       },
-      () => (put ? 'unknown' : 'no'),
+      () => (put === undefined || put.cancel() ? 'no' : 'unknown'),
     );
   }
 

@@ -53,6 +53,8 @@ export class Peer {
   refused: number = 0;
   readonly waiters: Waiters = new Waiters();
   readonly rejections: Rejections = new Rejections();
+  /** What needs no acknowledgement, because it is acknowledged, or was dropped or cancelled. */
+  readonly settled: AckTracker = new AckTracker();
   /** Those who wait for room. */
   readonly room: RoomLine = new RoomLine();
 
@@ -91,6 +93,18 @@ export class Peer {
     return peerClosed(this.id, unsent ? 'no' : 'unknown', this.gone);
   }
 
+  /** Native tells that every message up to `seq` is acknowledged. */
+  acknowledge(seq: number): void {
+    this.settled.done(1, seq);
+    this.ackedSeq = this.settled.prefix;
+  }
+
+  /** Messages first to last were taken back before they were sent; `reason` is for those who look at just them. */
+  cancel(first: number, last: number): void {
+    this.settled.done(first, last);
+    this.ackedSeq = this.settled.prefix;
+  }
+
   /** Settles those whose messages are acknowledged. */
   settle(): void {
     this.waiters.take(this.ackedSeq, (waiter) => {
@@ -103,6 +117,7 @@ export class Peer {
   /** Messages first to last were dropped, unsent. */
   drop(first: number, last: number): void {
     this.rejections.add(first, last);
+    this.settled.done(first, last);
     this.waiters.remove(first, last, (waiter) => {
       waiter.fail(this.#rejection(waiter.first, waiter.seq) ?? dropped(this.id));
     });

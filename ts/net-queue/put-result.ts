@@ -1,6 +1,6 @@
 // What put() returns. It is a promise in all but cost: two fields until somebody looks.
 import { ChaskiError } from '../errors.ts';
-import { ofPart } from './failures.ts';
+import { cancelled, cancelledInPart, ofPart } from './failures.ts';
 import type { Peer } from './peer.ts';
 import type { PutResult } from './types.ts';
 import { Waiter } from './waiters.ts';
@@ -11,6 +11,8 @@ export interface Watch {
   watch(peer: Peer): void;
   /** Asks what has been acknowledged by now. */
   refresh(peer: Peer): void;
+  /** Takes back those of the messages first to last that were not sent: the last ones. How many. */
+  cancel(peer: Peer, first: number, last: number): number;
 }
 
 /** A result that can be a part of another. */
@@ -25,6 +27,8 @@ export class SentResult implements PartResult {
   readonly #peer: Peer;
   readonly #first: number;
   readonly #last: number;
+  /** Why not all of it will be acknowledged, if it was cancelled. */
+  #cancelled: ChaskiError | undefined = undefined;
 
   constructor(watch: Watch, peer: Peer, first: number, last: number) {
     this.#watch = watch;
@@ -38,17 +42,17 @@ export class SentResult implements PartResult {
   }
 
   get acked(): boolean {
-    let outcome = this.#peer.outcome(this.#first, this.#last);
+    let outcome = this.#outcome;
     if (outcome === 'pending') {
       // Nobody may be watching, and then acknowledgements are counted by native alone.
       this.#watch.refresh(this.#peer);
-      outcome = this.#peer.outcome(this.#first, this.#last);
+      outcome = this.#outcome;
     }
     return outcome === undefined;
   }
 
   get mayArrive(): boolean {
-    const outcome = this.#peer.outcome(this.#first, this.#last);
+    const outcome = this.#outcome;
     return outcome === undefined || outcome === 'pending' || outcome.delivered !== 'no';
   }
 
@@ -56,12 +60,32 @@ export class SentResult implements PartResult {
     return new Map([[this.#peer.id, this]]);
   }
 
+  cancel(): boolean {
+    const peer = this.#peer;
+    const first = this.#first;
+    const last = this.#last;
+    if (this.#outcome === 'pending') {
+      const count = this.#watch.cancel(peer, first, last);
+      if (count > 0) {
+        const all = count > last - first;
+        const reason = all ? cancelled(peer.id) : cancelledInPart(peer.id);
+        this.#cancelled = reason;
+        // Before others learn that nothing more is waited for.
+        peer.waiters.withdraw(first, last, (waiter) => {
+          waiter.fail(reason);
+        });
+        peer.settle();
+      }
+    }
+    return this.#cancelled?.delivered === 'no';
+  }
+
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
   then<A = void, B = never>(
     onFulfilled?: ((value: void) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    const outcome = this.#peer.outcome(this.#first, this.#last);
+    const outcome = this.#outcome;
     if (outcome === 'pending') {
       const waiter = new Waiter<A | B>(this.#first, this.#last, onFulfilled, onRejected);
       this.#peer.waiters.add(waiter);
@@ -80,6 +104,10 @@ export class SentResult implements PartResult {
 
   finally(onFinally?: (() => void) | null): Promise<void> {
     return this.then(undefined, undefined).finally(onFinally);
+  }
+
+  get #outcome(): 'pending' | ChaskiError | undefined {
+    return this.#cancelled ?? this.#peer.outcome(this.#first, this.#last);
   }
 }
 
@@ -107,6 +135,10 @@ export class RefusedResult implements PartResult {
 
   get futures(): ReadonlyMap<string, Promise<void>> {
     return this.#peer === '' ? new Map() : new Map([[this.#peer, this]]);
+  }
+
+  cancel(): boolean {
+    return false;
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.
@@ -153,6 +185,12 @@ export class ManyResult implements PartResult {
 
   get futures(): ReadonlyMap<string, Promise<void>> {
     return new Map(this.#ids.map((id, i) => [id, this.#parts[i] as Promise<void>]));
+  }
+
+  cancel(): boolean {
+    let any = false;
+    for (const part of this.#parts) if (part.cancel()) any = true;
+    return any && !this.mayArrive;
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise.

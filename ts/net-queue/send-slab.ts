@@ -17,6 +17,8 @@ export class SendSlab {
   quick: Peer | undefined = undefined;
   /** What the puts of this slab return, if they share it. */
   shared: SharedPut | undefined = undefined;
+  /** Which messages were cancelled, by their places, for each peer. */
+  cancelled: Map<Peer, Set<number>> | undefined = undefined;
 
   /** Whether a payload of so many bytes fits beside what is there. */
   fits(length: number): boolean {
@@ -50,6 +52,7 @@ export class SendSlab {
     this.target = undefined;
     this.quick = undefined;
     this.shared = undefined;
+    this.cancelled = undefined;
   }
 }
 

@@ -257,6 +257,22 @@ export class Sender implements Watch {
     this.#schedule();
   }
 
+  /** Takes back those of the messages first to last to `peer` that have not left: the last ones. How many. */
+  cancel(peer: Peer, first: number, last: number): number {
+    const gathered = this.#handover.cancel(peer, first, last);
+    const handed = last - gathered;
+    const count =
+      gathered +
+      (handed < first ? 0 : this.#native.queueCancel(this.#handle, peer.number, first, handed));
+    if (count > 0) {
+      peer.cancel(last - count + 1, last);
+      this.#backlog.refresh(peer);
+      // Those who wait for others, or for room.
+      this.watch(peer);
+    }
+    return count;
+  }
+
   /** Learns from native what `peer` has acknowledged. */
   refresh(peer: Peer): void {
     this.#backlog.refresh(peer);

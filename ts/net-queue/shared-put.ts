@@ -26,7 +26,8 @@ export class SharedPut implements Waiting, Reaction {
       this.#reject = reject;
     });
     // Own properties, not a subclass: `await` takes the short way for what inherits from Promise.prototype directly.
-    const result = Object.assign(promise, { acked: false, futures: new Map([[peer, promise]]) });
+    const futures = new Map([[peer, promise]]);
+    const result = Object.assign(promise, { acked: false, futures, cancel: cannotCancel });
     this.result = result;
     this.#settled = result;
     // Nobody need look at it.
@@ -50,6 +51,11 @@ export class SharedPut implements Waiting, Reaction {
     if (this.#error === undefined) this.#resolve();
     else this.#reject(this.#error);
   }
+}
+
+/** Nobody knows whose put it stands for, and others' must not be cancelled. */
+function cannotCancel(): boolean {
+  return false;
 }
 
 function ignore(): void {}

@@ -180,6 +180,15 @@ export interface PutResult extends Promise<void> {
    * anything.
    */
   readonly futures: ReadonlyMap<string, Promise<void>>;
+  /**
+   * Takes back what has not left this process: true when no peer was sent, or ever will be, anything of it. Then it rejects
+   * with `ERR_CHASKI_ABORTED` and `delivered: 'no'`. False when it is settled, when it is on its way, or may be; what of
+   * several messages or towards several peers had not left is taken back all the same, and `delivered` is 'unknown'.
+   *
+   * False too for a result that several puts share. A put with options, be it `put(data, {})`, and `putMany()` have one of
+   * their own.
+   */
+  cancel(): boolean;
 }
 
 export interface Message<T = unknown> {

@@ -183,6 +183,21 @@ export class Waiters {
     if (this.#removed > 1024 && this.#removed * 2 > this.#ring.length) this.#compact();
   }
 
+  /** Takes those that speak for first to last and nothing else. */
+  withdraw(first: number, last: number, settle: (waiter: Waiting) => void): void {
+    if (this.#late.length > 0) this.#sortIn();
+    const ring = this.#ring;
+    for (let i = this.#from(last); i < ring.length; i += 1) {
+      const waiter = ring[i] as Waiting;
+      if (waiter.seq > last) break;
+      if (waiter.first === first && !waiter.over) {
+        settle(waiter);
+        this.#removed += 1;
+      }
+    }
+    if (this.#removed > 1024 && this.#removed * 2 > ring.length) this.#compact();
+  }
+
   /** Where those begin that wait for `seq` or later. */
   #from(seq: number): number {
     let low = this.#head;

@@ -188,6 +188,24 @@ pub fn queue_drop_oldest(handle: u32, peer: u32, messages: f64, bytes: f64) -> f
     .map_or(0.0, number)
 }
 
+/// Removes those of the messages `first` to `last` that no connection has taken; returns how many.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn queue_cancel(handle: u32, peer: u32, first: f64, last: f64) -> f64 {
+    with_queue(handle, |queue| {
+        queue.communicator.cancel(peer, count(first), count(last))
+    })
+    .map_or(0.0, number)
+}
+
+/// Leaves the numbers of so many messages out.
+#[napi(catch_unwind)]
+pub fn queue_skip(handle: u32, peer: u32, messages: f64) -> i32 {
+    answer(with_queue(handle, |queue| {
+        queue.communicator.skip(peer, count(messages))
+    }))
+}
+
 /// See the table in docs/design/core.md.
 #[napi(catch_unwind)]
 pub fn queue_drain(

@@ -156,14 +156,45 @@ impl Communicator {
     /// [`Code::NotConnected`].
     pub fn drop_oldest(&self, number: u32, messages: u64, bytes: u64) -> Result<u64, Code> {
         let peer = self.peer(number)?;
-        let Some(dropped) = peer.outbox().drop_oldest(messages, bytes) else {
-            return Ok(0);
-        };
-        let count = dropped.last - dropped.first + 1;
-        peer.count_dropped(count, dropped.bytes);
-        self.hub
-            .event(Event::Dropped(number, dropped.first, dropped.last));
-        Ok(count)
+        let (mut gone, mut gone_bytes) = (0, 0);
+        while gone < messages || gone_bytes < bytes {
+            let left = (
+                messages.saturating_sub(gone),
+                bytes.saturating_sub(gone_bytes),
+            );
+            let Some(dropped) = peer.outbox().drop_oldest(left.0, left.1) else {
+                break;
+            };
+            gone += dropped.count();
+            gone_bytes += dropped.bytes;
+            peer.count_dropped(dropped.count(), dropped.bytes);
+            self.hub
+                .event(Event::Dropped(number, dropped.first, dropped.last));
+        }
+        Ok(gone)
+    }
+
+    /// Removes those of the messages `first` to `last` that the connection has not taken; returns how many. They are the last
+    /// ones of those: whatever is before them is on its way. No event tells of them.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn cancel(&self, number: u32, first: u64, last: u64) -> Result<u64, Code> {
+        let peer = self.peer(number)?;
+        let (messages, bytes) = peer.outbox().cancel(first, last);
+        peer.count_dropped(messages, bytes);
+        Ok(messages)
+    }
+
+    /// Leaves the numbers of `messages` messages out, which were taken back before they were put.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`], [`Code::Closed`], [`Code::QueueFull`].
+    pub fn skip(&self, number: u32, messages: u64) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        peer.outbox().skip(messages)?;
+        peer.count_dropped(messages, 0);
+        Ok(())
     }
 
     /// How far a peer is.

@@ -10,7 +10,9 @@ pub(crate) struct OutFrame {
     pub(crate) first_seq: u64,
     pub(crate) count: u16,
     pub(crate) bytes: u64,
-    /// Messages at the front of `head` that were dropped, and their bytes; the other numbers are without them.
+    /// Messages that `head` was made for; `count` is how many of them are left.
+    column: u16,
+    /// Messages at the front of `head` that were removed, and their bytes; the other numbers are without them.
     skipped: u16,
     skipped_bytes: usize,
 }
@@ -29,6 +31,7 @@ impl OutFrame {
             first_seq,
             count,
             bytes,
+            column: count,
             skipped: 0,
             skipped_bytes: 0,
         }
@@ -38,9 +41,9 @@ impl OutFrame {
         self.first_seq + u64::from(self.count) - 1
     }
 
-    /// Whether nothing of it was dropped, so that it can be sent as it is.
+    /// Whether nothing of it was removed, so that it can be sent as it is.
     pub(crate) fn is_whole(&self) -> bool {
-        self.skipped == 0
+        self.count == self.column
     }
 
     /// The words of the messages that are left; nothing for a large message, whose frame is never cut.
@@ -54,8 +57,7 @@ impl OutFrame {
 
     /// The payloads of the messages that are left.
     pub(crate) fn payload(&self) -> &[u8] {
-        let words = usize::from(self.skipped) + usize::from(self.count);
-        let start = HEADER_BYTES + words * WORD_BYTES + self.skipped_bytes;
+        let start = HEADER_BYTES + usize::from(self.column) * WORD_BYTES + self.skipped_bytes;
         self.head.get(start..).unwrap_or_default()
     }
 
@@ -82,5 +84,37 @@ impl OutFrame {
         self.bytes -= bytes;
         self.skipped += messages;
         self.skipped_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+
+    /// Removes messages `first` to `last` of those that are left. The frame keeps what stands before them; what stands behind
+    /// them is another frame of the same memory. `None` for either where nothing is left.
+    pub(crate) fn without(self, first: u64, last: u64) -> (Option<Self>, Option<Self>) {
+        let behind = self.behind(last);
+        (self.before(first), behind)
+    }
+
+    /// The messages before `seq`.
+    fn before(mut self, seq: u64) -> Option<Self> {
+        let kept = u16::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        let (_, bytes) = (kept > 0).then(|| self.cut(u64::from(kept), 0))?;
+        self.count = kept;
+        self.bytes = bytes;
+        Some(self)
+    }
+
+    /// The messages behind `seq`.
+    fn behind(&self, seq: u64) -> Option<Self> {
+        let gone = u16::try_from((seq + 1).checked_sub(self.first_seq)?).ok()?;
+        if gone >= self.count {
+            return None;
+        }
+        let (_, bytes) = self.cut(u64::from(gone), 0);
+        let mut frame = Self {
+            head: self.head.clone(),
+            body: None,
+            ..*self
+        };
+        frame.skip(gone, bytes);
+        Some(frame)
     }
 }

@@ -42,12 +42,18 @@ pub(crate) struct Outbox {
     phase: Phase,
 }
 
-/// Messages that `drop_oldest` removed.
+/// Messages in a row that `drop_oldest` removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) first: u64,
     pub(crate) last: u64,
     pub(crate) bytes: u64,
+}
+
+impl Dropped {
+    pub(crate) fn count(&self) -> u64 {
+        self.last - self.first + 1
+    }
 }
 
 impl Outbox {
@@ -254,8 +260,8 @@ impl Outbox {
         Some(front)
     }
 
-    /// Removes messages from the front until that many messages and that many bytes have gone, or nothing is left.
-    /// Frames that the session has taken are out of reach.
+    /// Removes messages from the front until that many messages and that many bytes have gone, or a number is missing behind
+    /// them, or nothing is left. Frames that the session has taken are out of reach.
     pub(crate) fn drop_oldest(&mut self, messages: u64, bytes: u64) -> Option<Dropped> {
         let mut gone = Dropped {
             first: self.frames.front()?.first_seq,
@@ -267,6 +273,9 @@ impl Outbox {
             let Some(frame) = self.frames.front_mut() else {
                 break;
             };
+            if gone_messages > 0 && frame.first_seq != gone.last + 1 {
+                break;
+            }
             let (cut, cut_bytes) = frame.cut(
                 messages.saturating_sub(gone_messages),
                 bytes.saturating_sub(gone.bytes),
@@ -280,6 +289,41 @@ impl Outbox {
             }
         }
         (gone_messages > 0).then_some(gone)
+    }
+
+    /// Removes those of the messages `first` to `last` that the session has not taken; returns how many they were, and their
+    /// bytes. Their numbers are missing from then on. Copies nothing.
+    pub(crate) fn cancel(&mut self, first: u64, last: u64) -> (u64, u64) {
+        let start = self
+            .frames
+            .partition_point(|frame| frame.last_seq() < first);
+        let end = self.frames.partition_point(|frame| frame.first_seq <= last);
+        let (mut messages, mut bytes) = (0, 0);
+        let mut kept = Vec::new();
+        for frame in self.frames.drain(start..end.max(start)) {
+            messages += u64::from(frame.count);
+            bytes += frame.bytes;
+            let (before, behind) = frame.without(first, last);
+            kept.extend(before.into_iter().chain(behind));
+        }
+        for frame in kept.into_iter().rev() {
+            messages -= u64::from(frame.count);
+            bytes -= frame.bytes;
+            self.frames.insert(start, frame);
+        }
+        (messages, bytes)
+    }
+
+    /// Leaves `messages` numbers out, for messages that will never be put.
+    pub(crate) fn skip(&mut self, messages: u64) -> Result<(), Code> {
+        if self.phase != Phase::Open {
+            return Err(Code::Closed);
+        }
+        if self.is_exhausted(messages) {
+            return Err(Code::QueueFull);
+        }
+        self.next_seq += messages;
+        Ok(())
     }
 
     /// A frame of the first `count` messages (`bytes` bytes) of another one. Always there for messages that the frame has: a
@@ -485,5 +529,111 @@ mod tests {
         assert_eq!((frame.first_seq, frame.count, frame.bytes), (3, 1, 3));
         assert_eq!(&frame.head[HEADER_BYTES + 4..], [3, 3, 3]);
         assert_eq!(out.drop_oldest(1, 0), None);
+    }
+
+    /// What a session would take, by number and first byte.
+    fn taken(out: &mut Outbox) -> Vec<(u64, Vec<u8>)> {
+        let mut all = Vec::new();
+        while let Some(frame) = out.take(u64::MAX) {
+            let Ok(Parsed::Frame(header)) = parse(&frame.head, 1 << 24) else {
+                panic!()
+            };
+            assert_eq!((header.seq, header.count), (frame.first_seq, frame.count));
+            let body = frame.body.as_ref();
+            let length = frame.head.len() + body.map_or(0, |body| body.len());
+            assert_eq!(header.frame_len(), length);
+            let column = usize::from(frame.count) * WORD_BYTES;
+            let mut payload = &frame.head[HEADER_BYTES + column..];
+            let mut sum = 0;
+            for (seq, word) in (frame.first_seq..).zip(frame.words().as_chunks().0) {
+                let length = Word::from_bits(u32::from_le_bytes(*word)).unwrap().length();
+                sum += length as u64;
+                let message = match body {
+                    Some(body) => body.to_vec(),
+                    None => payload[..length].to_vec(),
+                };
+                payload = payload.get(length..).unwrap_or_default();
+                all.push((seq, message));
+            }
+            assert_eq!(frame.bytes, sum);
+            assert!(payload.is_empty());
+        }
+        all
+    }
+
+    #[test]
+    fn messages_are_cancelled_wherever_they_are_and_the_others_keep_their_numbers() {
+        // Every range of a queue of several frames, one of them large; and then once more, of what is left.
+        let sizes = [1, 0, 3, 70_000, 2, 5, 1];
+        let messages: Vec<Vec<u8>> = (0_u8..).zip(sizes).map(|(i, n)| vec![i; n]).collect();
+        for first in 1..=7_u64 {
+            for last in first..=8_u64 {
+                let mut out = outbox();
+                for part in [&messages[..3], &messages[3..4], &messages[4..]] {
+                    let words: Vec<_> = part.iter().map(|m| word(m.len() as u32)).collect();
+                    out.put(&part.concat(), Payload::Words(&words)).unwrap();
+                }
+                let bytes = |from: u64, to: u64| {
+                    let range = from as usize - 1..(to as usize).min(7);
+                    messages[range].iter().map(|m| m.len() as u64).sum::<u64>()
+                };
+                assert_eq!(
+                    out.cancel(first, last),
+                    (last.min(7) - first + 1, bytes(first, last))
+                );
+                assert_eq!(out.cancel(first, last), (0, 0));
+                let wider = u64::from(first > 1);
+                assert_eq!(
+                    out.cancel(first - wider, last),
+                    (
+                        wider,
+                        if wider == 1 {
+                            bytes(first - 1, first - 1)
+                        } else {
+                            0
+                        }
+                    )
+                );
+                out.put(b"new", Payload::Words(&[word(3)])).unwrap();
+                let mut left: Vec<_> = (1..).zip(messages.clone()).collect();
+                left.retain(|(seq, _)| !(first - wider..=last).contains(seq));
+                left.push((8, b"new".to_vec()));
+                assert_eq!(taken(&mut out), left, "{first} to {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_taken_cannot_be_cancelled_and_what_was_cancelled_cannot_be_dropped() {
+        let mut out = outbox();
+        out.put(b"abcdef", Payload::Uniform(word(1), 6)).unwrap();
+        assert_eq!(out.take(2).unwrap().last_seq(), 2);
+        assert_eq!(out.cancel(1, 2), (0, 0));
+        assert_eq!(out.cancel(1, 3), (1, 1));
+        assert_eq!(out.cancel(5, 5), (1, 1));
+        let dropped = |seq| {
+            Some(Dropped {
+                first: seq,
+                last: seq,
+                bytes: 1,
+            })
+        };
+        assert_eq!(out.drop_oldest(2, 0), dropped(4));
+        assert_eq!(out.drop_oldest(2, 0), dropped(6));
+        assert_eq!(out.drop_oldest(1, 0), None);
+        assert_eq!(out.last_seq(), 6);
+    }
+
+    #[test]
+    fn numbers_can_be_left_out() {
+        let mut out = outbox();
+        out.put(b"a", Payload::Words(&[word(1)])).unwrap();
+        assert_eq!(out.skip(3), Ok(()));
+        out.put(b"b", Payload::Words(&[word(1)])).unwrap();
+        assert_eq!(taken(&mut out), [(1, b"a".to_vec()), (5, b"b".to_vec())]);
+        assert_eq!(out.skip(1 << 53), Err(Code::QueueFull));
+        out.end();
+        assert_eq!(out.skip(1), Err(Code::Closed));
+        assert_eq!(out.cancel(1, 5), (0, 0));
     }
 }

@@ -21,8 +21,11 @@ describe('AckTracker', () => {
           expect(tracker.prefix).toBe(prefix);
           expect(grew).toBe(prefix > before);
           let islands = 0;
+          let missing = prefix;
           for (let seq = prefix + 1; seq <= 60; seq += 1) {
             if (model.has(seq) && !model.has(seq - 1)) islands += 1;
+            if (!model.has(seq)) missing = seq;
+            expect(tracker.lastMissing(seq)).toBe(missing);
           }
           expect(tracker.ranges).toBe(islands);
         }

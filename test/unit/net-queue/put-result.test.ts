@@ -4,7 +4,7 @@ import { ChaskiError } from '../../../ts/errors.ts';
 import { Peer } from '../../../ts/net-queue/peer.ts';
 import { ManyResult, RefusedResult, SentResult } from '../../../ts/net-queue/put-result.ts';
 
-const watch = { watch: (): void => {}, refresh: (): void => {} };
+const watch = { watch: (): void => {}, refresh: (): void => {}, cancel: (): number => 0 };
 
 function peerWithId(): Peer {
   return new Peer(0, 'peer', 1 << 20);
@@ -32,7 +32,11 @@ describe('SentResult', () => {
 
   it('asks to be woken only when somebody looks', () => {
     const peer = peerWithId();
-    const wake = { watch: vi.fn<(peer: Peer) => void>(), refresh: (): void => {} };
+    const wake = {
+      watch: vi.fn<(peer: Peer) => void>(),
+      refresh: (): void => {},
+      cancel: (): number => 0,
+    };
     const result = new SentResult(wake, peer, 1, 1);
     expect(wake.watch).not.toHaveBeenCalled();
     void result.then(() => {});
