@@ -138,6 +138,8 @@ class End {
         path: '',
         id: crypto.getRandomValues(new Uint8Array(16)),
         cluster: '',
+        compat: 0,
+        pythonKind: 0,
         ackProcessed: false,
         highWaterBytes: length,
         highWaterMessages: 1000,

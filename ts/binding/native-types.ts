@@ -15,6 +15,10 @@ export interface NativeQueueConfig {
   /** 16 bytes. */
   id: Uint8Array;
   cluster: string;
+  /** 0 both on a server, 1 native, 2 Python. */
+  compat: number;
+  /** Kind of the messages of Python peers. */
+  pythonKind: number;
   ackProcessed: boolean;
   highWaterBytes: number;
   highWaterMessages: number;

@@ -37,6 +37,10 @@ export interface QueueConfig {
   id: Uint8Array
   /** Cluster name. */
   cluster: string
+  /** 0: a server takes native peers and Python peers, a client is native; 1: native only; 2: Python only. */
+  compat: number
+  /** Kind of the messages of Python peers. */
+  pythonKind: number
   /** Acknowledge what `queueAck` says instead of what arrived. */
   ackProcessed: boolean
   /** Bound of held messages in bytes, per peer. */

@@ -24,6 +24,7 @@ export type {
   CloseOptions,
   CommunicatorEvents,
   CommunicatorOptions,
+  Compat,
   GetBatchOptions,
   GetOptions,
   HighWaterMark,

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Host, NativeQueueConfig } from '../binding/index.ts';
-import { codecOf } from '../codec/index.ts';
+import { codecOf, Kind } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
 import { Protocol, Purpose } from './types.ts';
-import type { CommunicatorOptions, OnFull, PutOptions } from './types.ts';
+import type { Compat, CommunicatorOptions, OnFull, PutOptions } from './types.ts';
 
 /** Checked options, aliases resolved, defaults filled in. */
 export interface Settings {
@@ -19,6 +19,7 @@ export interface Settings {
   /** '' for TCP. */
   readonly path: string;
   readonly cluster: string;
+  readonly compat: Compat;
   readonly codec: Codec;
   readonly ackProcessed: boolean;
   readonly highWaterBytes: number;
@@ -79,6 +80,7 @@ export function parseOptions<T>(
     port,
     path: pathOf(options.path, protocol),
     cluster: clusterOf(options.cluster),
+    compat: oneOf('compat', options.compat, compats),
     codec: codec(options),
     ackProcessed: oneOf('ack', options.ack, ['received', 'processed']) === 'processed',
     highWaterBytes: integer('highWaterMark.bytes', mark.bytes, 8 << 20, 1, 2 ** 40),
@@ -137,6 +139,8 @@ export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig 
     path: settings.path,
     id: uuidBytes(settings.id),
     cluster: settings.cluster,
+    compat: compats.indexOf(settings.compat),
+    pythonKind: settings.codec.rawBytes ? Kind.BYTES : settings.codec.kind,
     ackProcessed: settings.ackProcessed,
     highWaterBytes: settings.highWaterBytes,
     highWaterMessages: settings.highWaterMessages,
@@ -166,7 +170,7 @@ function uuidText(bytes: Uint8Array): string {
 const longest = 0x1fff_ffff;
 
 const known = (
-  'protocol purpose id host port path cluster serializer ack highWaterMark onFull maxMessageBytes maxPeers ' +
+  'protocol purpose id host port path cluster compat serializer ack highWaterMark onFull maxMessageBytes maxPeers ' +
   'connectTimeoutMs handshakeTimeoutMs keepAliveMs idleTimeoutMs closeTimeoutMs runOn ' +
   'netloc connection serialization security workers'
 ).split(' ');
@@ -265,6 +269,9 @@ function codec<T>(options: OpenOptions<T>): Codec {
   const others = serializers.map((known) => `'${known}'`).join(', ');
   throw invalid('serializer', serializer, `${others} or an object { encode, decode }`);
 }
+
+/** In the order of native's numbers. */
+const compats = ['auto', 'native', 'python'] as const;
 
 const serializers = ['auto', 'bytes', 'json', 'msgpack'] as const;
 

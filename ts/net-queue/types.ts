@@ -50,6 +50,12 @@ export type OnFull = 'wait' | 'drop-oldest' | 'drop-newest' | 'error';
  */
 export type AckPoint = 'received' | 'processed';
 
+/**
+ * Which protocol is spoken. 'auto': a client speaks chaski's own, a server what each of its peers begins with. 'native': chaski's own
+ * only. 'python': that of the Python package net-queue (1.0.0 and later) only.
+ */
+export type Compat = 'auto' | 'native' | 'python';
+
 export interface CommunicatorOptions<T = unknown> {
   /** UUID, as text or 16 bytes. Default: random v4. */
   id?: string | Uint8Array;
@@ -61,6 +67,8 @@ export interface CommunicatorOptions<T = unknown> {
   path?: string;
   /** Both sides must name the same cluster. Default ''. At most 255 bytes of UTF-8. */
   cluster?: string;
+  /** Whether peers speak the protocol of the Python package net-queue; docs/python.md says what holds then. Default 'auto'. */
+  compat?: Compat;
   /**
    * Default 'auto': bytes (in any memory, or in a Stream) go as they are, all else as msgpack. docs/values.md lists which values
    * survive; what would not is refused with `ERR_CHASKI_CODEC` when it is put.

@@ -49,7 +49,8 @@ pub fn queue_open(
     let settings = config.config().map_err(|code| {
         failed(
             code,
-            "the id must be 16 bytes, the cluster at most 255".into(),
+            "the id must be 16 bytes, the cluster at most 255; compat and the kind must be known"
+                .into(),
         )
     })?;
     let endpoint = config.endpoint();

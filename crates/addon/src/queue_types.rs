@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
-use queue::{Config, Event};
-use wire::{AckPoint, Code, Endpoint};
+use queue::{Compat, Config, Event};
+use wire::{AckPoint, Code, Endpoint, Kind};
 
 /// What a queue is opened with; see the TypeScript options for meanings and defaults.
 #[napi(object, object_to_js = false)]
@@ -22,6 +22,10 @@ pub struct QueueConfig {
     pub id: Uint8Array,
     /// Cluster name.
     pub cluster: String,
+    /// 0: a server takes native peers and Python peers, a client is native; 1: native only; 2: Python only.
+    pub compat: u32,
+    /// Kind of the messages of Python peers.
+    pub python_kind: u32,
     /// Acknowledge what `queueAck` says instead of what arrived.
     pub ack_processed: bool,
     /// Bound of held messages in bytes, per peer.
@@ -66,6 +70,13 @@ impl QueueConfig {
         }
         let mut config = Config::new(id);
         config.cluster.clone_from(&self.cluster);
+        config.compat = match self.compat {
+            0 => Compat::Auto,
+            1 => Compat::Native,
+            2 => Compat::Python,
+            _ => return Err(Code::InvalidArgument),
+        };
+        config.python_kind = kind(self.python_kind).ok_or(Code::InvalidArgument)?;
         config.ack = if self.ack_processed {
             AckPoint::Processed
         } else {
@@ -87,6 +98,18 @@ impl QueueConfig {
             .fold(1, |sum: u64, &byte| sum.rotate_left(7) ^ u64::from(byte));
         Ok(config)
     }
+}
+
+fn kind(number: u32) -> Option<Kind> {
+    [
+        Kind::Bytes,
+        Kind::Msgpack,
+        Kind::Json,
+        Kind::Custom,
+        Kind::Pickle,
+    ]
+    .into_iter()
+    .find(|kind| *kind as u32 == number)
 }
 
 /// A number of JavaScript as a count; anything that is none counts as 0.

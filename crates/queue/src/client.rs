@@ -3,8 +3,10 @@ use std::time::{Duration, Instant};
 
 use wire::{Dialer, Endpoint, Error, Token};
 
+use crate::config::Compat;
 use crate::hub::{Event, Hub};
 use crate::peer::Peer;
+use crate::python::PythonSession;
 use crate::session::{Session, Side};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -50,12 +52,11 @@ impl Dialer for Client {
     fn on_connected(&mut self, _token: Token, now: Instant) -> Box<dyn wire::Session> {
         self.hub.event(Event::Open(self.target.clone()));
         self.hub.leave_root(false);
-        Box::new(Session::new(
-            Side::Client,
-            Arc::clone(&self.hub),
-            Arc::clone(&self.peer),
-            now,
-        ))
+        let (hub, peer) = (Arc::clone(&self.hub), Arc::clone(&self.peer));
+        if hub.config.compat == Compat::Python {
+            return Box::new(PythonSession::connected(hub, peer, now));
+        }
+        Box::new(Session::new(Side::Client, hub, peer, now))
     }
 
     fn on_failed(&mut self, _error: Error, now: Instant) -> Option<Instant> {

@@ -1,13 +1,24 @@
 use std::time::Duration;
 
 use chunk::{LargePool, Pool};
-use wire::{AckPoint, Hello, PeerId, VERSION};
+use wire::{AckPoint, Hello, Kind, PeerId, VERSION};
 
 /// A received slab holds whole frames of up to 64 KiB, so twice that leaves room to read on while one is incomplete.
 const SLAB_BYTES: usize = 128 * 1024;
 const FREE_SLABS: usize = 32;
 /// V8 frees views of large messages in bursts of 32 MiB; with those in flight, that is what the next ones reuse.
 const FREE_LARGE_BYTES: usize = 48 * 1024 * 1024;
+
+/// Which protocol a communicator speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compat {
+    /// A client: its own. A server: the one that its peer begins with.
+    Auto,
+    /// Its own.
+    Native,
+    /// That of the Python package net-queue.
+    Python,
+}
 
 /// What a communicator was opened with, and the memory that its sessions share.
 #[derive(Clone)]
@@ -16,6 +27,10 @@ pub struct Config {
     pub id: PeerId,
     /// Name that both sides must give.
     pub cluster: String,
+    /// Which protocol it speaks.
+    pub compat: Compat,
+    /// Kind of the messages of Python peers, which do not tell one.
+    pub python_kind: Kind,
     /// When arriving messages are acknowledged.
     pub ack: AckPoint,
     /// Bound of messages held for the consumer, per peer, in payload bytes.
@@ -53,6 +68,8 @@ impl Config {
         Self {
             id,
             cluster: String::new(),
+            compat: Compat::Auto,
+            python_kind: Kind::Bytes,
             ack: AckPoint::Received,
             high_water_bytes: 8 * 1024 * 1024,
             high_water_messages: 65_536,

@@ -14,6 +14,7 @@ mod out_frame;
 mod outbox;
 mod payload;
 mod peer;
+mod python;
 mod receiver;
 mod sender;
 mod server;
@@ -21,7 +22,7 @@ mod session;
 
 pub use client::Client;
 pub use communicator::{Communicator, PeerStatus, Stats};
-pub use config::Config;
+pub use config::{Compat, Config};
 pub use hub::{Event, Introduction, WakeBits};
 pub use inbox::Drained;
 pub use payload::Payload;

@@ -3,7 +3,9 @@ use std::time::Instant;
 
 use wire::{Acceptor, Code, Endpoint, Error, Token};
 
+use crate::config::Compat;
 use crate::hub::{Event, Hub};
+use crate::python::{Greeting, PythonSession};
 use crate::session::{Session, Side};
 
 /// A server's listener, as its driver sees it: makes a session for each connection.
@@ -28,12 +30,16 @@ impl Acceptor for Server {
             self.on_warning(Error::new(Code::QueueFull, why));
             return None;
         };
-        Some(Box::new(Session::new(
-            Side::Server,
-            Arc::clone(&self.hub),
-            peer,
-            now,
-        )))
+        let hub = Arc::clone(&self.hub);
+        let native = |hub, peer| Box::new(Session::new(Side::Server, hub, peer, now));
+        Some(match hub.config.compat {
+            Compat::Native => native(hub, peer),
+            Compat::Python => Box::new(PythonSession::accepted(hub, peer, now)),
+            Compat::Auto => {
+                let session = native(Arc::clone(&hub), Arc::clone(&peer));
+                Box::new(Greeting::new(session, hub, peer, now))
+            }
+        })
     }
 
     fn on_warning(&mut self, error: Error) {

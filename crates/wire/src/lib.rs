@@ -6,6 +6,7 @@ mod error;
 mod frame;
 mod hello;
 mod link;
+pub mod python;
 mod session;
 
 pub use error::{Code, Error, SystemError};

@@ -119,8 +119,8 @@ describe.each(worlds)('a server and strangers, $name', (world) => {
     ['speak HTTP', () => Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), 'PROTOCOL'],
     ['speak TLS', () => Buffer.from('160301020001000001fc0303', 'hex'), 'PROTOCOL'],
     [
-      'speak the Python protocol',
-      () => Buffer.from('000000000000001011111111111141118111111111111111', 'hex'),
+      'speak the Python protocol and do not say who they are',
+      () => Buffer.from('000000000000000470696e67', 'hex'),
       'PROTOCOL',
     ],
     ['nearly know the magic', () => greeting({ magic: 'CHSKNQ\r\r' }), 'PROTOCOL'],

@@ -23,6 +23,7 @@ describe('parseOptions', () => {
       path: '',
       cluster: '',
       ackProcessed: false,
+      compat: 'auto',
       highWaterBytes: 8 * 1024 * 1024,
       highWaterMessages: 65_536,
       onFull: 'wait',
