@@ -71,7 +71,7 @@ fn what_the_protocol_does_not_allow_ends_the_session_with_its_code() {
     for (bytes, code) in [
         (data(1, &[word(2)], b"abc"), Code::Protocol),
         (data(1, &[word(4)], b"abc"), Code::Protocol),
-        (data(1, &[5 << 29 | 3], b"abc"), Code::Protocol),
+        (data(1, &[6 << 29 | 3], b"abc"), Code::Protocol),
         (data(1, &[word(0), u32::MAX], b""), Code::Protocol),
         (data(0, &[word(3)], b"abc"), Code::Protocol),
         (data(1, &[word(100_001)], &[0; 100_001]), Code::TooLarge),
