@@ -26,6 +26,7 @@ describe('every declared Rust dependency is used', () => {
       { name: 'proptest', kind: null },
       { name: 'loom', kind: 'dev' },
       { name: 'napi-build', kind: 'build' },
+      { name: 'long-mio', rename: 'mio', kind: null },
     ];
     expect(unused(dependencies, texts)).toEqual(['proptest', 'loom', 'napi-build']);
   });
@@ -36,7 +37,8 @@ describe('every declared Rust dependency is used', () => {
     texts: { code: string; all: string; build: string },
   ): string[] {
     return dependencies
-      .filter(({ name, kind }) => {
+      .filter(({ name: published, rename, kind }) => {
+        const name = rename ?? published;
         const text = { dev: texts.all, build: texts.build, normal: texts.code }[kind ?? 'normal'];
         return !new RegExp(`\\b${name.replaceAll('-', '_')}\\b`).test(text);
       })

@@ -31,6 +31,8 @@ const reserved: Readonly<Record<string, string>> = {
 /** A dependency as `cargo metadata` tells it. */
 export interface Dependency {
   readonly name: string;
+  /** What the code calls it, if that is another name. */
+  readonly rename?: string | null;
   readonly kind: 'build' | 'dev' | null;
 }
 

@@ -12,12 +12,16 @@ export interface Runtime {
 }
 
 /**
- * The host for `runtime`. `wanted` (an option) wins over CHASKI_HOST, which wins over the default.
+ * The host for `runtime`. `wanted` (an option) wins over CHASKI_HOST, which wins over `preferred` and the default.
  *
  * @throws ChaskiError `ERR_CHASKI_UNSUPPORTED` when 'loop' is wanted on a runtime that is not on the list,
  * `ERR_CHASKI_INVALID_ARGUMENT` when CHASKI_HOST is neither 'loop' nor 'thread'.
  */
-export function chooseHost(wanted: Host | undefined, runtime: Runtime = process): Host {
+export function chooseHost(
+  wanted: Host | undefined,
+  runtime: Runtime = process,
+  preferred?: Host,
+): Host {
   const loop = hasLoop(runtime);
   const forced = wanted ?? environment(runtime);
   if (forced === 'loop' && !loop) {
@@ -27,7 +31,7 @@ export function chooseHost(wanted: Host | undefined, runtime: Runtime = process)
         "Leave out runOn and CHASKI_HOST, or use 'thread'.",
     );
   }
-  return forced ?? (loop ? 'loop' : 'thread');
+  return forced ?? preferred ?? (loop ? 'loop' : 'thread');
 }
 
 function hasLoop(runtime: Runtime): boolean {

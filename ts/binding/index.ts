@@ -9,6 +9,7 @@ export type {
   NativeBinding,
   NativeEvent,
   NativeQueueConfig,
+  NativeSecurity,
   NativeQueueStats,
   QueueHandle,
 } from './native-types.ts';

@@ -35,6 +35,21 @@ export interface NativeQueueConfig {
   idleTimeoutMs: number;
   /** 0 thread, 1 loop. */
   runOn: number;
+  /** TLS; left out, connections are in plain. */
+  security?: NativeSecurity;
+}
+
+/** What secures connections; all texts are PEM. */
+export interface NativeSecurity {
+  key?: Uint8Array;
+  cert?: Uint8Array;
+  /** Of a server: clients must show a certificate that one of these has signed. */
+  ca: Uint8Array[];
+  /** Client: trust whom the system trusts, too. */
+  systemRoots: boolean;
+  /** Client: whose certificate is expected. */
+  serverName: string;
+  onlyTls13: boolean;
 }
 
 /** An event of a communicator. `kind` says which fields are there. */

@@ -63,6 +63,8 @@ export interface QueueConfig {
   idleTimeoutMs: number
   /** 0: a thread of its own, 1: Node's event loop. */
   runOn: number
+  /** TLS; without it connections are in plain. */
+  security?: QueueSecurity
 }
 
 /** See the table in docs/design/core.md. */
@@ -129,6 +131,22 @@ export declare function queuePutUniform(handle: number, peer: number, data: Uint
 
 /** Whether a queue keeps the process alive. */
 export declare function queueRef(handle: number, on: boolean): void
+
+/** What a queue secures its connections with (TLS). */
+export interface QueueSecurity {
+  /** Private key, PEM. */
+  key?: Uint8Array
+  /** Its certificate and what leads to an authority, PEM. */
+  cert?: Uint8Array
+  /** Certificates of authorities, PEM. Of a server: clients must show a certificate. */
+  ca: Array<Uint8Array>
+  /** Trust the authorities that the system trusts, too (client). */
+  systemRoots: boolean
+  /** Whose certificate is expected (client). */
+  serverName: string
+  /** Refuse TLS 1.2. */
+  onlyTls13: boolean
+}
 
 /** Leaves the numbers of so many messages out. */
 export declare function queueSkip(handle: number, peer: number, messages: number): number

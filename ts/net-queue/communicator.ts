@@ -94,7 +94,9 @@ export class Communicator<T = unknown>
     this.#settings = settings;
     const native = loadNative();
     this.#native = native;
-    const host = chooseHost(settings.runOn);
+    // Cryptography is work: it stays off the JavaScript thread.
+    const preferred = settings.security === null ? undefined : 'thread';
+    const host = chooseHost(settings.runOn, process, preferred);
     try {
       this.#handle = native.queueOpen(nativeConfig(settings, host), this.#onWake);
     } catch (error) {

@@ -1,11 +1,12 @@
 // What a user asks for, parsed once into what the rest can rely on.
 import { randomUUID } from 'node:crypto';
 
-import type { Host, NativeQueueConfig } from '../binding/index.ts';
+import type { Host, NativeQueueConfig, NativeSecurity } from '../binding/index.ts';
 import { codecOf, Kind } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
+import { securityOf } from './security.ts';
 import { Protocol, Purpose } from './types.ts';
 import type { Compat, CommunicatorOptions, OnFull, PutOptions } from './types.ts';
 
@@ -35,6 +36,8 @@ export interface Settings {
   readonly idleTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly runOn: Host | undefined;
+  /** null: in plain. */
+  readonly security: NativeSecurity | null;
 }
 
 /** What `open()` and `new()` are called with, in any of their forms. */
@@ -66,15 +69,15 @@ export function parseOptions<T>(
   refuseUnknown('options', options, known);
   const protocol = protocolOf(options.protocol);
   const { host, port } = location(options, protocol);
-  refuseSecurity(options);
   checkWorkers(options.workers);
   checkConnection(options.connection);
   const mark = object('highWaterMark', options.highWaterMark ?? {});
   refuseUnknown('highWaterMark', mark, ['bytes', 'messages']);
   const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 10_000);
+  const side = purposeOf(options.purpose);
   return {
     protocol,
-    purpose: purposeOf(options.purpose),
+    purpose: side,
     id: idOf(options.id),
     host,
     port,
@@ -108,6 +111,11 @@ export function parseOptions<T>(
     closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
     runOn:
       options.runOn === undefined ? undefined : oneOf('runOn', options.runOn, ['loop', 'thread']),
+    security: securityOf(options.security, {
+      purpose: side,
+      host: protocol === Protocol.UNIX ? 'localhost' : host,
+      env: process.env,
+    }),
   };
 }
 
@@ -152,6 +160,7 @@ export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig 
     keepAliveMs: settings.keepAliveMs,
     idleTimeoutMs: settings.idleTimeoutMs,
     runOn: host === 'loop' ? 1 : 0,
+    ...(settings.security === null ? {} : { security: settings.security }),
   };
 }
 
@@ -274,15 +283,6 @@ function codec<T>(options: OpenOptions<T>): Codec {
 const compats = ['auto', 'native', 'python'] as const;
 
 const serializers = ['auto', 'bytes', 'json', 'msgpack'] as const;
-
-function refuseSecurity(options: object): void {
-  const security: unknown = 'security' in options ? options.security : undefined;
-  if (security === undefined || security === null) return;
-  throw unsupported(
-    'The option security (TLS)',
-    'Nothing was opened, because it would have been in plain text.',
-  );
-}
 
 function checkWorkers(workers: number | undefined): void {
   if (integer('workers', workers, 1, 1, 1024) > 1) {

@@ -56,6 +56,30 @@ export type AckPoint = 'received' | 'processed';
  */
 export type Compat = 'auto' | 'native' | 'python';
 
+/** PEM: the text, its bytes, or the path or file: URL of a file (read once, at `open()`). */
+export type Pem = string | Uint8Array | URL;
+
+/** What TLS is made of. */
+export interface SecurityOptions {
+  /** Private key, not encrypted. A server needs one; a client, when the server asks for certificates. */
+  key?: Pem;
+  /** The certificate of that key, and then those that lead to its authority. */
+  cert?: Pem;
+  /**
+   * Certificates of the authorities to trust, or single self-signed ones. A client without it trusts whom the system trusts, and
+   * NODE_EXTRA_CA_CERTS; a server with it asks its clients for certificates.
+   */
+  ca?: Pem | readonly Pem[];
+  /** Server: whether clients must show a certificate that `ca` has signed. Default: when `ca` is given. */
+  requestCert?: boolean;
+  /** Client: the name that the server's certificate must have. Default: `host`; 'localhost' for a UNIX socket. */
+  servername?: string;
+  /** Default 'TLSv1.2'. */
+  minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** The seed's name for `cert` (server) or `ca` (client). */
+  certificate?: Pem;
+}
+
 export interface CommunicatorOptions<T = unknown> {
   /** UUID, as text or 16 bytes. Default: random v4. */
   id?: string | Uint8Array;
@@ -103,9 +127,14 @@ export interface CommunicatorOptions<T = unknown> {
   closeTimeoutMs?: number;
   /**
    * What drives the sockets: Node's event loop (the quickest round trips) or a thread. Default: the environment variable
-   * CHASKI_HOST, else the loop where the runtime allows it.
+   * CHASKI_HOST, else with TLS a thread, else the loop where the runtime allows it.
    */
   runOn?: 'loop' | 'thread';
+  /**
+   * TLS 1.3, or 1.2 with a peer that knows no better; see docs/tls.md. With it nothing is ever sent in plain. A server needs `key` and
+   * `cert`; for a client `{}` is enough where the system trusts the server's authority. Default: null, without TLS.
+   */
+  security?: SecurityOptions | null;
 
   // The seed's names.
   /** `host` and `port`. */
@@ -114,8 +143,6 @@ export interface CommunicatorOptions<T = unknown> {
   connection?: { max_size?: number; merge_size?: number; efficient_size?: number };
   /** `serializer`. */
   serialization?: SeedSerializer<T>;
-  /** TLS, which is not in this version: anything but null is refused with `ERR_CHASKI_UNSUPPORTED`. */
-  security?: null;
   /** Only 1. */
   workers?: number;
 }

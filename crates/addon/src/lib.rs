@@ -11,6 +11,7 @@ mod mailbox;
 /// The functions of net-queue.
 pub mod queue_exports;
 mod queue_handle;
+mod queue_security;
 /// What they take and give.
 pub mod queue_types;
 mod threadsafe;

@@ -13,6 +13,7 @@ use wire::Code;
 
 use crate::environment::{with, with_existing, with_queue};
 use crate::large::adopt;
+use crate::queue_security::QueueSecurity;
 use crate::queue_types::{QueueConfig, QueueEvent, QueueStats, count, duration};
 
 /// Up to so many bytes are written to the socket by the thread that puts them, if no other is at it: the shortest way. More
@@ -53,6 +54,15 @@ pub fn queue_open(
                 .into(),
         )
     })?;
+    let security = config.security.as_ref();
+    let secured = |error: wire::Error| failed(error.code, error.message);
+    let (server_security, client_security) = if config.server {
+        let security = security.map(QueueSecurity::server).transpose();
+        (security.map_err(secured)?, None)
+    } else {
+        let security = security.map(QueueSecurity::client).transpose();
+        (None, security.map_err(secured)?)
+    };
     let endpoint = config.endpoint();
     let server = config.server;
     let raw = wake.raw();
@@ -60,13 +70,13 @@ pub fn queue_open(
         environment.open(kind, raw, |host, driver| {
             let mut communicator = Communicator::new(settings, driver);
             if server {
-                let token = host.listen(endpoint, Box::new(communicator.server()));
+                let token = host.listen(endpoint, server_security, Box::new(communicator.server()));
                 communicator.set_root(token);
             } else {
                 let token = host.reserve();
                 communicator.set_root(token);
                 let client = communicator.client(token, endpoint.clone(), Instant::now())?;
-                host.dial(token, endpoint, Box::new(client));
+                host.dial(token, endpoint, client_security, Box::new(client));
             }
             Ok(communicator)
         })

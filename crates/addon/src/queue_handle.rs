@@ -122,7 +122,7 @@ mod tests {
         });
         let communicator = Communicator::new(Config::new([7; 16]), driver);
         let endpoint = Endpoint::Tcp("127.0.0.1".into(), 0);
-        let token = host.listen(endpoint, Box::new(communicator.server()));
+        let token = host.listen(endpoint, None, Box::new(communicator.server()));
         communicator.set_root(token);
         let mut queue = Queue::new(
             handle,

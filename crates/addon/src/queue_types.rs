@@ -5,6 +5,8 @@ use napi_derive::napi;
 use queue::{Compat, Config, Event};
 use wire::{AckPoint, Code, Endpoint, Kind};
 
+use crate::queue_security::QueueSecurity;
+
 /// What a queue is opened with; see the TypeScript options for meanings and defaults.
 #[napi(object, object_to_js = false)]
 pub struct QueueConfig {
@@ -48,6 +50,8 @@ pub struct QueueConfig {
     pub idle_timeout_ms: f64,
     /// 0: a thread of its own, 1: Node's event loop.
     pub run_on: u32,
+    /// TLS; without it connections are in plain.
+    pub security: Option<QueueSecurity>,
 }
 
 impl QueueConfig {

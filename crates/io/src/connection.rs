@@ -78,6 +78,7 @@ impl Connection {
         self.read_time += start.map_or(Duration::ZERO, |start| start.elapsed());
         let read = read?;
         if read == ReadEnd::Eof {
+            self.finish();
             return Ok(Served::Ended(Ok(())));
         }
         let more_to_write = if read == ReadEnd::Nothing {
@@ -85,15 +86,19 @@ impl Connection {
         } else {
             self.write()?
         };
-        if self.session.status() == Status::Finished && !self.half_closed {
-            self.half_closed = true;
-            self.stream.shutdown_write();
-        }
+        self.finish();
         Ok(if more_to_write || read == ReadEnd::Budget {
             Served::More
         } else {
             Served::Idle
         })
+    }
+
+    /// Closes the write side once the session has said all.
+    fn finish(&mut self) {
+        if self.session.status() == Status::Finished && !self.half_closed {
+            self.half_closed = self.stream.shutdown_write();
+        }
     }
 
     /// See [`Session::send_direct`].
@@ -106,8 +111,7 @@ impl Connection {
             let offered: usize = pieces.iter().map(|piece| piece.len()).sum();
             // What is wrong with the socket shows again when it is served.
             let sent = stream.write(pieces).unwrap_or(0);
-            // A short write filled the socket: when there is room again, that is a new event.
-            *writable = sent == offered;
+            *writable = stream.has_room(sent, offered);
             sent
         };
         self.session.send_direct(word, payload, &mut write, now)
@@ -119,11 +123,8 @@ impl Connection {
             self.tell(&error);
             return Served::Ended(Err(error));
         }
-        if self.half_closed
-            && self
-                .session
-                .deadline()
-                .is_some_and(|deadline| deadline <= now)
+        let is_due = |deadline| deadline <= now;
+        if self.session.status() == Status::Finished && self.session.deadline().is_some_and(is_due)
         {
             return Served::Ended(Ok(()));
         }
@@ -151,7 +152,11 @@ impl Connection {
                 break;
             };
             let room = buffer.len();
-            match self.stream.read(buffer) {
+            let read = self.stream.read(buffer);
+            if let Some(secured) = self.stream.take_secured() {
+                self.session.on_secured(secured.peer);
+            }
+            match read {
                 Ok(0) => return self.session.on_eof(now).map(|()| ReadEnd::Eof),
                 Ok(n) => {
                     end = ReadEnd::Some;
@@ -159,7 +164,7 @@ impl Connection {
                     self.undrained = true;
                     // A short read emptied the socket, and what comes later raises a new event. The end of the stream
                     // may have had its event already.
-                    self.readable = n == room || self.read_closed;
+                    self.readable = n == room || self.read_closed || self.stream.has_more();
                     self.session
                         .on_read(n, now)
                         .inspect_err(|error| self.tell(error))?;
@@ -187,6 +192,13 @@ impl Connection {
     fn write(&mut self) -> Result<bool, Error> {
         let mut budget = WRITE_BUDGET;
         while self.writable {
+            if let Err(error) = self.stream.flush() {
+                self.on_unwritable(&error)?;
+                continue;
+            }
+            if !self.stream.is_open() {
+                return Ok(false);
+            }
             let mut pieces = [IoSlice::new(&[]); PIECES];
             let used = self.session.transmit(&mut pieces);
             let pieces = pieces.get(..used).unwrap_or_default();
@@ -200,24 +212,29 @@ impl Connection {
             match self.stream.write(pieces) {
                 Ok(n) => {
                     budget = budget.saturating_sub(n);
-                    // A short write filled the socket: when there is room again, that is a new event.
-                    self.writable = n == offered;
+                    self.writable = self.stream.has_room(n, offered);
                     self.session.on_sent(n);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_hang_up(&error) => {
-                    // What the peer said last may still be in the socket, so reading decides.
-                    self.writable = false;
-                    self.readable = true;
-                    self.read_closed = true;
-                    self.broken = Some(broken("write", &error));
-                    return Ok(false);
-                }
-                Err(error) => return Err(broken("write", &error)),
+                Err(error) => self.on_unwritable(&error)?,
             }
         }
         Ok(false)
+    }
+
+    fn on_unwritable(&mut self, error: &io::Error) -> Result<(), Error> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.writable = false,
+            io::ErrorKind::Interrupted => {}
+            _ if is_hang_up(error) => {
+                // What the peer said last may still be in the socket, so reading decides.
+                self.writable = false;
+                self.readable = true;
+                self.read_closed = true;
+                self.broken = Some(broken("write", error));
+            }
+            _ => return Err(broken("write", error)),
+        }
+        Ok(())
     }
 }
 

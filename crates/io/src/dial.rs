@@ -4,6 +4,7 @@ use wire::{Code, Dialer, Endpoint, Error};
 
 use crate::failure::cannot_connect;
 use crate::socket::{Place, Stream};
+use crate::tls::ClientSecurity;
 
 /// An address that does not answer at all is given up after so long.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -11,6 +12,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An outgoing connection that is not there yet.
 pub(crate) struct Dial {
     pub(crate) endpoint: Endpoint,
+    /// The connection is secured by it.
+    pub(crate) security: Option<ClientSecurity>,
     pub(crate) dialer: Box<dyn Dialer>,
     pub(crate) stage: Stage,
     /// When the dialer or its closing owner loses patience.
@@ -32,10 +35,15 @@ pub(crate) enum Stage {
 }
 
 impl Dial {
-    pub(crate) fn new(endpoint: Endpoint, dialer: Box<dyn Dialer>) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        security: Option<ClientSecurity>,
+        dialer: Box<dyn Dialer>,
+    ) -> Self {
         let give_up = dialer.deadline();
         Self {
             endpoint,
+            security,
             dialer,
             stage: Stage::Resolving,
             give_up,

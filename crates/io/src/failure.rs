@@ -62,7 +62,11 @@ pub(crate) fn cannot_take(what: &str, call: &'static str, why: &io::Error) -> Er
     Error::new(Code::Address, text).caused_by(system(call, why))
 }
 
+/// Of a connection that was there. What a layer over the socket says (TLS) stands as it is.
 pub(crate) fn broken(call: &'static str, why: &io::Error) -> Error {
+    if let Some(said) = why.get_ref().and_then(|said| said.downcast_ref::<Error>()) {
+        return said.clone();
+    }
     let text = format!("the connection broke: {}", reason(why));
     Error::new(Code::Closed, text).caused_by(system(call, why))
 }

@@ -13,6 +13,7 @@ use crate::resolve;
 use crate::socket::Place;
 #[cfg(unix)]
 use crate::sys;
+use crate::tls::{ClientSecurity, ServerSecurity};
 
 /// Not a slot: the reactor's waker.
 const WAKER: mio::Token = mio::Token(usize::MAX);
@@ -152,12 +153,18 @@ impl Host {
         Ok(host)
     }
 
-    /// Listens at `endpoint`; what comes of it the acceptor hears. Returns the listener's token at once.
-    pub fn listen(&self, endpoint: Endpoint, acceptor: Box<dyn Acceptor>) -> Token {
+    /// Listens at `endpoint`; what comes of it the acceptor hears. Connections are secured if `security` says how, and never in
+    /// plain then. Returns the listener's token at once.
+    pub fn listen(
+        &self,
+        endpoint: Endpoint,
+        security: Option<ServerSecurity>,
+        acceptor: Box<dyn Acceptor>,
+    ) -> Token {
         let token = {
             let mut reactor = lock(&self.shared.reactor);
             let token = reactor.reserve();
-            reactor.bind_later(token, endpoint.clone(), acceptor);
+            reactor.bind_later(token, endpoint.clone(), security, acceptor);
             token
         };
         self.shared.resolve(token, endpoint);
@@ -170,11 +177,18 @@ impl Host {
         lock(&self.shared.reactor).reserve()
     }
 
-    /// Connects to `endpoint` under a reserved token; what comes of it the dialer hears.
-    pub fn dial(&self, token: Token, endpoint: Endpoint, dialer: Box<dyn Dialer>) {
+    /// Connects to `endpoint` under a reserved token; what comes of it the dialer hears. The connection is secured if `security`
+    /// says how, and never in plain then: the session is there before that is done.
+    pub fn dial(
+        &self,
+        token: Token,
+        endpoint: Endpoint,
+        security: Option<ClientSecurity>,
+        dialer: Box<dyn Dialer>,
+    ) {
         {
             let mut reactor = lock(&self.shared.reactor);
-            reactor.dial_later(token, endpoint.clone(), dialer);
+            reactor.dial_later(token, endpoint.clone(), security, dialer);
             self.shared.tell_deadline(&mut reactor);
         }
         self.shared.resolve(token, endpoint);
@@ -577,7 +591,7 @@ mod tests {
     fn listen(host: &Host) -> Receiver<Result<Endpoint, Option<Error>>> {
         let (tell, told) = channel();
         let local = Endpoint::Tcp("127.0.0.1".into(), 0);
-        host.listen(local, Box::new(Told(tell)));
+        host.listen(local, None, Box::new(Told(tell)));
         assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
         told
     }

@@ -16,6 +16,7 @@ mod socket;
 #[cfg(unix)]
 mod socket_file;
 mod timers;
+mod tls;
 #[cfg(unix)]
 mod watch;
 
@@ -23,3 +24,4 @@ pub mod sys;
 
 pub use guard::guard;
 pub use host::{Host, HostStats, Kind};
+pub use tls::{ClientSecurity, Pem, ServerSecurity};

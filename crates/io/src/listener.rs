@@ -6,6 +6,7 @@ use wire::{Acceptor, Error};
 use crate::failure::cannot_take;
 use crate::guard::guard;
 use crate::socket::{Listener, Stream};
+use crate::tls::ServerSecurity;
 
 /// Connections accepted before others have their turn.
 const ACCEPT_BUDGET: usize = 64;
@@ -15,6 +16,8 @@ const REST: Duration = Duration::from_millis(100);
 /// A listening socket and what makes its sessions.
 pub(crate) struct Accepting {
     pub(crate) listener: Listener,
+    /// Connections are secured by it.
+    pub(crate) security: Option<ServerSecurity>,
     pub(crate) acceptor: Box<dyn Acceptor>,
 }
 

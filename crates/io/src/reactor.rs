@@ -7,12 +7,13 @@ use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, Word, closed_by_owner
 
 use crate::connection::{Connection, Served};
 use crate::dial::{Dial, Stage};
-use crate::failure::{cannot_connect, cannot_listen, cannot_take};
+use crate::failure::{broken, cannot_connect, cannot_listen, cannot_take};
 use crate::guard::guard;
 use crate::listener::Accepting;
 use crate::slots::Slots;
 use crate::socket::{Listener, Place, Stream};
 use crate::timers::Timers;
+use crate::tls::{ClientSecurity, ServerSecurity};
 
 /// Everything that a host runs: listeners, dials, connections, their timers, and who is to be served next.
 pub(crate) struct Reactor {
@@ -31,7 +32,7 @@ pub(crate) struct Reactor {
 
 enum Slot {
     /// A server whose name is being looked up.
-    Binding(Endpoint, Box<dyn Acceptor>),
+    Binding(Endpoint, Option<ServerSecurity>, Box<dyn Acceptor>),
     Listener(Accepting),
     Dial(Dial),
     Connection(Connection),
@@ -102,13 +103,21 @@ impl Reactor {
         &mut self,
         token: Token,
         endpoint: Endpoint,
+        security: Option<ServerSecurity>,
         acceptor: Box<dyn Acceptor>,
     ) {
-        self.slots.set(token, Slot::Binding(endpoint, acceptor));
+        self.slots
+            .set(token, Slot::Binding(endpoint, security, acceptor));
     }
 
-    pub(crate) fn dial_later(&mut self, token: Token, endpoint: Endpoint, dialer: Box<dyn Dialer>) {
-        let dial = Dial::new(endpoint, dialer);
+    pub(crate) fn dial_later(
+        &mut self,
+        token: Token,
+        endpoint: Endpoint,
+        security: Option<ClientSecurity>,
+        dialer: Box<dyn Dialer>,
+    ) {
+        let dial = Dial::new(endpoint, security, dialer);
         // It holds while the name is being looked up too.
         if let Some(deadline) = dial.deadline() {
             self.timers.add(deadline, token);
@@ -124,8 +133,8 @@ impl Reactor {
         now: Instant,
     ) {
         match self.slots.take(token) {
-            Some(Slot::Binding(endpoint, acceptor)) => match places {
-                Ok(places) => self.bind(token, &endpoint, acceptor, &places, now),
+            Some(Slot::Binding(endpoint, security, acceptor)) => match places {
+                Ok(places) => self.bind(token, &endpoint, security, acceptor, &places, now),
                 Err(error) => self.end_listener(token, acceptor, Err(error)),
             },
             Some(Slot::Dial(mut dial)) => {
@@ -141,6 +150,7 @@ impl Reactor {
         &mut self,
         token: Token,
         endpoint: &Endpoint,
+        security: Option<ServerSecurity>,
         mut acceptor: Box<dyn Acceptor>,
         places: &[Place],
         now: Instant,
@@ -158,8 +168,12 @@ impl Reactor {
                         listener.close();
                         return self.end_listener(token, acceptor, Err(defect));
                     }
-                    self.slots
-                        .set(token, Slot::Listener(Accepting { listener, acceptor }));
+                    let accepting = Accepting {
+                        listener,
+                        security,
+                        acceptor,
+                    };
+                    self.slots.set(token, Slot::Listener(accepting));
                     self.serve(token, now);
                     return;
                 }
@@ -229,7 +243,7 @@ impl Reactor {
         let ended = defect.map_or(Ok(()), |defect| Err(defect.clone()));
         let error = || defect.cloned().unwrap_or_else(closed_by_owner);
         match slot {
-            Slot::Binding(_, acceptor) => self.end_listener(token, acceptor, ended),
+            Slot::Binding(_, _, acceptor) => self.end_listener(token, acceptor, ended),
             Slot::Listener(accepting) => {
                 accepting.listener.close();
                 self.end_listener(token, accepting.acceptor, ended);
@@ -349,6 +363,17 @@ impl Reactor {
             accepting.warn(cannot_take("watched", "epoll_ctl", &error));
             return self.slots.free(token);
         }
+        let stream = match &accepting.security {
+            Some(security) => stream.secured_by_server(security),
+            None => Ok(stream),
+        };
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                accepting.warn(broken("accept", &error));
+                return self.slots.free(token);
+            }
+        };
         match guard(|| accepting.acceptor.accept(token, now)) {
             Ok(Some(session)) => self.start(token, Connection::new(stream, session), now),
             Ok(None) => self.slots.free(token),
@@ -438,10 +463,7 @@ impl Reactor {
             }
         };
         match stream.finish_connect() {
-            Ok(true) => match guard(|| dial.dialer.on_connected(token, now)) {
-                Ok(session) => self.start(token, Connection::new(stream, session), now),
-                Err(defect) => self.end_dial(token, dial, defect),
-            },
+            Ok(true) => self.on_connected(token, dial, stream, now),
             Ok(false) => {
                 dial.stage = Stage::Connecting {
                     stream,
@@ -458,6 +480,21 @@ impl Reactor {
                 };
                 self.after_attempt(token, dial, attempt, now);
             }
+        }
+    }
+
+    fn on_connected(&mut self, token: Token, mut dial: Dial, stream: Stream, now: Instant) {
+        let stream = match &dial.security {
+            Some(security) => stream.secured_by_client(security),
+            None => Ok(stream),
+        };
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return self.end_dial(token, dial, broken("connect", &error)),
+        };
+        match guard(|| dial.dialer.on_connected(token, now)) {
+            Ok(session) => self.start(token, Connection::new(stream, session), now),
+            Err(defect) => self.end_dial(token, dial, defect),
         }
     }
 

@@ -5,6 +5,8 @@ use mio::event::Source;
 use mio::{Interest, Registry};
 use wire::Endpoint;
 
+use crate::tls::{ClientSecurity, Secured, ServerSecurity, TlsStream};
+
 #[cfg(unix)]
 use crate::socket_file::{self, SocketFile};
 
@@ -24,6 +26,8 @@ pub(crate) enum Stream {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
+    /// One of the others, with TLS over it.
+    Tls(Box<TlsStream>),
 }
 
 /// A non-blocking listener.
@@ -66,6 +70,61 @@ impl Stream {
                 Some(error) => Err(error),
                 None => Ok(true),
             },
+            Self::Tls(stream) => stream.socket().finish_connect(),
+        }
+    }
+
+    /// The same connection with TLS over it, for the side that connected.
+    pub(crate) fn secured_by_client(self, security: &ClientSecurity) -> io::Result<Self> {
+        TlsStream::client(self, security).map(|stream| Self::Tls(Box::new(stream)))
+    }
+
+    /// The same for the side that accepted.
+    pub(crate) fn secured_by_server(self, security: &ServerSecurity) -> io::Result<Self> {
+        TlsStream::server(self, security).map(|stream| Self::Tls(Box::new(stream)))
+    }
+
+    /// Whether data can be written: there is no handshake to be done first.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.is_open(),
+            _ => true,
+        }
+    }
+
+    /// Once, when the connection has become a secured one.
+    pub(crate) fn take_secured(&mut self) -> Option<Secured> {
+        match self {
+            Self::Tls(stream) => stream.take_secured(),
+            _ => None,
+        }
+    }
+
+    /// Writes what the stream itself has to say or has kept.
+    ///
+    /// # Errors
+    /// `WouldBlock` if the socket does not take all of it now.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    /// After a write that took `taken` of `offered` bytes: whether the socket may take more. If not, that is a new event.
+    pub(crate) fn has_room(&self, taken: usize, offered: usize) -> bool {
+        match self {
+            Self::Tls(stream) => !stream.is_backed_up(),
+            // A short write filled the socket.
+            _ => taken == offered,
+        }
+    }
+
+    /// After a short read: whether there is something to read all the same.
+    pub(crate) fn has_more(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.has_more(),
+            _ => false,
         }
     }
 
@@ -74,6 +133,7 @@ impl Stream {
             Self::Tcp(stream) => stream.read(buffer),
             #[cfg(unix)]
             Self::Unix(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 
@@ -86,16 +146,20 @@ impl Stream {
             (Self::Unix(stream), [piece]) => stream.write(piece),
             #[cfg(unix)]
             (Self::Unix(stream), _) => stream.write_vectored(pieces),
+            (Self::Tls(stream), _) => stream.write(pieces),
         }
     }
 
-    pub(crate) fn shutdown_write(&self) {
+    /// Closes the write side; false: not yet, because something has to be written before and the socket is full.
+    pub(crate) fn shutdown_write(&mut self) -> bool {
         // A connection that is gone already needs no shutdown.
         let _gone = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(stream) => return stream.shutdown_write(),
         };
+        true
     }
 
     fn source(&mut self) -> &mut dyn Source {
@@ -103,6 +167,7 @@ impl Stream {
             Self::Tcp(stream) => stream,
             #[cfg(unix)]
             Self::Unix(stream) => stream,
+            Self::Tls(stream) => stream.socket_mut().source(),
         }
     }
 

@@ -27,11 +27,13 @@ pub enum Code {
     Auth = 10,
     /// This version, runtime or system cannot do it.
     Unsupported = 11,
+    /// TLS: a certificate is not taken, the peer does not speak it, or what was given for it cannot be.
+    Tls = 12,
 }
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Closed,
         Self::NotConnected,
         Self::TooLarge,
@@ -43,6 +45,7 @@ impl Code {
         Self::Timeout,
         Self::Auth,
         Self::Unsupported,
+        Self::Tls,
     ];
 
     /// The name that users see.
@@ -60,6 +63,7 @@ impl Code {
             Self::Timeout => "ERR_CHASKI_TIMEOUT",
             Self::Auth => "ERR_CHASKI_AUTH",
             Self::Unsupported => "ERR_CHASKI_UNSUPPORTED",
+            Self::Tls => "ERR_CHASKI_TLS",
         }
     }
 

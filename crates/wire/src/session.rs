@@ -101,6 +101,10 @@ pub trait Session: Send {
     /// the socket holds, which is bounded. A session should take that whatever its budget, to hear of the end behind it.
     fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]>;
 
+    /// The connection is secured (TLS): `peer` is the SHA-256 of the peer's certificate, if it showed one. Called once, before the
+    /// first [`on_read`](Self::on_read); never, where the connection is in plain.
+    fn on_secured(&mut self, _peer: Option<[u8; 32]>) {}
+
     /// `n` bytes were written at the front of the last `read_buffer`.
     ///
     /// # Errors

@@ -117,7 +117,9 @@ fn an_acceptor_that_panics_turns_the_connection_away_or_ends_alone() {
         for at in ["on_listening", "accept", "on_closed"] {
             let (heard, hears) = channel();
             let local = Endpoint::Tcp("127.0.0.1".into(), 0);
-            let token = running.host.listen(local, Box::new(Broken { at, heard }));
+            let token = running
+                .host
+                .listen(local, None, Box::new(Broken { at, heard }));
             match hears.recv_timeout(PATIENCE).unwrap() {
                 Err(error) => {
                     assert_eq!(at, "on_listening");
@@ -152,7 +154,9 @@ fn a_dialer_that_panics_ends_alone() {
         ] {
             let (heard, hears) = channel();
             let token = running.host.reserve();
-            running.host.dial(token, to, Box::new(Broken { at, heard }));
+            running
+                .host
+                .dial(token, to, None, Box::new(Broken { at, heard }));
             let error = hears.recv_timeout(PATIENCE).unwrap().unwrap_err();
             if at != "on_closed" {
                 assert_internal(&error);

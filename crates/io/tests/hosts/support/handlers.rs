@@ -38,7 +38,7 @@ impl Listening {
             takes,
             token: 0,
         };
-        this.token = host.listen(endpoint, Box::new(this.clone()));
+        this.token = host.listen(endpoint, None, Box::new(this.clone()));
         eventually("it listens or cannot", || {
             let heard = this.shared.lock().unwrap();
             heard.at.is_some() || heard.closed.is_some()
@@ -143,7 +143,7 @@ impl Dialing {
             token,
             script: Arc::default(),
         };
-        host.dial(token, endpoint, Box::new(this.clone()));
+        host.dial(token, endpoint, None, Box::new(this.clone()));
         this
     }
 

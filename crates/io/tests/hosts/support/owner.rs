@@ -63,7 +63,7 @@ impl Owner {
     /// A server, and where it listens.
     pub(crate) fn server(host: &Host, config: Config, endpoint: Endpoint) -> (Self, Endpoint) {
         let mut this = Self::new(host, config);
-        let token = host.listen(endpoint, Box::new(this.queue.server()));
+        let token = host.listen(endpoint, None, Box::new(this.queue.server()));
         this.queue.set_root(token);
         this.until("it listens", |this| {
             matches!(this.events[..], [Event::Open(_)])
@@ -83,7 +83,7 @@ impl Owner {
             .queue
             .client(token, endpoint.clone(), Instant::now())
             .unwrap();
-        host.dial(token, endpoint, Box::new(client));
+        host.dial(token, endpoint, None, Box::new(client));
         this
     }
 

@@ -1,0 +1,43 @@
+import { open } from 'chaski/net-queue';
+import { describe, expect, it } from 'vitest';
+
+import { certificate, trust } from './support/certificates.ts';
+import { useNet } from './support/net.ts';
+import { bytesOf, isBytesOf } from './support/payloads.ts';
+import { rejection, values } from './support/waiting.ts';
+import { worlds } from './support/worlds.ts';
+
+const { ca, server: identity } = trust();
+const ofServer = { security: { key: identity.key, cert: identity.cert } };
+const ofClient = { security: { ca: ca.cert } };
+
+describe.each(worlds)('TLS, $name', (world) => {
+  const net = useNet(world);
+
+  it('carries messages of all sizes both ways', async () => {
+    const { server, client } = await net.pair({ server: ofServer, client: ofClient });
+    const lengths = [0, 1, 100, 16_383, 16_384, 16_385, 70_000, 3 << 20];
+    for (const [to, from] of [
+      [server, client],
+      [client, server],
+    ] as const) {
+      const puts = lengths.map((length, i) => from.put(bytesOf(i, length)));
+      const got = (await values(to, lengths.length)) as Uint8Array[];
+      expect(got.map((bytes, i) => isBytesOf(i, lengths[i]!, bytes))).toEqual(
+        lengths.map(() => true),
+      );
+      await Promise.all(puts);
+    }
+    await client.close();
+    await server.close();
+  });
+
+  it('refuses a server of another authority, and says what to do', async () => {
+    const other = certificate({ name: 'authority', authority: true });
+    const server = await net.server(ofServer);
+    const security = { ca: other.cert };
+    const error = await rejection(open(net.clientOptions(server, { security })));
+    expect(error.code).toBe('ERR_CHASKI_TLS');
+    expect(error.message).toContain('security.ca');
+  });
+});
