@@ -4,6 +4,7 @@ import { failed } from './failed.ts';
 import { Kind } from './kinds.ts';
 import { checkJson, maxDepth, maxValues } from './limits.ts';
 import { readMsgpack, writeMsgpack } from './msgpack.ts';
+import { PickleSerializer } from './pickle/index.ts';
 
 /** A user's own encoding. Data only: never code. */
 export interface UserCodec {
@@ -33,7 +34,10 @@ export interface Codec {
 }
 
 /** The codec of the option `serializer`. */
-export function codecOf(serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | UserCodec): Codec {
+export function codecOf(
+  serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | 'pickle' | PickleSerializer | UserCodec,
+): Codec {
+  if (serializer instanceof PickleSerializer) return pickleCodec(serializer);
   if (typeof serializer === 'object') return new UserKindCodec(serializer);
   switch (serializer) {
     case 'auto':
@@ -53,7 +57,18 @@ export function codecOf(serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | User
       return only('json', Kind.JSON, encodeJson, decodeJson);
     case 'msgpack':
       return only('msgpack', Kind.MSGPACK, writeMsgpack, readMsgpack);
+    case 'pickle':
+      return pickleCodec(new PickleSerializer());
   }
+}
+
+function pickleCodec({ core }: PickleSerializer): Codec {
+  return only(
+    'pickle',
+    Kind.PICKLE,
+    (value) => core.write(value),
+    (memory, offset, length) => core.read(memory, offset, length),
+  );
 }
 
 function only(
@@ -188,4 +203,5 @@ const kindNames: readonly string[] = [
   "MessagePack (serializer 'auto' or 'msgpack')",
   "JSON (serializer 'json')",
   'a serializer of its own does ({ encode, decode })',
+  "a pickle of Python's (serializer 'pickle')",
 ];

@@ -6,3 +6,12 @@ export { asBytes, isLost, lengthOf, lostMemory, plain, unshared } from './bytes.
 export { codecOf } from './codec.ts';
 export type { Codec, UserCodec } from './codec.ts';
 export { Kind } from './kinds.ts';
+export { FrozenSet, NdArray, pickle, PickleSerializer, Tuple, Uuid } from './pickle/index.ts';
+export type {
+  Dtype,
+  NumericArray,
+  PickledObject,
+  PickleDecoder,
+  PickleEncoder,
+  PickleOptions,
+} from './pickle/index.ts';

@@ -8,6 +8,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { ChaskiError } from '../errors.ts';
 import { asBytes, isLost, lostMemory, plain, unshared } from './bytes.ts';
 import { failed } from './failed.ts';
+import { opaqueClass } from './instances.ts';
 import { checkMsgpack, maxDepth, maxValues } from './limits.ts';
 
 const settings = {
@@ -121,9 +122,8 @@ class Copy {
     if (typeof toJSON === 'function') {
       return this.#ofOther(value, (toJSON as () => unknown).call(value), depth);
     }
-    const tag: string = Object.prototype.toString.call(value).slice('[object '.length, -1);
-    if (tag !== 'Object' || Symbol.iterator in value || Symbol.asyncIterator in value) {
-      const name = tag === 'Object' ? nameOf(value) : tag;
+    const name = opaqueClass(value);
+    if (name !== undefined) {
       throw refused(
         `an object of the class ${name} cannot be sent. Put an array, a plain object or bytes made of it`,
       );
@@ -180,11 +180,6 @@ function ofDate(date: Date): Date {
   const time = Date.prototype.getTime.call(date);
   if (Number.isNaN(time)) throw refused('the Date is invalid');
   return new Date(time);
-}
-
-function nameOf(value: object): string {
-  const { constructor } = value as { constructor?: unknown };
-  return typeof constructor === 'function' ? constructor.name : '';
 }
 
 function refused(reason: string): ChaskiError {

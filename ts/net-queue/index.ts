@@ -6,6 +6,15 @@
 // the way out `sender` (with `payloads`, `backlog`, `handover` and its `send-slab`, `ack-watch`, `put-result`, `waiters`) and
 // `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `wants`) and `consumers`
 // (`iterator`, `subscription`).
+export { FrozenSet, NdArray, pickle, PickleSerializer, Tuple, Uuid } from '../codec/index.ts';
+export type {
+  Dtype,
+  NumericArray,
+  PickledObject,
+  PickleDecoder,
+  PickleEncoder,
+  PickleOptions,
+} from '../codec/index.ts';
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
 export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Host, NativeQueueConfig, NativeSecurity } from '../binding/index.ts';
-import { codecOf, Kind } from '../codec/index.ts';
+import { codecOf, Kind, PickleSerializer } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
@@ -254,6 +254,7 @@ function codec<T>(options: OpenOptions<T>): Codec {
     if (serializer !== undefined) {
       throw invalid('serialization', serialization, 'left out where serializer is given');
     }
+    if (serialization instanceof PickleSerializer) return codecOf(serialization);
     const pair = object('serialization', serialization);
     if (typeof pair.dump !== 'function' || typeof pair.load !== 'function') {
       throw invalid('serialization', serialization, 'an object with the functions load and dump');
@@ -264,6 +265,7 @@ function codec<T>(options: OpenOptions<T>): Codec {
     });
   }
   if (serializer === undefined) return codecOf('auto');
+  if (serializer instanceof PickleSerializer) return codecOf(serializer);
   if (typeof serializer === 'object' && serializer !== null) {
     if (typeof serializer.encode !== 'function' || typeof serializer.decode !== 'function') {
       throw invalid('serializer', serializer, 'an object with the functions encode and decode');
@@ -282,7 +284,7 @@ function codec<T>(options: OpenOptions<T>): Codec {
 /** In the order of native's numbers. */
 const compats = ['auto', 'native', 'python'] as const;
 
-const serializers = ['auto', 'bytes', 'json', 'msgpack'] as const;
+const serializers = ['auto', 'bytes', 'json', 'msgpack', 'pickle'] as const;
 
 function checkWorkers(workers: number | undefined): void {
   if (integer('workers', workers, 1, 1, 1024) > 1) {

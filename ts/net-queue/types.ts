@@ -102,8 +102,10 @@ export interface CommunicatorOptions<T = unknown> {
    *
    * A Stream that is put stands for the bytes that it has then, and keeps them; they are joined if they are in several chunks.
    * 'json' refuses it with `ERR_CHASKI_CODEC`, and a serializer of yours is given the Stream itself.
+   *
+   * 'pickle' reads and writes what Python pickles, as data only; `pickle(options)` makes one that knows classes of yours.
    */
-  serializer?: 'auto' | 'bytes' | 'json' | 'msgpack' | Serializer<T>;
+  serializer?: 'auto' | 'bytes' | 'json' | 'msgpack' | 'pickle' | Serializer<T>;
   /** When messages that arrive here are acknowledged. Default 'received'. */
   ack?: AckPoint;
   /** Bound per peer and direction. Default 8 MiB and 65,536 messages. */

@@ -88,7 +88,7 @@ describe('parseOptions', () => {
       { netloc: ['localhost', 1], port: 2 },
       { netloc: 7 },
       { cluster: 'x'.repeat(256) },
-      { serializer: 'pickle' },
+      { serializer: 'yaml' },
       { serializer: { encode: String } },
       { serializer: 'json', serialization: { dump: String, load: String } },
       { ack: 'sometimes' },
@@ -116,7 +116,7 @@ describe('parseOptions', () => {
     ],
     [
       { serializer: 'xml' },
-      "serializer is 'xml'; it must be 'auto', 'bytes', 'json', 'msgpack' or an object { encode, decode }.",
+      "serializer is 'xml'; it must be 'auto', 'bytes', 'json', 'msgpack', 'pickle' or an object { encode, decode }.",
     ],
     [{ serializer: { encode: String } }, /must be an object with the functions encode and decode/],
   ])('says of %o what is wrong, and what there is', (options: object, message) => {

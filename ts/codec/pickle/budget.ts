@@ -1,0 +1,67 @@
+// What a pickle may make its reader do. A pickle is a program: a few bytes of it can ask again and again for what was read once.
+import type { ChaskiError } from '../../errors.ts';
+import { failed } from '../failed.ts';
+import { maxValues } from '../limits.ts';
+
+/** Values that something counts as: about 32 bytes of memory each. */
+export const Cost = {
+  LIST: 2,
+  TUPLE: 3,
+  DICT: 2,
+  /** A Map or a Set; they are large even when they are empty. */
+  MAP: 8,
+  BYTES: 6,
+  BIG: 2,
+  /** What a decoder makes. */
+  OBJECT: 10,
+} as const;
+
+/** The longest integer, in bytes of its two's complement. */
+export const maxIntegerBytes: number = 65_536;
+
+/** What is left of the bounds of one message. */
+export class Budget {
+  #values: number;
+  #bytes: number;
+  readonly #direction: 'encode' | 'decode';
+
+  /** `length`: bytes of the pickle, which may be copied a few times. */
+  constructor(direction: 'encode' | 'decode', length: number) {
+    this.#values = maxValues;
+    this.#bytes = 4 * length + 65_536;
+    this.#direction = direction;
+  }
+
+  /** @throws ChaskiError `ERR_CHASKI_CODEC` when it holds more than so many values. */
+  values(count: number): void {
+    this.#values -= count;
+    if (this.#values < 0) throw this.#over(`it holds more than ${maxValues} values`);
+  }
+
+  /** Memory that is taken beside that of the message. */
+  bytes(count: number): void {
+    this.#bytes -= count;
+    if (this.#bytes < 0) throw this.#over('it has the same memory copied again and again');
+  }
+
+  #over(reason: string): ChaskiError {
+    return failed(this.#direction, this.#direction === 'decode' ? unsound(reason) : reason);
+  }
+}
+
+function unsound(reason: string): string {
+  return `the pickle is not sound: ${reason}`;
+}
+
+export function refused(reason: string): ChaskiError {
+  return failed('decode', unsound(reason));
+}
+
+/**
+ * What storing `key` in a plain object costs: V8 gives room for all lower indexes to an object with a key that is one.
+ */
+export function keyCost(key: string): number {
+  if (key.length > 3) return 2;
+  const index = Number(key);
+  return index >= 0 && index < 512 ? 5 + (index >> 1) : 2;
+}
