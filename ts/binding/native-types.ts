@@ -117,6 +117,8 @@ export interface NativeBinding {
     info: Float64Array,
   ): number;
   queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array | undefined;
+  queueHold(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
+  queueRelease(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
   queueAck(handle: QueueHandle, peer: number, seq: number): number;
   queueFinish(handle: QueueHandle, peer: number): number;
   queueClose(handle: QueueHandle, timeoutMs: number): void;

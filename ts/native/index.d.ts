@@ -114,6 +114,9 @@ export declare function queueFinish(handle: number, peer: number): number
 /** Frees a handle. */
 export declare function queueForget(handle: number): void
 
+/** Messages that were drained count against the peer's budget again. */
+export declare function queueHold(handle: number, peer: number, messages: number, bytes: number): number
+
 /** Starts to listen or to connect; never blocks. `wake` is called when `queueWake` has something to tell. */
 export declare function queueOpen(config: QueueConfig, wake: () => void): number
 
@@ -131,6 +134,9 @@ export declare function queuePutUniform(handle: number, peer: number, data: Uint
 
 /** Whether a queue keeps the process alive. */
 export declare function queueRef(handle: number, on: boolean): void
+
+/** What `queueHold` counted does not count any more. */
+export declare function queueRelease(handle: number, peer: number, messages: number, bytes: number): number
 
 /** What a queue secures its connections with (TLS). */
 export interface QueueSecurity {

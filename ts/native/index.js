@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueSkip, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHold, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
 export { queueCancel }
@@ -783,11 +783,13 @@ export { queueDropOldest }
 export { queueEvents }
 export { queueFinish }
 export { queueForget }
+export { queueHold }
 export { queueOpen }
 export { queuePut }
 export { queuePutLent }
 export { queuePutUniform }
 export { queueRef }
+export { queueRelease }
 export { queueSkip }
 export { queueStats }
 export { queueStatus }

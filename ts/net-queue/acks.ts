@@ -20,6 +20,13 @@ export class AckTracker {
     return true;
   }
 
+  /** Whether this message is done. */
+  has(seq: number): boolean {
+    if (seq <= this.prefix) return true;
+    const first = this.#beyond[2 * this.#from(seq)];
+    return first !== undefined && first <= seq;
+  }
+
   /** The last message up to `seq`, beyond the prefix, that is not done. */
   lastMissing(seq: number): number {
     const at = this.#from(seq);

@@ -42,12 +42,30 @@ export class Index {
   }
 }
 
+/** Messages of one peer, in a row, that were delivered for the so-and-so-manieth time. */
+export interface Delivery {
+  readonly origin: Origin;
+  readonly index: Uint32Array;
+  readonly start: number;
+  readonly length: number;
+  readonly seq: number;
+  readonly deliveries: number;
+}
+
+/** Takes the word of whoever was given messages. */
+export interface Settling {
+  /** Messages first to last of `peer`, which were delivered so many times, are done. */
+  ack(peer: Peer, first: number, last: number, deliveries: number): void;
+  /** These messages are to be delivered again, in so many ms or later; how many of them will be. */
+  nack(delivery: Delivery, delayMs: number): number;
+}
+
 /** What all messages of a peer share. */
 export interface Source {
   readonly peer: Peer;
   readonly codec: Codec;
-  /** Acknowledges first to last; nothing with ack 'received'. */
-  readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
+  /** Undefined with ack 'received'. */
+  readonly settling: Settling | undefined;
 }
 
 /** What the messages of one peer in one arena share. */
@@ -56,7 +74,7 @@ export class Origin implements Source {
   readonly memory: Uint8Array;
   readonly buffer: ArrayBufferLike;
   readonly codec: Codec;
-  readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
+  readonly settling: Settling | undefined;
   /** Of its peer, and without memory: for messages that have their own. */
   readonly source: Source;
   /** Messages up to this length are given in memory of their own; less than 0: none. */
@@ -67,7 +85,7 @@ export class Origin implements Source {
     this.memory = memory;
     this.buffer = memory.buffer;
     this.codec = source.codec;
-    this.done = source.done;
+    this.settling = source.settling;
     this.source = source;
     this.copyUpTo = copyUpTo;
   }

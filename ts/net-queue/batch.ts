@@ -1,9 +1,11 @@
 import { lengthMask } from '../binding/index.ts';
-import type { Origin } from './arena.ts';
+import type { Delivery, Origin } from './arena.ts';
 import { copyOf } from './copies.ts';
 import { invalid } from './failures.ts';
 import { OwnMessage, ReceivedMessage, valueAt, viewAt } from './message.ts';
-import type { Batch, Message } from './types.ts';
+import type { GivenMessage } from './message.ts';
+import { nack } from './nack.ts';
+import type { Batch, Message, NackOptions } from './types.ts';
 
 /** Messages of one peer, in a row. */
 export class ReceivedBatch<T> implements Batch<T> {
@@ -14,13 +16,22 @@ export class ReceivedBatch<T> implements Batch<T> {
   readonly index: Uint32Array;
   /** Where the numbers of the first message stand in the index. */
   readonly start: number;
+  readonly deliveries: number;
 
-  constructor(origin: Origin, index: Uint32Array, start: number, length: number, seq: number) {
+  constructor(
+    origin: Origin,
+    index: Uint32Array,
+    start: number,
+    length: number,
+    seq: number,
+    deliveries: number,
+  ) {
     this.origin = origin;
     this.index = index;
     this.start = start;
     this.length = length;
     this.seq = seq;
+    this.deliveries = deliveries;
   }
 
   get peer(): string {
@@ -54,7 +65,13 @@ export class ReceivedBatch<T> implements Batch<T> {
   }
 
   ack(): void {
-    this.origin.done?.(this.origin.peer, this.seq, this.seq + this.length - 1);
+    const { origin, seq } = this;
+    origin.settling?.ack(origin.peer, seq, seq + this.length - 1, this.deliveries);
+  }
+
+  nack(first?: number | NackOptions, second?: NackOptions): number {
+    if (typeof first !== 'number') return nack(this, first);
+    return nack(this.part(this.#checked(first), 1), second);
   }
 
   *[Symbol.iterator](): IterableIterator<Message<T>> {
@@ -67,12 +84,17 @@ export class ReceivedBatch<T> implements Batch<T> {
   }
 
   /** @internal */
-  message(i: number): Message<T> {
+  delivery(): Delivery {
+    return this;
+  }
+
+  /** @internal */
+  message(i: number): GivenMessage<T> {
     const { origin } = this;
     const length = this.byteLengthAt(i);
     if (length > origin.copyUpTo) return new ReceivedMessage<T>(this, i);
     const bytes = copyOf(origin.buffer, this.offset(i), length);
-    return new OwnMessage<T>(origin.source, bytes, this.word(i), this.seq + i);
+    return new OwnMessage<T>(origin.source, bytes, this.word(i), this.seq + i, this.deliveries);
   }
 
   /** @internal The messages from `from` on, `count` of them. */
@@ -84,6 +106,7 @@ export class ReceivedBatch<T> implements Batch<T> {
       this.start + 2 * from,
       count,
       this.seq + from,
+      this.deliveries,
     );
   }
 

@@ -27,6 +27,7 @@ import { Patience } from './patience.ts';
 import { PeerBook } from './peer-book.ts';
 import { Peer } from './peer.ts';
 import { Sender } from './sender.ts';
+import { Redelivery } from './redelivery.ts';
 import { readableOf, writableOf } from './streams.ts';
 import type {
   Address,
@@ -143,10 +144,24 @@ export class Communicator<T = unknown>
       sender: this.#sender,
       tell: this.#tell,
     });
-    this.#inbox = new Inbox<T>(native, handle, settings.codec, {
+    const redelivery = settings.ackProcessed
+      ? new Redelivery<T>({
+          native,
+          handle,
+          acks: this.#acks,
+          mostMessages: settings.highWaterMessages,
+          mostBytes: settings.highWaterBytes,
+          onDue: () => {
+            this.#inbox.again();
+          },
+        })
+      : undefined;
+    this.#inbox = new Inbox<T>(native, handle, settings.codec, redelivery, {
       peerByNumber: (number) => this.#events.peer(number),
       peerById: (id) => this.#peers.byId(id),
-      done: settings.ackProcessed ? this.#acks.done : undefined,
+      skipped: (peer, first, last) => {
+        if (settings.ackProcessed) this.#acks.done(peer, first, last);
+      },
     });
     this.#consumers = new Consumers<T>(this.#inbox, settings.ackProcessed, this.#warn);
   }
@@ -333,7 +348,7 @@ export class Communicator<T = unknown>
    * client's connection broke, and ends when it was closed in order, by either side.
    *
    * With `ack: 'processed'`, a message is acknowledged when its body has ended and the next one is asked for: not after
-   * `break` or a throw, unless `message.ack()` was called.
+   * `break` or a throw. Then it is given to the next consumer first, unless `message.ack()` or `nack()` was called.
    *
    * @throws ChaskiError `ERR_CHASKI_BUSY`.
    */

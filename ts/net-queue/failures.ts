@@ -124,6 +124,14 @@ export function tooLarge(length: number, most: number): ChaskiError {
   );
 }
 
+export function needsProcessed(): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_INVALID_ARGUMENT',
+    "nack() is for messages that wait for an acknowledgement. Open the communicator with ack: 'processed'; with 'received', " +
+      'this message was acknowledged when it arrived.',
+  );
+}
+
 export function unsupported(what: string, instead: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_UNSUPPORTED',
@@ -160,8 +168,8 @@ export function handlerFailed(
   acksWait: boolean,
 ): ChaskiError {
   const stopped = acksWait
-    ? ` Acknowledgements to that peer stop before message ${seq} until it is acknowledged too: pass onError to ` +
-      'subscribe() and call its ack() there, or catch what your handler throws.'
+    ? ` Acknowledgements to that peer stop before message ${seq} until it is done: pass onError to ` +
+      'subscribe() and call nack() there, to have it delivered again, or ack(); or catch what your handler throws.'
     : '';
   return new ChaskiError(
     'ERR_CHASKI_HANDLER',

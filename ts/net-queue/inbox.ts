@@ -5,12 +5,13 @@ import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { ChaskiError } from '../errors.ts';
 import { Arena, Index, Origin } from './arena.ts';
-import type { Source } from './arena.ts';
+import type { Delivery, Source } from './arena.ts';
 import { ReceivedBatch } from './batch.ts';
+import type { GivenMessage } from './message.ts';
 import { Parked } from './parked.ts';
 import type { Peer } from './peer.ts';
+import type { Redelivery } from './redelivery.ts';
 import { Retention } from './retention.ts';
-import type { Message } from './types.ts';
 import { Wants } from './wants.ts';
 import type { Want } from './wants.ts';
 
@@ -19,8 +20,8 @@ export interface InboxHost {
   /** The peer that native calls `number`; reads events first when it is new. */
   peerByNumber(number: number): Peer;
   peerById(id: string): Peer | undefined;
-  /** Acknowledges messages; undefined with ack 'received'. */
-  readonly done: ((peer: Peer, first: number, last: number) => void) | undefined;
+  /** Messages first to last of `peer` will never come. */
+  skipped(peer: Peer, first: number, last: number): void;
 }
 
 export class Inbox<T> {
@@ -38,6 +39,8 @@ export class Inbox<T> {
   readonly #info: Float64Array = new Float64Array(drained.length);
   #arena: Arena = new Arena();
   #index: Index = new Index();
+  /** Undefined with ack 'received'. */
+  readonly #redelivery: Redelivery<T> | undefined;
   readonly #retention: Retention = new Retention();
   /** What the latest batch shares with those of the same peer in the same arena. */
   #origin: Origin | undefined = undefined;
@@ -45,16 +48,27 @@ export class Inbox<T> {
   #readable = false;
   #ended = false;
   #endError: ChaskiError | undefined = undefined;
+  /** Batches that come before all others, the first one last: those of iterations that ended, and what they stood before. */
+  readonly #front: Front<T>[] = [];
+  /** What is to be delivered again comes before the next batch of native: each in its turn. */
+  #againNext = false;
   /** Batches that were begun, or drained past, in order. */
   readonly #parked: Parked<T> = new Parked();
   readonly #wants: Wants<T> = new Wants();
   /** Of the subscription, which has the messages to itself: called when there is something. */
   #onReadable: (() => void) | undefined = undefined;
 
-  constructor(native: NativeBinding, handle: QueueHandle, codec: Codec, host: InboxHost) {
+  constructor(
+    native: NativeBinding,
+    handle: QueueHandle,
+    codec: Codec,
+    redelivery: Redelivery<T> | undefined,
+    host: InboxHost,
+  ) {
     this.#native = native;
     this.#handle = handle;
     this.#codec = codec;
+    this.#redelivery = redelivery;
     this.#host = host;
   }
 
@@ -92,19 +106,19 @@ export class Inbox<T> {
   /** Makes sure that a batch with something left is in hand; false when nothing is there. */
   fill(): boolean {
     if (this.cursor < this.count) return true;
-    const batch = this.#parked.shift() ?? this.#drain(-1);
+    const batch = this.#nextFront(undefined) ?? this.#parked.shift() ?? this.#next(-1, undefined);
     this.#hold(batch, 0);
     return batch !== undefined;
   }
 
-  take(): Message<T> | undefined {
+  take(): GivenMessage<T> | undefined {
     if (this.cursor === this.count && !this.fill()) return undefined;
     const at = this.cursor;
     this.cursor = at + 1;
     return this.batch?.message(at);
   }
 
-  takeFrom(id: string): Message<T> | undefined {
+  takeFrom(id: string): GivenMessage<T> | undefined {
     return this.#takePartFrom(id, 1)?.message(0);
   }
 
@@ -116,6 +130,20 @@ export class Inbox<T> {
     const count = Math.min(this.count - from, max);
     this.cursor = from + count;
     return this.batch?.part(from, count);
+  }
+
+  /** What was given to somebody who has left is given to the next one, before all else, unless it is settled by then. */
+  giveBack(delivery: Delivery): void {
+    if (this.#ended || this.#redelivery === undefined) return;
+    const { batch, cursor, count } = this;
+    if (batch !== undefined && cursor < count) {
+      this.#front.push({ batch: batch.part(cursor, count - cursor), given: false });
+    }
+    this.#hold(undefined, 0);
+    const { origin, index, start, length, seq, deliveries } = delivery;
+    const given = new ReceivedBatch<T>(origin, index, start, length, seq, deliveries);
+    this.#front.push({ batch: given, given: true });
+    this.again();
   }
 
   /** Answers `want` now, or when it is its turn. */
@@ -137,6 +165,11 @@ export class Inbox<T> {
   /** Something arrived. */
   readable(): void {
     this.#readable = true;
+    this.again();
+  }
+
+  /** There is something: it arrived, or is to be delivered again. */
+  again(): void {
     this.serve();
     this.#onReadable?.();
   }
@@ -163,8 +196,9 @@ export class Inbox<T> {
     }
     this.#ended = true;
     this.#endError = error;
-    this.serve();
-    this.#onReadable?.();
+    // Nobody could acknowledge it.
+    this.#redelivery?.end();
+    this.again();
   }
 
   /** Serves those who take messages of any peer, and before them those of one peer who came earlier. */
@@ -214,14 +248,46 @@ export class Inbox<T> {
   }
 
   #takePartFrom(id: string, max: number): ReceivedBatch<T> | undefined {
+    const front = this.#nextFront(id);
+    if (front !== undefined) {
+      if (front.length <= max) return front;
+      this.#front.push({ batch: front.part(max, front.length - max), given: false });
+      return front.part(0, max);
+    }
     if (this.cursor < this.count && this.batch?.peer === id) return this.takeBatch(max);
     const parked = this.#parked.takeFrom(id, max);
     if (parked !== undefined) return parked;
-    const peer = this.#host.peerById(id);
-    const batch = peer === undefined ? undefined : this.#drain(peer.number);
+    const batch = this.#next(this.#host.peerById(id)?.number, id);
     if (batch === undefined || batch.length <= max) return batch;
     this.#parked.push(batch);
     return this.#parked.takeFrom(id, max);
+  }
+
+  /** The first batch of those that come before all others, of any peer or of one. */
+  #nextFront(id: string | undefined): ReceivedBatch<T> | undefined {
+    const front = this.#front;
+    for (let at = front.length - 1; at >= 0; at -= 1) {
+      const { batch, given } = front[at] as Front<T>;
+      if (id !== undefined && batch.peer !== id) continue;
+      const rest = given ? (this.#redelivery?.again(batch) ?? []) : [batch];
+      const [first, ...others] = rest;
+      const kept = others.map((other) => ({ batch: other, given: false }));
+      front.splice(at, 1, ...kept.reverse());
+      if (first !== undefined) return first;
+    }
+    return undefined;
+  }
+
+  /** What native has, of a peer that it knows by this number, and what is to be delivered again: in turn. */
+  #next(number: number | undefined, id: string | undefined): ReceivedBatch<T> | undefined {
+    if (this.#againNext) {
+      const again = this.#redelivery?.take(id);
+      this.#againNext = false;
+      if (again !== undefined) return again;
+    }
+    const batch = number === undefined ? undefined : this.#drain(number);
+    this.#againNext = batch !== undefined && this.#redelivery !== undefined;
+    return batch ?? this.#redelivery?.take(id);
   }
 
   #drain(number: number): ReceivedBatch<T> | undefined {
@@ -241,16 +307,20 @@ export class Inbox<T> {
     const arena = this.#arena;
     const peer = this.#host.peerByNumber(info[drained.peer] as number);
     const seq = info[drained.seq] as number;
-    if (seq > peer.received + 1) this.#host.done?.(peer, peer.received + 1, seq - 1);
+    if (seq > peer.received + 1) this.#host.skipped(peer, peer.received + 1, seq - 1);
     peer.received = seq + count - 1;
+    // Times that they were delivered before, by another process or over another connection: native tells of none yet.
+    const before = 0;
+    const deliveries = before + 1;
     const index = this.#index;
     const start = index.used;
     if ((info[drained.largeLength] as number) > 0) {
-      return this.#takeLarge(peer, index.numbers[start + 1] as number, seq);
+      return this.#takeLarge(peer, index.numbers[start + 1] as number, seq, deliveries);
     }
     arena.used += info[drained.bytes] as number;
     index.used = start + 2 * count;
-    return new ReceivedBatch<T>(this.#originOf(peer, arena), index.numbers, start, count, seq);
+    const origin = this.#originOf(peer, arena);
+    return new ReceivedBatch<T>(origin, index.numbers, start, count, seq, deliveries);
   }
 
   #renewArena(): void {
@@ -272,7 +342,7 @@ export class Inbox<T> {
 
   #sourceOf(peer: Peer, latest: Source | undefined): Source {
     if (latest?.peer === peer) return latest;
-    return { peer, codec: this.#codec, done: this.#host.done };
+    return { peer, codec: this.#codec, settling: this.#redelivery };
   }
 
   #drainInto(arena: Arena, number: number): number {
@@ -291,7 +361,7 @@ export class Inbox<T> {
   }
 
   /** A message with memory of its own, which native hands over without a copy. */
-  #takeLarge(peer: Peer, word: number, seq: number): ReceivedBatch<T> {
+  #takeLarge(peer: Peer, word: number, seq: number, deliveries: number): ReceivedBatch<T> {
     const memory = this.#native.queueTakeLarge(this.#handle, peer.number);
     if (memory === undefined) {
       throw new ChaskiError(
@@ -300,8 +370,15 @@ export class Inbox<T> {
       );
     }
     const origin = new Origin(this.#sourceOf(peer, undefined), memory, ownMemory);
-    return new ReceivedBatch<T>(origin, Uint32Array.of(memory.byteOffset, word), 0, 1, seq);
+    const index = Uint32Array.of(memory.byteOffset, word);
+    return new ReceivedBatch<T>(origin, index, 0, 1, seq, deliveries);
   }
+}
+
+/** A batch that comes before all others, and whether it was given to somebody before. */
+interface Front<T> {
+  readonly batch: ReceivedBatch<T>;
+  readonly given: boolean;
 }
 
 /** Nothing is to be copied out of what holds one message. */

@@ -4,7 +4,7 @@
 //
 // `communicator` is what users hold. Behind it: `life` (from opening to closed) and `native-events` (what native tells); on
 // the way out `sender` (with `payloads`, `backlog`, `handover` and its `send-slab`, `ack-watch`, `put-result`, `waiters`) and
-// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `wants`) and `consumers`
+// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `redelivery`, `wants`) and `consumers`
 // (`iterator`, `subscription`).
 export { FrozenSet, NdArray, pickle, PickleSerializer, Tuple, Uuid } from '../codec/index.ts';
 export type {
@@ -39,6 +39,7 @@ export type {
   HighWaterMark,
   Message,
   MessageHandler,
+  NackOptions,
   OnFull,
   Packed,
   Pem,

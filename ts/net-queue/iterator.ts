@@ -2,16 +2,19 @@
 import type { ChaskiError } from '../errors.ts';
 import { setImmediate } from '../shared/timers.ts';
 import { Budget } from './budget.ts';
+import type { Delivery } from './arena.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { busy } from './failures.ts';
 import type { Inbox } from './inbox.ts';
 import { ReceivedMessage } from './message.ts';
-import type { Message } from './types.ts';
+import type { GivenMessage } from './message.ts';
 import type { Want } from './wants.ts';
 
 /** What an iterator gives: messages, or batches. */
 interface Step {
   ack(): void;
+  /** What of it can be delivered again. */
+  delivery(): Delivery;
 }
 
 /** What messages and batches do alike: waiting, yielding to the loop, ending, acknowledging what was processed. */
@@ -41,10 +44,12 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
     return this;
   }
 
-  /** Ends this iteration only. What it had not given stays for others; what it gave last is not acknowledged. */
+  /** Ends this iteration only. What it had not given stays for others, and so does what it gave last, unless it is settled. */
   return(): Promise<IteratorResult<S>> {
     this.over = true;
+    const { last } = this;
     this.last = undefined;
+    if (last !== undefined) this.inbox.giveBack(last.delivery());
     if (this.#waiting !== undefined) this.inbox.giveUp(this.#waiting);
     this.#finish?.(finished);
     return Promise.resolve(finished);
@@ -136,12 +141,12 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
   }
 }
 
-export class MessageIterator<T> extends Steps<T, Message<T>> {
+export class MessageIterator<T> extends Steps<T, GivenMessage<T>> {
   protected override readonly max: number = 0;
   /** Steps before the next look at the budget. */
   #granted = 0;
 
-  override next(): Promise<IteratorResult<Message<T>>> {
+  override next(): Promise<IteratorResult<GivenMessage<T>>> {
     const { inbox } = this;
     const at = inbox.cursor;
     // Nobody waits in line, the loop need not turn, and there is something: nothing else to do for most messages.
@@ -156,12 +161,12 @@ export class MessageIterator<T> extends Steps<T, Message<T>> {
     return super.next();
   }
 
-  override return(): Promise<IteratorResult<Message<T>>> {
+  override return(): Promise<IteratorResult<GivenMessage<T>>> {
     this.#granted = 0;
     return super.return();
   }
 
-  protected step(): Promise<IteratorResult<Message<T>>> {
+  protected step(): Promise<IteratorResult<GivenMessage<T>>> {
     if (this.last !== undefined) this.passed();
     if (this.over) return Promise.resolve(finished);
     if (this.inbox.reserved) return Promise.reject(taken());

@@ -1,8 +1,13 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
-import type { Origin, Source } from './arena.ts';
+import { Origin } from './arena.ts';
+import type { Delivery, Source } from './arena.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { copyOf } from './copies.ts';
-import type { Message } from './types.ts';
+import { nack } from './nack.ts';
+import type { Message, NackOptions } from './types.ts';
+
+/** A message as consumers are given it. */
+export type GivenMessage<T> = ReceivedMessage<T> | OwnMessage<T>;
 
 /** A message in an arena: which one of its batch. Value and view are made when asked for. */
 export class ReceivedMessage<T> implements Message<T> {
@@ -23,6 +28,10 @@ export class ReceivedMessage<T> implements Message<T> {
     return this.#batch.seq + this.#at;
   }
 
+  get deliveries(): number {
+    return this.#batch.deliveries;
+  }
+
   get data(): T {
     if (this.#data === unread) this.#data = this.#batch.at(this.#at);
     return this.#data;
@@ -41,21 +50,32 @@ export class ReceivedMessage<T> implements Message<T> {
   }
 
   ack(): void {
-    const { origin } = this.#batch;
-    origin.done?.(origin.peer, this.seq, this.seq);
+    const { origin, deliveries } = this.#batch;
+    origin.settling?.ack(origin.peer, this.seq, this.seq, deliveries);
+  }
+
+  nack(options?: NackOptions): boolean {
+    return nack(this.delivery(), options) > 0;
+  }
+
+  /** @internal */
+  delivery(): Delivery {
+    return this.#batch.part(this.#at, 1);
   }
 }
 
 /** A message in memory of its own: who holds it holds nothing else. */
 export class OwnMessage<T> implements Message<T> {
   readonly seq: number;
+  readonly deliveries: number;
   readonly bytes: Uint8Array;
   readonly #source: Source;
   readonly #word: number;
   #data: T | typeof unread = unread;
 
-  constructor(source: Source, bytes: Uint8Array, word: number, seq: number) {
+  constructor(source: Source, bytes: Uint8Array, word: number, seq: number, deliveries: number) {
     this.seq = seq;
+    this.deliveries = deliveries;
     this.bytes = bytes;
     this.#source = source;
     this.#word = word;
@@ -79,7 +99,26 @@ export class OwnMessage<T> implements Message<T> {
   }
 
   ack(): void {
-    this.#source.done?.(this.#source.peer, this.seq, this.seq);
+    const { peer, settling } = this.#source;
+    settling?.ack(peer, this.seq, this.seq, this.deliveries);
+  }
+
+  nack(options?: NackOptions): boolean {
+    return nack(this.delivery(), options) > 0;
+  }
+
+  /** @internal */
+  delivery(): Delivery {
+    const { bytes, seq, deliveries } = this;
+    const memory = new Uint8Array(bytes.buffer);
+    return {
+      origin: new Origin(this.#source, memory, -1),
+      index: Uint32Array.of(bytes.byteOffset, this.#word),
+      start: 0,
+      length: 1,
+      seq,
+      deliveries,
+    };
   }
 }
 

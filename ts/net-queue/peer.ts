@@ -60,6 +60,13 @@ export class Peer {
 
   // Receiving.
   readonly acks: AckTracker = new AckTracker();
+  /**
+   * Messages that were delivered more than once by this process, or will be, and are not done: which delivery counts. Undefined
+   * when there are none.
+   */
+  retries: Map<number, number> | undefined = undefined;
+  /** Called when it is gone. */
+  onGone: (() => void) | undefined = undefined;
   /** Last message that native handed over. */
   received: number = 0;
   /** What native was last told. */
@@ -125,7 +132,10 @@ export class Peer {
 
   /** Nothing more will be acknowledged. */
   fail(error: ChaskiError): void {
-    this.gone ??= error;
+    if (this.gone === undefined) {
+      this.gone = error;
+      this.onGone?.();
+    }
     this.bar(peerClosed(this.id, 'no', error));
     this.settle();
     this.waiters.take(Infinity, (waiter) => {

@@ -102,13 +102,13 @@ abstract class Pump<T, G extends Given> implements Subscription {
   /** Follows what a handler returned: acknowledges from and to when it is done, and tells when it failed. */
   protected follow(
     result: PromiseLike<unknown>,
-    { origin, seq }: ReceivedBatch<T>,
+    { origin, seq, deliveries }: ReceivedBatch<T>,
     from: number,
     to: number,
     given: () => G,
   ): void {
     Promise.resolve(result).then(
-      () => origin.done?.(origin.peer, seq + from, seq + to),
+      () => origin.settling?.ack(origin.peer, seq + from, seq + to, deliveries),
       (error: unknown) => {
         this.failed(given(), error);
       },
@@ -151,7 +151,7 @@ export class MessagePump<T> extends Pump<T, Message<T>> {
     const { inbox, ackProcessed } = this;
     const handler = this.#handler;
     const batch = inbox.batch as ReceivedBatch<T>;
-    const { origin, seq, index, start } = batch;
+    const { origin, seq, index, start, deliveries } = batch;
     const { buffer } = origin;
     const peer = origin.peer.id;
     const shares = origin.copyUpTo < 0 && origin.codec.rawBytes;
@@ -172,7 +172,7 @@ export class MessagePump<T> extends Pump<T, Message<T>> {
         if (result !== undefined && isThenable(result)) {
           this.#follow(result, batch, at);
         } else if (ackProcessed) {
-          origin.done?.(origin.peer, seq + at, seq + at);
+          origin.settling?.ack(origin.peer, seq + at, seq + at, deliveries);
         }
         if (this.stopped) break;
       }

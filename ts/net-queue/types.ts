@@ -248,6 +248,28 @@ export interface Message<T = unknown> {
    * With ack: 'processed': this message is done. It is acknowledged when all before it from that peer are done too. Twice does no harm, nor does it with 'received'.
    */
   ack(): void;
+  /**
+   * Which delivery of this message this is: 1 for the first. More when it was nacked, or given to an iteration that ended
+   * before its body had.
+   */
+  readonly deliveries: number;
+  /**
+   * With ack: 'processed': this message is to be delivered again, behind what has arrived by then, to whoever receives next.
+   * Until it is acknowledged, nothing behind it from that peer is. A delivery is settled once, by `ack()` or `nack()`: what
+   * comes second does nothing, and neither does the end of the body or the handler.
+   *
+   * What waits counts against `highWaterMark` of its peer. It comes with the bytes that it has now.
+   *
+   * @returns false when it will not be delivered again: it was settled before, the communicator is closed, or its peer is
+   * gone and too much of such peers waits already (one `highWaterMark`).
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, with ack: 'received' in any case.
+   */
+  nack(options?: NackOptions): boolean;
+}
+
+export interface NackOptions {
+  /** Not before so many ms have passed; a whole number, at most 2^31-1. Default 0: when the event loop has turned. */
+  delayMs?: number;
 }
 
 /** Messages of one peer that arrived together. Nothing is made per message until asked for. */
@@ -276,8 +298,18 @@ export interface Batch<T = unknown> extends Iterable<Message<T>> {
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` when there is no payload i, `_CODEC`.
    */
   at(i: number): T;
-  /** With ack: 'processed': all of its messages are done. */
+  /** With ack: 'processed': all of its messages are done, but for those that were nacked. */
   ack(): void;
+  /** Which delivery of these messages this is; see `Message.deliveries`. */
+  readonly deliveries: number;
+  /**
+   * With ack: 'processed': message i, or all that are not settled yet, are to be delivered again; see `Message.nack()`. How
+   * many will be.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, also when there is no message i.
+   */
+  nack(options?: NackOptions): number;
+  nack(i: number, options?: NackOptions): number;
 }
 
 export type Address = { host: string; port: number } | { path: string };
@@ -318,7 +350,7 @@ export interface SubscribeOptions<F> {
   /**
    * Takes what the handler threw or rejected with (`error.cause`, in an `ERR_CHASKI_HANDLER`) and the message, or batch,
    * that it did so with; without it, the event `warning` tells. With `ack: 'processed'` neither this message nor any behind
-   * it is acknowledged until `failed.ack()` is called, which may be done later. A message that cannot be decoded comes here
+   * it is acknowledged until `failed.ack()` is called, which may be done later; `failed.nack()` has it delivered again. A message that cannot be decoded comes here
    * too: `failed.bytes` can be read.
    */
   onError?: (error: ChaskiError, failed: F) => unknown;

@@ -1,5 +1,5 @@
 // The options of what waits or takes, checked and read once: a misspelled bound is an error, and not a wait without one.
-import { isSignal, signalOf, timeoutOf } from '../shared/wait.ts';
+import { isSignal, longestTimeoutMs, signalOf, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { invalid } from './failures.ts';
 import { putOptions, refuseUnknown } from './options.ts';
@@ -8,6 +8,7 @@ import type {
   CloseOptions,
   GetBatchOptions,
   GetOptions,
+  NackOptions,
   SendOptions,
   SubscribeOptions,
   WritableOptions,
@@ -95,6 +96,15 @@ export function subscribeOptions<F>(
   throw invalid('onError', onError, 'a function');
 }
 
+export function nackDelayMs(options: NackOptions | undefined): number {
+  if (options === undefined) return 0;
+  refuseWrong(options, nackNames);
+  const { delayMs } = options;
+  if (delayMs === undefined) return 0;
+  if (Number.isInteger(delayMs) && delayMs >= 0 && delayMs <= longestTimeoutMs) return delayMs;
+  throw invalid('delayMs', delayMs, `a whole number of ms from 0 to ${longestTimeoutMs}`);
+}
+
 /** An id of a peer that was given by itself. */
 export function peerId(peer: string | undefined): string | undefined {
   if (peer === undefined || typeof peer === 'string') return peer;
@@ -115,7 +125,7 @@ function refuseWrong(options: unknown, names: readonly string[]): void {
 function exampleOf(value: unknown, names: readonly string[]): string {
   if (typeof value === 'string' && names.includes('peer')) return `{ peer: '${value}' }`;
   if (names.includes('onError')) return '{ onError }';
-  const name = names.includes('timeoutMs') ? 'timeoutMs' : 'max';
+  const name = ['timeoutMs', 'delayMs'].find((known) => names.includes(known)) ?? 'max';
   return `{ ${name}: ${typeof value === 'number' ? value : '…'} }`;
 }
 
@@ -152,4 +162,5 @@ const sendNames: readonly string[] = ['peers', 'transfer', ...waitNames];
 const getBatchNames: readonly string[] = ['max', ...peerNames];
 const batchesNames: readonly string[] = ['max', 'autoAck'];
 const closeNames: readonly string[] = ['timeoutMs', 'force'];
+const nackNames: readonly string[] = ['delayMs'];
 const subscribeNames: readonly string[] = ['onError'];

@@ -276,6 +276,24 @@ pub fn queue_take_large(env: &Env, handle: u32, peer: u32) -> napi::Result<Optio
     unsafe { Unknown::from_napi_value(env.raw(), value) }.map(Some)
 }
 
+/// Messages that were drained count against the peer's budget again.
+#[napi(catch_unwind)]
+pub fn queue_hold(handle: u32, peer: u32, messages: f64, bytes: f64) -> i32 {
+    answer(with_queue(handle, |queue| {
+        queue.communicator.hold(peer, count(messages), count(bytes))
+    }))
+}
+
+/// What `queueHold` counted does not count any more.
+#[napi(catch_unwind)]
+pub fn queue_release(handle: u32, peer: u32, messages: f64, bytes: f64) -> i32 {
+    answer(with_queue(handle, |queue| {
+        queue
+            .communicator
+            .release(peer, count(messages), count(bytes))
+    }))
+}
+
 /// Everything up to `seq` is done.
 #[napi(catch_unwind)]
 pub fn queue_ack(handle: u32, peer: u32, seq: f64) -> i32 {

@@ -218,6 +218,27 @@ impl Communicator {
         Ok(self.peer(number)?.watch(seq))
     }
 
+    /// Messages that were taken count against the peer's budget again.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn hold(&self, number: u32, messages: u64, bytes: u64) -> Result<(), Code> {
+        self.peer(number)?.hold(bytes, messages);
+        Ok(())
+    }
+
+    /// So much that [`hold`](Self::hold) counted does not count any more.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn release(&self, number: u32, messages: u64, bytes: u64) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        if peer.release(bytes, messages, self.hub.budget()) {
+            self.hub.driver().nudge(peer.token, false);
+        }
+        Ok(())
+    }
+
     /// With [`wire::AckPoint::Processed`]: everything up to `seq` is done.
     ///
     /// # Errors

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { Origin, arenaBytes } from '../../../ts/net-queue/arena.ts';
-import type { Source } from '../../../ts/net-queue/arena.ts';
+import type { Settling } from '../../../ts/net-queue/arena.ts';
 import { ReceivedBatch } from '../../../ts/net-queue/batch.ts';
 import { Peer } from '../../../ts/net-queue/peer.ts';
 import { Retention } from '../../../ts/net-queue/retention.ts';
@@ -66,9 +66,10 @@ describe('a batch whose messages are to be copied', () => {
     const payloads = texts.map((text) =>
       Buffer.from(kind === 'bytes' ? Buffer.from(text) : codec.encode({ text })),
     );
-    const { batch, arena } = batchOf(payloads, kind === 'bytes' ? 0 : 1, (_peer, first, last) =>
-      done.push([first, last]),
-    );
+    const { batch, arena } = batchOf(payloads, kind === 'bytes' ? 0 : 1, {
+      ack: (_peer, first, last) => done.push([first, last]),
+      nack: () => 0,
+    });
     const expected = texts.map((text) =>
       kind === 'bytes' ? new Uint8Array(Buffer.from(text)) : { text },
     );
@@ -129,7 +130,7 @@ const registry = new FinalizationRegistry(() => {
 function batchOf(
   payloads: readonly Uint8Array[],
   kind: number,
-  done: NonNullable<Source['done']>,
+  settling: Settling,
 ): { batch: ReceivedBatch<unknown>; arena: ArrayBufferLike } {
   const peer = new Peer(0, 'somebody', 1 << 20);
   const memory = new Uint8Array(65_536);
@@ -141,6 +142,9 @@ function batchOf(
     index[2 * i + 1] = ((kind << 29) | payload.length) >>> 0;
     used += payload.length;
   });
-  const origin = new Origin({ peer, codec: codecOf('auto'), done }, memory, 16_384);
-  return { batch: new ReceivedBatch(origin, index, 0, payloads.length, 7), arena: memory.buffer };
+  const origin = new Origin({ peer, codec: codecOf('auto'), settling }, memory, 16_384);
+  return {
+    batch: new ReceivedBatch(origin, index, 0, payloads.length, 7, 1),
+    arena: memory.buffer,
+  };
 }
