@@ -90,6 +90,20 @@ test('a stream can be imported, and knows its methods under all their names', ()
   expectTypeOf(stream.toWritable(options)).toEqualTypeOf<Writable>();
 });
 
+test('a group puts what its communicator puts', () => {
+  const queue = nq.new<string>();
+  const group = queue.group('one', 'two');
+  expectTypeOf(group).toEqualTypeOf<nq.Group<string>>();
+  expectTypeOf(group.add('three').delete('one').peers).toEqualTypeOf<ReadonlySet<string>>();
+  expectTypeOf(group.put('text', { transfer: true })).toEqualTypeOf<nq.PutResult>();
+  expectTypeOf(group.send('text', { timeoutMs: 5 })).resolves.toEqualTypeOf<void>();
+  void queue.put('text', group.id, 'four');
+  // @ts-expect-error -- the group says to whom.
+  void group.put('text', { peers: ['one'] });
+  // @ts-expect-error -- not a string.
+  void group.put(1);
+});
+
 test('events have their values', () => {
   const queue = nq.new();
   queue.on('lost', (peer, error) => {

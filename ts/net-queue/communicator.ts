@@ -17,6 +17,7 @@ import { Consumers } from './consumers.ts';
 import { tellClose } from './diagnostics.ts';
 import { closed, invalid, notConnected } from './failures.ts';
 import { Farewell } from './farewell.ts';
+import { PeerGroup } from './group.ts';
 import { Inbox } from './inbox.ts';
 import { Life } from './life.ts';
 import { NativeEvents } from './native-events.ts';
@@ -37,6 +38,7 @@ import type {
   CommunicatorEvents,
   GetBatchOptions,
   GetOptions,
+  Group,
   Message,
   MessageHandler,
   Packed,
@@ -206,7 +208,7 @@ export class Communicator<T = unknown>
   }
 
   /**
-   * Puts a message to `peers`; without any, to the server (client) or to all peers (server). It is encoded once; bytes, and
+   * Puts a message to `peers` (ids of peers, or of groups); without any, to the server (client) or to all peers (server). It is encoded once; bytes, and
    * those of a Stream, go as they are (see the option `serializer`).
    *
    * Never blocks. The data is copied before this returns, so it may be changed at once. Messages of a turn travel
@@ -258,6 +260,15 @@ export class Communicator<T = unknown>
     const [found, unknown] = this.#found(peers.length === 0 ? undefined : peers);
     if (unknown[0] !== undefined) return this.#sender.refused(unknown[0]);
     return packed ? this.#sender.putPacked(found, messages) : this.#sender.putAll(found, messages);
+  }
+
+  /**
+   * A group of peers, to put to together; see `Group`.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what is not the id of a peer.
+   */
+  group(...peers: string[]): Group<T> {
+    return new PeerGroup<T>(this.#peers, this, peers);
   }
 
   /**

@@ -37,6 +37,10 @@ export function peerClosed(peer: string, delivered: Delivered, cause?: unknown):
   });
 }
 
+export function groupClosed(group: string): ResourceClosed {
+  return new ResourceClosed(`The group ${group} is closed.`, '', {});
+}
+
 export function peerLeaving(peer: string): ResourceClosed {
   return new ResourceClosed(
     `The peer ${peer} is about to leave (the event fin), and takes nothing more. The message was not sent.`,

@@ -3,7 +3,17 @@ import type { ChaskiError } from '../errors.ts';
 import { invalid, notConnected } from './failures.ts';
 import type { Peer } from './peer.ts';
 
+/** A group of peers, which has an id as they have. */
+export interface Members {
+  /** Those of them that can be put to, each once. */
+  readonly present: readonly Peer[];
+}
+
 export class PeerBook {
+  /** Groups, by id. */
+  readonly groups: Map<string, Members> = new Map();
+  /** How often somebody came or went. */
+  changes: number = 0;
   readonly #byNumber: Map<number, Peer> = new Map();
   readonly #byId: Map<string, Peer> = new Map();
   readonly #live: Set<string> = new Set();
@@ -49,17 +59,30 @@ export class PeerBook {
     return peer?.gone === undefined ? peer : undefined;
   }
 
-  /** The connected peers that `ids` name, each once, and those ids that name none. */
-  resolve(ids: readonly unknown[]): [Peer[], string[]] {
-    const found: Peer[] = [];
+  /** One that is connected and not about to leave. */
+  stayingById(id: string): Peer | undefined {
+    const peer = this.liveById(id);
+    return peer?.barred === false ? peer : undefined;
+  }
+
+  /** The connected peers that `ids` name, themselves or by their group, each once; and those ids that name none. */
+  resolve(ids: readonly unknown[]): [readonly Peer[], string[]] {
+    const group = ids.length === 1 ? this.groups.get(ids[0] as string) : undefined;
+    if (group !== undefined) return [group.present, []];
+    const found = new Set<Peer>();
     const unknown: string[] = [];
     for (const id of new Set(ids)) {
       if (typeof id !== 'string') throw invalid('peer', id, 'the id of a peer, as text');
       const peer = this.liveById(id);
-      if (peer === undefined) unknown.push(id);
-      else found.push(peer);
+      if (peer !== undefined) {
+        found.add(peer);
+        continue;
+      }
+      const members = this.groups.get(id);
+      if (members === undefined) unknown.push(id);
+      else for (const member of members.present) found.add(member);
     }
-    return [found, unknown];
+    return [[...found], unknown];
   }
 
   /**
@@ -113,6 +136,7 @@ export class PeerBook {
 
   #change(): void {
     this.#everyone = undefined;
+    this.changes += 1;
     if (this.#server !== undefined) return;
     this.only = this.#live.size === 1 ? this.everyone[0] : undefined;
   }

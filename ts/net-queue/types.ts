@@ -1,5 +1,6 @@
 // Public types of chaski/net-queue.
 import type { ChaskiError } from '../errors.ts';
+import type { Stream } from '../shared/stream.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 
 /** Transport of a communicator. */
@@ -172,7 +173,7 @@ export interface GetBatchOptions extends GetOptions {
 }
 
 export interface PutOptions {
-  /** Default: the server, or all peers. */
+  /** Ids of peers, or of groups. Default: the server, or all peers. */
   peers?: readonly string[];
   /**
    * Gives the memory away instead of having it copied; worth it from 64 KiB on. `data` must be an ArrayBuffer, or
@@ -310,6 +311,37 @@ export interface Batch<T = unknown> extends Iterable<Message<T>> {
    */
   nack(options?: NackOptions): number;
   nack(i: number, options?: NackOptions): number;
+}
+
+export type GroupPutOptions = Omit<PutOptions, 'peers'>;
+export type GroupSendOptions = Omit<SendOptions, 'peers'>;
+
+/**
+ * Peers that are put to together. Its id may stand wherever `put()`, `putMany()`, `trySend()` and `send()` take that of a peer, among
+ * others too: everyone gets a message once, and it is encoded once.
+ *
+ * Who is a member stays one, connected or not, until deleted: a peer that comes back under the same id is in it again. A put goes
+ * to those who are there and not about to leave, and `futures` of its result names them; when nobody is, it is rejected with
+ * `ERR_CHASKI_NOT_CONNECTED`.
+ */
+export interface Group<T = unknown> extends Disposable {
+  /** A UUID of its own. */
+  readonly id: string;
+  /** Ids of all members. It is live. */
+  readonly peers: ReadonlySet<string>;
+  /** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what is not the id of a peer, `_CLOSED`. */
+  add(...peers: string[]): this;
+  delete(...peers: string[]): this;
+  /** As `put()` of the communicator, to the members. */
+  put(data: T | Stream, options?: GroupPutOptions): PutResult;
+  /** As `putMany()` of the communicator, to the members. */
+  putMany(messages: Iterable<T | Stream> | Packed): PutResult;
+  /** As `trySend()` of the communicator, to the members: to all that are there, or to none. */
+  trySend(data: T | Stream, options?: GroupPutOptions): boolean;
+  /** As `send()` of the communicator, to the members. */
+  send(data: T | Stream, options?: GroupSendOptions): Promise<void>;
+  /** Its id means nothing any more, and it has no members. The peers stay connected. */
+  close(): void;
 }
 
 export type Address = { host: string; port: number } | { path: string };

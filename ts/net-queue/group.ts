@@ -1,0 +1,109 @@
+// A group of peers: their ids, and who of them is there.
+import { randomUUID } from 'node:crypto';
+
+import { groupClosed, invalid } from './failures.ts';
+import type { Members, PeerBook } from './peer-book.ts';
+import type { Peer } from './peer.ts';
+import type {
+  Group,
+  GroupPutOptions,
+  GroupSendOptions,
+  Packed,
+  PutOptions,
+  PutResult,
+  SendOptions,
+} from './types.ts';
+import type { Stream } from '../shared/stream.ts';
+
+/** How a communicator puts. */
+export interface Putting<T> {
+  put(data: T | Stream, options: PutOptions): PutResult;
+  putMany(messages: Iterable<T | Stream> | Packed, ...peers: string[]): PutResult;
+  trySend(data: T | Stream, options: PutOptions): boolean;
+  send(data: T | Stream, options: SendOptions): Promise<void>;
+}
+
+export class PeerGroup<T> implements Group<T>, Members {
+  readonly id: string = randomUUID();
+  readonly #book: PeerBook;
+  readonly #putting: Putting<T>;
+  readonly #ids: Set<string> = new Set();
+  /** Who is there, as long as nobody comes or goes. */
+  #present: readonly Peer[] = [];
+  /** How many changes of the peers there had been then; less than 0: it is to be found out anew. */
+  #seen = -1;
+
+  constructor(book: PeerBook, putting: Putting<T>, ids: readonly string[]) {
+    this.#book = book;
+    this.#putting = putting;
+    this.#include(ids);
+    book.groups.set(this.id, this);
+  }
+
+  get peers(): ReadonlySet<string> {
+    return this.#ids;
+  }
+
+  get present(): readonly Peer[] {
+    const book = this.#book;
+    if (this.#seen !== book.changes) {
+      this.#seen = book.changes;
+      this.#present = [...this.#ids].flatMap((id) => book.stayingById(id) ?? []);
+    }
+    return this.#present;
+  }
+
+  add(...ids: string[]): this {
+    if (this.#book.groups.get(this.id) !== this) throw groupClosed(this.id);
+    this.#include(ids);
+    return this;
+  }
+
+  delete(...ids: string[]): this {
+    for (const id of ids) this.#ids.delete(id);
+    this.#seen = -1;
+    return this;
+  }
+
+  put(data: T | Stream, options?: GroupPutOptions): PutResult {
+    return this.#putting.put(data, this.#toMembers(options));
+  }
+
+  putMany(messages: Iterable<T | Stream> | Packed): PutResult {
+    return this.#putting.putMany(messages, this.id);
+  }
+
+  trySend(data: T | Stream, options?: GroupPutOptions): boolean {
+    return this.#putting.trySend(data, this.#toMembers(options));
+  }
+
+  async send(data: T | Stream, options?: GroupSendOptions): Promise<void> {
+    await this.#putting.send(data, this.#toMembers(options));
+  }
+
+  close(): void {
+    this.#book.groups.delete(this.id);
+    this.#ids.clear();
+    this.#seen = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #include(ids: readonly string[]): void {
+    for (const id of ids) {
+      if (typeof id !== 'string') throw invalid('peer', id, 'the id of a peer, as text');
+      if (this.#book.groups.has(id)) throw invalid('peer', id, 'the id of a peer, not of a group');
+    }
+    for (const id of ids) this.#ids.add(id);
+    this.#seen = -1;
+  }
+
+  #toMembers<O extends GroupPutOptions>(options: O | undefined): O & { peers: string[] } {
+    if (options !== undefined && 'peers' in options) {
+      throw invalid('options.peers', options.peers, 'left out: the group says to whom');
+    }
+    return { ...(options as O), peers: [this.id] };
+  }
+}
