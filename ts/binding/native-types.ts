@@ -63,6 +63,8 @@ export interface NativeEvent {
   maxMessageBytes?: number;
   /** peer: it acknowledges what its program is done with, not what arrived. */
   ackProcessed?: boolean;
+  /** peer: it speaks the protocol of the Python package net-queue. */
+  python?: boolean;
   /** open. */
   host?: string;
   port?: number;

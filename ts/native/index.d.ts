@@ -85,6 +85,8 @@ export interface QueueEvent {
   maxMessageBytes?: number
   /** The peer acknowledges what its program is done with, not what arrived. */
   ackProcessed?: boolean
+  /** The peer speaks the protocol of the Python package net-queue. */
+  python?: boolean
   /** Error code; empty on `lost` if the peer left in order. */
   code?: string
   /** What happened and what to do. */

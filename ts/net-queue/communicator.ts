@@ -21,7 +21,7 @@ import { PeerGroup } from './group.ts';
 import { Inbox } from './inbox.ts';
 import { Life } from './life.ts';
 import { NativeEvents } from './native-events.ts';
-import { nativeConfig, putOptions } from './options.ts';
+import { nativeConfig, putOptions, uuidBytes } from './options.ts';
 import type { Settings } from './options.ts';
 import { isPacked } from './packed.ts';
 import { Patience } from './patience.ts';
@@ -136,7 +136,10 @@ export class Communicator<T = unknown>
     this.#patience = new Patience(this.#sender, this.#life);
     const server =
       settings.purpose === Purpose.CLIENT ? new Peer(0, '', settings.maxMessageBytes) : undefined;
-    if (server !== undefined) this.#sender.add(server);
+    if (server !== undefined) {
+      if (settings.compat === 'python') server.ownId = uuidBytes(settings.id);
+      this.#sender.add(server);
+    }
     this.#peers = new PeerBook(server);
     this.#events = new NativeEvents(native, handle, {
       settings,

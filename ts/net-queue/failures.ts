@@ -136,6 +136,15 @@ export function needsProcessed(): ChaskiError {
   );
 }
 
+export function ownIdPut(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_INVALID_ARGUMENT',
+    `A message that is the id of this communicator, in 16 bytes, cannot be sent to ${who(peer)}, which speaks the Python ` +
+      'protocol: there it says that this side leaves. Put it in another form, such as text.',
+    { delivered: 'no' },
+  );
+}
+
 export function unsupported(what: string, instead: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_UNSUPPORTED',

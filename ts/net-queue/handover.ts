@@ -21,6 +21,9 @@ export interface HandoverHost {
   onBroken(peer: Peer, from: number, code: number): void;
 }
 
+/** Messages of that length may be what a Python peer must not get. */
+const idBytes = 16;
+
 /** The peers to which native did not take a message, and the code that it gave. */
 type Refusals = ReadonlyMap<Peer, number>;
 
@@ -57,7 +60,8 @@ export class Handover {
       data[length] !== undefined ||
       length > peer.longestGathered ||
       peer.sentSeq >= peer.seqMark ||
-      !slab.fits(length)
+      !slab.fits(length) ||
+      (length === idBytes && peer.ownId !== undefined)
     ) {
       return false;
     }

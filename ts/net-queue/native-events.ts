@@ -6,6 +6,7 @@ import { tellLost, tellOpen } from './diagnostics.ts';
 import { closed, fromNative, peerLeaving } from './failures.ts';
 import type { Farewell } from './farewell.ts';
 import type { Life } from './life.ts';
+import { uuidBytes } from './options.ts';
 import type { Settings } from './options.ts';
 import type { PeerBook } from './peer-book.ts';
 import { Peer } from './peer.ts';
@@ -187,6 +188,7 @@ export class NativeEvents {
     }
     if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
     peer.sharing = event.ackProcessed === false && settings.onFull !== 'drop-oldest';
+    if (event.python === true) peer.ownId = uuidBytes(settings.id);
     peers.greet(peer, event.id ?? '');
   }
 

@@ -35,6 +35,8 @@ export class Peer {
   maxMessageBytes: number;
   /** Longest message that a slab takes for it. */
   longestGathered: number;
+  /** Of a peer of the Python package: our id, which as a message would be our leave. */
+  ownId: Uint8Array | undefined = undefined;
   /** What one slab brings to it settles together, so the puts of a slab can share a promise. */
   sharing: boolean = false;
   /** The high-water mark was reached, and nothing has told yet that the backlog is under it again. */

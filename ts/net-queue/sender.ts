@@ -12,6 +12,7 @@ import {
   notConnected,
   notTaken,
   ofPart,
+  ownIdPut,
   peerClosed,
   peerLeaving,
   queueFull,
@@ -117,7 +118,7 @@ export class Sender implements Watch {
   put(peer: Peer, data: unknown): PutResult {
     if (this.#handover.gather(peer, data)) return this.#result(peer);
     const payload = this.#payloads.of(data);
-    const reason = this.#refuse(peer, payload.length, 1);
+    const reason = this.#refuseOne(peer, payload.bytes, payload.length);
     if (reason !== undefined) return refusal(peer, reason);
     const code = this.#handover.hand(peer.target, payload)?.get(peer);
     return code === undefined ? this.#result(peer) : this.#refusedBy(peer, code);
@@ -127,7 +128,7 @@ export class Sender implements Watch {
   putEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     const payload = this.#payloads.of(data);
-    return this.#toEach(peers, unknown, payload.length, (target) =>
+    return this.#toEach(peers, unknown, payload.bytes, (target) =>
       this.#handover.hand(target, payload),
     );
   }
@@ -136,18 +137,16 @@ export class Sender implements Watch {
   giveEach(peers: readonly Peer[], unknown: readonly string[], data: unknown): PutResult {
     const bytes = this.#payloads.transferable(data);
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
-    return this.#toEach(peers, unknown, lengthOf(bytes), (target) =>
-      this.#handover.give(target, bytes),
-    );
+    return this.#toEach(peers, unknown, bytes, (target) => this.#handover.give(target, bytes));
   }
 
   #toEach(
     peers: readonly Peer[],
     unknown: readonly string[],
-    length: number,
+    bytes: Uint8Array,
     hand: Hand,
   ): PutResult {
-    const refused = this.#offer(peers, length, hand);
+    const refused = this.#offer(peers, bytes, hand);
     const ids = peers.map((peer) => peer.id);
     const parts = peers.map((peer) => {
       const reason = refused.get(peer);
@@ -161,8 +160,9 @@ export class Sender implements Watch {
   }
 
   /** Hands a message to those peers that can be put to, and tells the others. */
-  #offer(peers: readonly Peer[], length: number, hand: Hand): Refusals {
-    const refused = this.#refusals(peers, length, 1);
+  #offer(peers: readonly Peer[], bytes: Uint8Array, hand: Hand): Refusals {
+    const length = lengthOf(bytes);
+    const refused = refusals(peers, (peer) => this.#refuseOne(peer, bytes, length));
     const open = refused.size === 0 ? peers : peers.filter((peer) => !refused.has(peer));
     const codes = open.length === 0 ? undefined : hand(this.#targetOf(open));
     for (const [peer, code] of codes ?? []) refused.set(peer, () => this.#errorOf(peer, code));
@@ -173,7 +173,7 @@ export class Sender implements Watch {
   tryPut(peers: readonly Peer[], data: unknown): boolean {
     if (!this.#haveRoom(peers)) return false;
     const payload = this.#payloads.of(data);
-    this.#checkLength(peers, payload.length);
+    checkMessage(peers, payload.bytes, payload.length);
     // Encoding may have run code of the user, which can put or close.
     if (!this.#haveRoom(peers)) return false;
     return this.#handover.hand(this.#targetOf(peers), payload) === undefined;
@@ -182,7 +182,7 @@ export class Sender implements Watch {
   /** The same for bytes whose memory is given away; it is taken only when all peers take the message. */
   tryGive(peers: readonly Peer[], data: unknown): boolean {
     const bytes = this.#payloads.transferable(data);
-    this.#checkLength(peers, lengthOf(bytes));
+    checkMessage(peers, bytes, lengthOf(bytes));
     return this.#haveRoom(peers) && this.#handover.give(this.#targetOf(peers), bytes) === undefined;
   }
 
@@ -201,7 +201,7 @@ export class Sender implements Watch {
     const { data, count } = checked;
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (count === 0) return nothing;
-    const refused = this.#refusals(peers, data.length, count);
+    const refused = refusals(peers, (peer) => this.#refuse(peer, data.length, count));
     const parts = peers.map((peer) => {
       const reason = refused.get(peer);
       if (reason !== undefined) return refusal(peer, reason);
@@ -228,9 +228,7 @@ export class Sender implements Watch {
     for (const item of items) {
       if (only !== undefined && this.#handover.gather(only, item)) continue;
       const payload = this.#payloads.of(item);
-      refused = this.#offer(peers, payload.length, (target) =>
-        this.#handover.hand(target, payload),
-      );
+      refused = this.#offer(peers, payload.bytes, (target) => this.#handover.hand(target, payload));
       if (refused.size > 0) break;
     }
     const parts = peers.map((peer, i) => {
@@ -326,14 +324,10 @@ export class Sender implements Watch {
     return new SentResult(this, peer, peer.sentSeq, peer.sentSeq);
   }
 
-  /** The peers to which messages cannot be put, and why. All are asked before any of them is given a message. */
-  #refusals(peers: readonly Peer[], length: number, count: number): Map<Peer, Reason> {
-    const refused = new Map<Peer, Reason>();
-    for (const peer of peers) {
-      const reason = this.#refuse(peer, length, count);
-      if (reason !== undefined) refused.set(peer, reason);
-    }
-    return refused;
+  /** Why a message cannot be put to `peer`; undefined when it can. */
+  #refuseOne(peer: Peer, bytes: Uint8Array, length: number): Reason | undefined {
+    if (isOwnId(peer, bytes, length)) return () => ownIdPut(peer.id);
+    return this.#refuse(peer, length, 1);
   }
 
   /** Why messages cannot be put to `peer`; undefined when they can. */
@@ -357,12 +351,6 @@ export class Sender implements Watch {
       peers.length > 0 &&
       peers.every((peer) => this.#backlog.hasRoom(peer))
     );
-  }
-
-  #checkLength(peers: readonly Peer[], length: number): void {
-    for (const { maxMessageBytes } of peers) {
-      if (length > maxMessageBytes) throw tooLarge(length, maxMessageBytes);
-    }
   }
 
   #schedule(): void {
@@ -412,6 +400,9 @@ export class Sender implements Watch {
 
   #errorOf(peer: Peer, code: number): ChaskiError {
     const name = this.#native.errorCodes()[-code];
+    // Of packed messages, which only native looks at.
+    if (name === 'ERR_CHASKI_INVALID_ARGUMENT' && peer.ownId !== undefined)
+      return ownIdPut(peer.id);
     if (name === 'ERR_CHASKI_CLOSED') return this.#closed?.() ?? closed(undefined, 'no');
     return notTaken(peer.id, name, code);
   }
@@ -419,6 +410,35 @@ export class Sender implements Watch {
 
 function refusal(peer: Peer, reason: Reason): RefusedResult {
   return new RefusedResult(peer.id, reason);
+}
+
+/** The peers to which messages cannot be put, and why. All are asked before any of them is given a message. */
+function refusals(
+  peers: readonly Peer[],
+  refuse: (peer: Peer) => Reason | undefined,
+): Map<Peer, Reason> {
+  const refused = new Map<Peer, Reason>();
+  for (const peer of peers) {
+    const reason = refuse(peer);
+    if (reason !== undefined) refused.set(peer, reason);
+  }
+  return refused;
+}
+
+/** @throws ChaskiError for a message that one of `peers` does not take, whenever it is put. */
+function checkMessage(peers: readonly Peer[], bytes: Uint8Array, length: number): void {
+  for (const peer of peers) {
+    const { maxMessageBytes } = peer;
+    if (length > maxMessageBytes) throw tooLarge(length, maxMessageBytes);
+    if (isOwnId(peer, bytes, length)) throw ownIdPut(peer.id);
+  }
+}
+
+/** Whether a Python peer would take the message for our leave. */
+function isOwnId({ ownId }: Peer, bytes: Uint8Array, length: number): boolean {
+  return (
+    ownId !== undefined && length === ownId.length && ownId.every((byte, i) => byte === bytes[i])
+  );
 }
 
 /** What became of a put to some peers: `parts[i]` is the result towards `ids[i]`. */

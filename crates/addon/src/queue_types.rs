@@ -149,6 +149,8 @@ pub struct QueueEvent {
     pub max_message_bytes: Option<u32>,
     /// The peer acknowledges what its program is done with, not what arrived.
     pub ack_processed: Option<bool>,
+    /// The peer speaks the protocol of the Python package net-queue.
+    pub python: Option<bool>,
     /// Error code; empty on `lost` if the peer left in order.
     pub code: Option<String>,
     /// What happened and what to do.
@@ -200,6 +202,7 @@ impl From<Event> for QueueEvent {
                 id: Some(uuid(&told.id)),
                 max_message_bytes: Some(told.max_message),
                 ack_processed: Some(told.ack == AckPoint::Processed),
+                python: Some(told.python),
                 ..at("peer", peer)
             },
             Event::Fin(peer) => at("fin", peer),

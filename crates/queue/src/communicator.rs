@@ -8,7 +8,7 @@ use chunk::{LargeBuffer, Slice};
 use wire::{Code, Driver, Endpoint, Token};
 
 use crate::client::Client;
-use crate::config::Config;
+use crate::config::{Compat, Config};
 use crate::hub::{Event, Hub, WakeBits};
 use crate::inbox::{Drained, Inbox};
 use crate::outbox::is_large;
@@ -81,6 +81,10 @@ impl Communicator {
     /// [`Code::Closed`] after [`close`](Self::close).
     pub fn client(&mut self, token: Token, target: Endpoint, now: Instant) -> Result<Client, Code> {
         let peer = self.hub.join(token).ok_or(Code::Closed)?;
+        if self.hub.config.compat == Compat::Python {
+            // It may be put to before there is a session.
+            peer.outbox().forbid(self.hub.config.id);
+        }
         self.peers.insert(peer.index, Arc::clone(&peer));
         Ok(Client::new(Arc::clone(&self.hub), peer, target, now))
     }

@@ -62,6 +62,8 @@ pub struct Introduction {
     pub max_message: u32,
     /// When it acknowledges.
     pub ack: AckPoint,
+    /// It speaks the protocol of the Python package.
+    pub python: bool,
 }
 
 /// What travels from the sessions to the owner.

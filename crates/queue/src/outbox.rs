@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use chunk::{LargeBuffer, LargePool, Pool, Slice, Writer};
-use wire::{Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, WORD_BYTES, Word};
+use wire::{Code, DATA_LIMIT, FrameType, HEADER_BYTES, Header, PeerId, WORD_BYTES, Word};
 
 use crate::clock::earliest;
 use crate::out_frame::OutFrame;
@@ -40,6 +40,8 @@ pub(crate) struct Outbox {
     frames: VecDeque<OutFrame>,
     next_seq: u64,
     phase: Phase,
+    /// No message may equal it.
+    forbidden: Option<PeerId>,
 }
 
 /// Messages in a row that `drop_oldest` removed.
@@ -67,6 +69,19 @@ impl Outbox {
             frames: VecDeque::new(),
             next_seq: 1,
             phase: Phase::Open,
+            forbidden: None,
+        }
+    }
+
+    /// Refuses messages that equal this id from now on: to a Python peer one would be the end of the session.
+    pub(crate) fn forbid(&mut self, id: PeerId) {
+        self.forbidden = Some(id);
+    }
+
+    fn check_ids(&self, data: &[u8], payload: Payload<'_>) -> Result<(), Code> {
+        match self.forbidden {
+            Some(id) if payload.any(data, |message| message == id) => Err(Code::InvalidArgument),
+            _ => Ok(()),
         }
     }
 
@@ -74,6 +89,7 @@ impl Outbox {
     pub(crate) fn put(&mut self, data: &[u8], payload: Payload<'_>) -> Result<usize, Code> {
         let bytes = self.admit(payload)?;
         let data = data.get(..bytes).ok_or(Code::InvalidArgument)?;
+        self.check_ids(data, payload)?;
         let (frames, next_seq) = (self.frames.len(), self.next_seq);
         self.put_checked(data, payload).inspect_err(|_| {
             self.frames.truncate(frames);
@@ -90,6 +106,7 @@ impl Outbox {
         if bytes != data.len() {
             return Err(Code::InvalidArgument);
         }
+        self.check_ids(&data, payload)?;
         if is_large(bytes) {
             self.queue_large(data, word)?;
         } else {

@@ -52,6 +52,16 @@ impl Payload<'_> {
         }
     }
 
+    /// Whether one of the messages in `data`, which they describe, is such.
+    pub(crate) fn any(self, mut data: &[u8], is_such: impl Fn(&[u8]) -> bool) -> bool {
+        (0..self.count()).any(|i| {
+            let length = (self.word(i) & MAX_LENGTH) as usize;
+            let (message, rest) = data.split_at_checked(length).unwrap_or((data, &[]));
+            data = rest;
+            is_such(message)
+        })
+    }
+
     /// How many messages from `first` on go into one frame, and their bytes. At least one.
     pub(crate) fn fitting(self, first: usize) -> (usize, usize) {
         let left = (self.count() - first).min(usize::from(u16::MAX));

@@ -122,6 +122,7 @@ impl Session {
                     id: hello.id,
                     max_message: hello.max_message,
                     ack: hello.ack,
+                    python: false,
                 };
                 let event = Event::Peer(self.peer.index, introduction);
                 self.hub

@@ -207,6 +207,11 @@ impl Sender {
         self.sent
     }
 
+    /// Every message that was taken has been written.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        self.sent == self.taken
+    }
+
     /// FIN is queued or sent.
     pub(crate) fn has_left(&self) -> bool {
         self.left

@@ -77,6 +77,7 @@ impl PythonSession {
             config.max_message,
             config.python_kind,
         );
+        peer.outbox().forbid(config.id);
         let mut sender = Sender::new(config.slabs.clone());
         if config.holds_back {
             sender.limit(config.high_water_messages / 2, config.high_water_bytes / 2);
@@ -102,7 +103,7 @@ impl PythonSession {
             return Ok(());
         };
         if let Err(error) = self.admit(id) {
-            return self.refuse(error);
+            return self.refuse(id, error);
         }
         if self.side == Side::Server {
             self.sender.introduce(&self.hub.config.id);
@@ -113,6 +114,7 @@ impl PythonSession {
             // It does not tell, and splits what is over its own limit.
             max_message: MAX_LENGTH,
             ack: AckPoint::Received,
+            python: true,
         };
         let event = Event::Peer(self.peer.index, introduction);
         self.hub
@@ -131,15 +133,22 @@ impl PythonSession {
     }
 
     /// A server introduces itself and takes leave, which is the only way to make a Python client's `close()` end. A client just
-    /// leaves.
-    fn refuse(&mut self, error: Error) -> Result<(), Error> {
+    /// leaves. Who came with this side's own id is told another one, since it takes nobody of its own id for a peer.
+    fn refuse(&mut self, peer: PeerId, error: Error) -> Result<(), Error> {
         if self.side == Side::Client {
             return Err(error);
         }
-        self.sender.introduce(&self.hub.config.id);
-        self.sender.leave(&self.hub.config.id);
+        let own = self.hub.config.id;
+        let id = if own == peer {
+            own.map(|byte| !byte)
+        } else {
+            own
+        };
+        self.sender.introduce(&id);
+        self.sender.leave(&id);
         self.receiver.discard();
         self.state = State::Refused(error);
+        self.end = earliest(self.end, Some(self.now + LINGER));
         Ok(())
     }
 
@@ -257,13 +266,14 @@ impl PythonSession {
     /// The peer left in order and everything that was put to it has gone: it may hang up.
     fn is_over(&self) -> bool {
         matches!(self.state, State::Finished)
-            || (self.peer_left && self.sender.is_idle() && self.peer.outbox().is_empty())
+            || (self.peer_left && self.sender.has_sent_all() && self.peer.outbox().is_empty())
     }
 
     /// There is no more time to end in order.
     fn on_end(&self) -> Result<(), Error> {
-        match self.state {
+        match &self.state {
             State::Finished => Ok(()),
+            State::Refused(error) => Err(error.clone()),
             State::Introduction if self.peer.is_dismissed() => Err(Error::new(
                 Code::QueueFull,
                 "a connection that had not introduced itself made room for newer ones (maxPeers)",
@@ -431,13 +441,15 @@ impl Session for PythonSession {
     }
 
     fn on_closed(&mut self, result: Result<(), Error>) {
+        // A connection that ends behind the last that was said ends in order, however it does.
         let over = self.is_over();
+        let result = result.or_else(|error| match error.code {
+            Code::Closed if over => Ok(()),
+            _ => Err(error),
+        });
         self.peer.end();
         self.peer.outbox().end();
         let event = match (&self.state, result.err()) {
-            (State::Open(_) | State::Finished, _) if over => {
-                Some(Event::Lost(self.peer.index, None))
-            }
             (State::Open(_) | State::Finished, error) => Some(Event::Lost(self.peer.index, error)),
             (State::Refused(error), _) => Some(Event::Warning(error.clone())),
             (_, Some(error)) if self.side == Side::Client => {

@@ -17,4 +17,5 @@ mod hostile;
 mod life;
 mod memory;
 mod order;
+mod python;
 mod support;

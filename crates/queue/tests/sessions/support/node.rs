@@ -212,6 +212,7 @@ pub(crate) fn peer_event(number: u32, id: u8) -> Event {
         id: [id; 16],
         max_message: 256 << 20,
         ack: AckPoint::Received,
+        python: false,
     };
     Event::Peer(number, introduction)
 }
