@@ -126,8 +126,9 @@ describe.skipIf(interpreter === undefined).each(versions)('net-queue %s of Pytho
     const peer = await python(version, 'client', { port });
     await peer.put([{ size: 1 }]);
     await take(queue, 1);
-    queue.on('warning', () => undefined);
+    const warning = event(queue, 'warning');
     await soon(queue.close({ timeoutMs: 100 }), 'the end of the server');
+    expect((await warning)[0].code).toBe('ERR_CHASKI_TIMEOUT');
     await peer.close();
   });
 });

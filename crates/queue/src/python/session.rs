@@ -15,7 +15,7 @@ use crate::outbox::Phase;
 use crate::peer::Peer;
 use crate::session::Side;
 
-/// How long a finished session waits for the peer to hang up too.
+/// How long a session that is over waits for the peer to hang up too.
 const LINGER: Duration = Duration::from_secs(1);
 /// So long after a large message its memory is offered back to the system.
 const TRIM_AFTER: Duration = Duration::from_secs(10);
@@ -409,9 +409,9 @@ impl Session for PythonSession {
 
     fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Introduction | State::Refused(_) => earliest(Some(self.introduce_by), self.end),
+            State::Introduction => earliest(Some(self.introduce_by), self.end),
             State::Open(_) => earliest(self.trim_at, self.end),
-            State::Finished => self.end,
+            State::Finished | State::Refused(_) => self.end,
         }
     }
 
@@ -425,7 +425,6 @@ impl Session for PythonSession {
             self.hub.config.large.trim(now);
         }
         match &self.state {
-            State::Refused(error) if self.introduce_by <= now => Err(error.clone()),
             State::Introduction if self.introduce_by <= now => Err(Error::new(
                 Code::Timeout,
                 "the Python peer did not introduce itself in time (handshakeTimeoutMs)",
