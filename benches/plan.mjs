@@ -12,6 +12,7 @@ const SIZES = {
 const RATES = { '1k': 1_000, '10k': 10_000, '100k': 100_000 };
 const FLOOD_SIZE = 1_024;
 const HOSTS = ['chaski-thread', 'chaski-loop'];
+const TLS = ['chaski-tls', 'slab-tls'];
 
 /**
  * @typedef {object} Case
@@ -26,7 +27,7 @@ const HOSTS = ['chaski-thread', 'chaski-loop'];
 
 /** @type {Record<string, string[]>} */
 const QUICK = {
-  '64b-batch': [...HOSTS, 'slab', 'slab-columns'],
+  '64b-batch': [...HOSTS, 'slab', 'slab-columns', ...TLS],
   '64b-callback': [...HOSTS, 'slab', 'ws', 'zeromq', 'nats'],
   '64b-iterate': [...HOSTS, 'slab'],
   '64b-acked-all': [...HOSTS, 'slab', 'jetstream', 'bullmq', 'grpc'],
@@ -35,6 +36,7 @@ const QUICK = {
     ...HOSTS,
     'slab',
     'slab-joined',
+    ...TLS,
     'zeromq',
     'ws',
     'ws-client',

@@ -57,7 +57,8 @@
  * @typedef {(view: Uint8Array) => void} Deliver
  */
 
-/** @typedef {{ env?: Record<string, string>, listens?: 'receive' | 'send', modes?: Mode[] }} Variant what differs from the peer */
+/** @typedef {{ env?: Record<string, string>, listens?: 'receive' | 'send', modes?: Mode[], fits?: Peer['fits'],
+ *   missing?: Peer['missing'] }} Variant what differs from the peer */
 
 /**
  * One file in peers/. The half that listens calls `run.listening(address)`; the other half finds it in `run.address`.
@@ -76,6 +77,11 @@
  * @property {(run: import('./run.mjs').SendRun) => Promise<Sender>} [send]
  * @property {(spec: Spec, env: Record<string, string>) => { file: string, args: string[] }} [command] a program of its own that speaks the endpoint protocol
  */
+
+/** What TLS is measured with: batches of small messages, and large ones. @param {number} size */
+export function isTlsSize(size) {
+  return size === 64 || size === 1_048_576;
+}
 
 /** @param {Peer} peer which half has to be started first */
 export function listeningHalf(peer) {

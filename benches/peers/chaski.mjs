@@ -1,10 +1,13 @@
 // @ts-check
 // chaski/net-queue, as this checkout has built it, on both hosts.
 import { existsSync, readFileSync } from 'node:fs';
+import { makeCertificate, missingCertificate } from '../lib/certificate.mjs';
+import { isTlsSize } from '../lib/peer.mjs';
 
 const ENTRY = new URL('../../dist/net-queue/index.js', import.meta.url);
 const HOST = '127.0.0.1';
 const CLOSE_MS = 10_000;
+const TLS = process.env.BENCH_TLS === '1';
 
 /** @type {import('../lib/peer.mjs').Peer} */
 export default {
@@ -23,24 +26,35 @@ export default {
   variants: {
     'chaski-thread': { env: { CHASKI_HOST: 'thread' } },
     'chaski-loop': { env: { CHASKI_HOST: 'loop' } },
+    'chaski-tls': {
+      env: { CHASKI_HOST: 'thread', BENCH_TLS: '1' },
+      modes: ['callback', 'batch'],
+      fits: isTlsSize,
+      missing: async () => missingBuild() ?? missingCertificate(),
+    },
   },
-  missing: async () => (existsSync(ENTRY) ? undefined : 'dist/ is not built (npm run build)'),
+  missing: async () => missingBuild(),
   version: () =>
     JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version,
   receive,
   send,
 };
 
-/** @param {'server' | 'client'} purpose @param {number} port @returns {Promise<any>} */
-async function open(purpose, port) {
+function missingBuild() {
+  return existsSync(ENTRY) ? undefined : 'dist/ is not built (npm run build)';
+}
+
+/** @param {'server' | 'client'} purpose @param {number} port @param {object} [security] @returns {Promise<any>} */
+async function open(purpose, port, security) {
   const { open } = await import(ENTRY.href);
-  return open('tcp', purpose, { host: HOST, port });
+  return open('tcp', purpose, { host: HOST, port, ...(security && { security }) });
 }
 
 /** @param {import('../lib/run.mjs').ReceiveRun} run */
 async function receive(run) {
-  const queue = await open('server', 0);
-  run.listening(queue.address().port);
+  const security = TLS ? makeCertificate() : undefined;
+  const queue = await open('server', 0, security);
+  run.listening({ port: queue.address().port, ca: security?.cert });
   const { deliver } = run;
   if (run.mode === 'iterate') void iterate(queue, deliver);
   else if (run.mode === 'batch') void iterateBatches(queue, run.check);
@@ -74,7 +88,8 @@ async function iterateBatches(queue, check) {
 
 /** @param {import('../lib/run.mjs').SendRun} run @returns {Promise<import('../lib/peer.mjs').Sender>} */
 async function send(run) {
-  const queue = await open('client', run.address);
+  const { port, ca } = run.address;
+  const queue = await open('client', port, ca && { ca });
   if (run.mode === 'echo') queue.subscribe((/** @type {Uint8Array} */ data) => run.replied(data));
   return {
     put(message) {
