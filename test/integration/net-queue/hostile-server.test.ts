@@ -9,9 +9,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { useNet } from './support/net.ts';
 import { event, rejection, soon, take, until } from './support/waiting.ts';
 import { control, data, field, Frame, header, hello } from './support/wire.ts';
-import { worlds } from './support/worlds.ts';
+import { plainWorlds } from './support/worlds.ts';
 
-describe.each(worlds)('a client and a server that misbehaves, $name', (world) => {
+describe.each(plainWorlds)('a client and a server that misbehaves, $name', (world) => {
   const net = useNet(world);
   const servers: Server[] = [];
   const sockets: Socket[] = [];

@@ -6,12 +6,12 @@ import { useNet } from './support/net.ts';
 import { rejection, soon, take, turn, until, values } from './support/waiting.ts';
 import { control, data, field, Frame, header, hello, RawPeer } from './support/wire.ts';
 import type { HelloFields } from './support/wire.ts';
-import { worlds } from './support/worlds.ts';
+import { plainWorlds } from './support/worlds.ts';
 
 const one = Buffer.from('one');
 const two = Buffer.from('two');
 
-describe.each(worlds)('a server and strangers, $name', (world) => {
+describe.each(plainWorlds)('a server and strangers, $name', (world) => {
   const net = useNet(world);
 
   /** A server with a good client, which must not notice anything of what others do. */

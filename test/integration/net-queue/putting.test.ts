@@ -26,7 +26,7 @@ describe.each(worlds)('putting, $name', (world) => {
 
   it('resolves once the message is in the queue of the peer, which has it even if the sender dies then', async () => {
     const server = await net.server<number>();
-    const child = net.child('putter.mjs', { options: server.address(), count: 500 });
+    const child = net.child('putter.mjs', { options: net.clientOptions(server), count: 500 });
     await child.report('resolved');
     await child.kill();
     expect(await values(server, 500)).toEqual(Array.from({ length: 500 }, (_, i) => i));

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Child } from './support/child.ts';
 import { useNet } from './support/net.ts';
 import { soon, take, until } from './support/waiting.ts';
-import { Frame, hello, RawPeer } from './support/wire.ts';
+import { Frame, hello } from './support/wire.ts';
 import { tcpWorlds, worlds } from './support/worlds.ts';
 
 describe.each(tcpWorlds)('a consumer of a queue that is always full, $name', (world) => {
@@ -103,7 +103,7 @@ describe.each(worlds)('a process whose JavaScript is busy, $name', (world) => {
       options: net.serverOptions({ keepAliveMs: 20, idleTimeoutMs: 0 }),
     });
     const { address } = await child.report('open');
-    const raw = new RawPeer(address as object);
+    const raw = net.raw(address as object);
     raw.write(hello());
     await child.report('ini');
     const end = stall(child);

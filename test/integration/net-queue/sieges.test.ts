@@ -130,7 +130,7 @@ describe.each(worlds)('a server and a peer that never reads, $name', (world) => 
     );
     const { address } = await child.report('open');
     child.tell({ is: 'consume' });
-    const raw = new RawPeer(address as object, { reads: false });
+    const raw = net.raw(address as object, { reads: false });
     raw.write(hello());
     await child.report('ini');
     // Each message comes alone, and each is worth an acknowledgement.

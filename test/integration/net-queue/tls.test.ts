@@ -5,13 +5,13 @@ import { certificate, trust } from './support/certificates.ts';
 import { useNet } from './support/net.ts';
 import { bytesOf, isBytesOf } from './support/payloads.ts';
 import { rejection, values } from './support/waiting.ts';
-import { worlds } from './support/worlds.ts';
+import { plainWorlds } from './support/worlds.ts';
 
 const { ca, server: identity } = trust();
 const ofServer = { security: { key: identity.key, cert: identity.cert } };
 const ofClient = { security: { ca: ca.cert } };
 
-describe.each(worlds)('TLS, $name', (world) => {
+describe.each(plainWorlds)('TLS, $name', (world) => {
   const net = useNet(world);
 
   it('carries messages of all sizes both ways', async () => {

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { create, open, Protocol, Purpose } from 'chaski/net-queue';
-import type { Communicator, OpenOptions } from 'chaski/net-queue';
+import type { Communicator, OpenOptions, SecurityOptions } from 'chaski/net-queue';
 import { afterEach } from 'vitest';
 
+import { trust } from './certificates.ts';
 import { Child } from './child.ts';
 import type { ChildOptions } from './child.ts';
 import { soon, until } from './waiting.ts';
+import { RawPeer } from './wire.ts';
 import type { World } from './worlds.ts';
 
 export interface Pair<T> {
@@ -39,14 +41,16 @@ export class Net {
   serverOptions<T>(options: OpenOptions<T> = {}): OpenOptions<T> {
     const { host, protocol } = this.world;
     const place = protocol === Protocol.UNIX ? { path: this.path() } : { port: 0 };
-    return { protocol, purpose: Purpose.SERVER, runOn: host, ...quiet, ...place, ...options };
+    const own = { protocol, purpose: Purpose.SERVER, runOn: host, ...quiet, ...place };
+    return { ...own, ...this.#security(), ...options };
   }
 
   /** Options of a client that finds `server`. */
   clientOptions<T>(server: Communicator<T>, options: OpenOptions<T> = {}): OpenOptions<T> {
     const { host, protocol } = this.world;
     const place = server.address();
-    return { protocol, purpose: Purpose.CLIENT, runOn: host, ...quiet, ...place, ...options };
+    const own = { protocol, purpose: Purpose.CLIENT, runOn: host, ...quiet, ...place };
+    return { ...own, ...this.#security(), ...options };
   }
 
   async server<T = unknown>(options: OpenOptions<T> = {}): Promise<Communicator<T>> {
@@ -59,7 +63,16 @@ export class Net {
 
   /** A client that is not connected yet. */
   early<T>(options: OpenOptions<T>): Communicator<T> {
-    return this.keep(create<T>(options));
+    return this.keep(create<T>({ ...this.#security(), ...options }));
+  }
+
+  /** A connection driven by hand. */
+  raw(place: object, options: { reads?: boolean } = {}): RawPeer {
+    return new RawPeer(place, { ...options, ...this.#security() });
+  }
+
+  #security(): { security?: SecurityOptions } {
+    return this.world.secured ? { security: secured() } : {};
   }
 
   /** A server and a client that know of each other. */
@@ -99,6 +112,17 @@ export function useNet(world: World): Net {
     await net.dispose();
   });
   return net;
+}
+
+let identity: SecurityOptions | undefined;
+
+/** What both sides of a secured world are opened with. Text, so that other processes can be told. */
+function secured(): SecurityOptions {
+  if (identity === undefined) {
+    const { ca, server } = trust();
+    identity = { key: server.key, cert: server.cert, ca: ca.cert };
+  }
+  return identity;
 }
 
 /** No signs of life: they would wake what sleeps although it has work to do, and hide that. */

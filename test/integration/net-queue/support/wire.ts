@@ -1,6 +1,9 @@
 // The protocol of docs/design/core.md written by hand, so that it can be broken at will.
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { connect as connectSecured } from 'node:tls';
+
+import type { SecurityOptions } from 'chaski/net-queue';
 
 import { soon } from './waiting.ts';
 
@@ -95,8 +98,12 @@ export class RawPeer {
   readonly closed: Promise<void>;
   bytes: Buffer = Buffer.alloc(0);
 
-  constructor(place: object, options: { reads?: boolean } = {}) {
-    this.socket = connect(place as { port: number });
+  constructor(place: object, options: { reads?: boolean; security?: SecurityOptions } = {}) {
+    const { security } = options;
+    this.socket =
+      security === undefined
+        ? connect(place as { port: number })
+        : connectSecured({ ...place, ...(security as { cert: string }) });
     // Whatever goes wrong is what is wanted here.
     this.socket.on('error', () => {});
     this.closed = new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// Where the suite runs: on both hosts of the reactor, over both kinds of socket. CHASKI_HOST narrows it to one host.
+// Where the suite runs: on both hosts of the reactor, over both kinds of socket, and over TLS. CHASKI_HOST narrows it to one host.
 import { Protocol } from 'chaski/net-queue';
 
 type Host = 'thread' | 'loop';
@@ -7,6 +7,8 @@ export interface World {
   readonly name: string;
   readonly host: Host;
   readonly protocol: Protocol;
+  /** Everything is sent over TLS. */
+  readonly secured: boolean;
 }
 
 const forced = process.env['CHASKI_HOST'];
@@ -15,13 +17,20 @@ const hosts: readonly Host[] = (['thread', 'loop'] as const).filter(
   (host) => forced === undefined || forced === '' || forced === host,
 );
 
-export const worlds: readonly World[] = hosts.flatMap((host) =>
+/** For tests that look at the bytes, or choose themselves whether there is TLS. */
+export const plainWorlds: readonly World[] = hosts.flatMap((host) =>
   [Protocol.TCP, Protocol.UNIX].map((protocol) => world(host, protocol)),
 );
+
+/** TLS is the same on both hosts and over both kinds of socket, so it is tried on one. */
+export const worlds: readonly World[] = [
+  ...plainWorlds,
+  ...hosts.slice(0, 1).map((host) => world(host, Protocol.TCP, true)),
+];
 
 /** Where the kind of socket makes no difference to what is tested. */
 export const tcpWorlds: readonly World[] = hosts.map((host) => world(host, Protocol.TCP));
 
-function world(host: Host, protocol: Protocol): World {
-  return { name: `${host} host, ${protocol}`, host, protocol };
+function world(host: Host, protocol: Protocol, secured: boolean = false): World {
+  return { name: `${host} host, ${protocol}${secured ? ' and TLS' : ''}`, host, protocol, secured };
 }
