@@ -1,5 +1,5 @@
 // Certificates made by the test, good ones and every kind of bad one: X.509 written by hand, so that nothing refuses to make them.
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
 interface Made {
@@ -40,6 +40,10 @@ export function certificate(fields: CertificateFields = {}): Made {
   const signer = by?.privateKey ?? privateKey;
   const algorithm = algorithmOf(signer, hash);
   const extensions = [extension('551d13', true, sequence(...(authority ? [boolean(true)] : [])))];
+  // Python takes no certificate without these.
+  extensions.push(extension('551d0e', false, tagged(0x04, keyIdentifier(privateKey))));
+  extensions.push(extension('551d23', false, sequence(tagged(0x80, keyIdentifier(signer)))));
+  if (authority) extensions.push(extension('551d0f', true, tagged(0x03, Buffer.of(1, 0x06))));
   if (names.length > 0)
     extensions.push(extension('551d11', false, sequence(...names.map(general))));
   const body = sequence(
@@ -71,6 +75,11 @@ export function trust(): Trust {
   const ca = certificate({ name: 'authority', authority: true });
   const server = certificate({ name: 'server', by: ca, names: ['localhost', '127.0.0.1'] });
   return { ca, server, client: certificate({ name: 'client', by: ca }) };
+}
+
+function keyIdentifier(key: KeyObject): Buffer {
+  const der = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  return createHash('sha1').update(der).digest();
 }
 
 function algorithmOf(signer: KeyObject, hash: 'sha256' | 'md5'): Buffer {
