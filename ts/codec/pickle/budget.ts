@@ -3,13 +3,16 @@ import type { ChaskiError } from '../../errors.ts';
 import { failed } from '../failed.ts';
 import { maxValues } from '../limits.ts';
 
-/** Values that something counts as: about 32 bytes of memory each. */
+/**
+ * Values that something counts as, beside itself, for the memory that it takes even when it is empty. Python's pickler needs
+ * eight bytes for few of them, so what is honest is bounded by the size of a message before.
+ */
 export const Cost = {
-  LIST: 2,
-  TUPLE: 3,
-  DICT: 2,
-  /** A Map or a Set; they are large even when they are empty. */
-  MAP: 8,
+  LIST: 3,
+  TUPLE: 4,
+  DICT: 4,
+  /** A Map or a Set. */
+  MAP: 9,
   BYTES: 6,
   BIG: 2,
   /** What a decoder makes. */

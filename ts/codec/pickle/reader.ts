@@ -12,7 +12,7 @@ import { readInteger } from './integers.ts';
 import { Op, refusal } from './opcodes.ts';
 import { Pending } from './pending.ts';
 import { readText } from './text.ts';
-import { FrozenSet, Tuple } from './values.ts';
+import { asTuple, FrozenSet, Tuple } from './values.ts';
 
 /**
  * The value of the pickle at [offset, offset + length) of `memory`. Bytes and arrays in it are views of `memory` where they can be.
@@ -58,6 +58,7 @@ class Machine {
   readonly #levels: number[] = [0];
   readonly #flags: number[] = [0];
   readonly #memoOf: number[] = [-1];
+  #dataView: DataView | undefined = undefined;
   /** Below this index of the stack lies what belongs to others. */
   #floor: number = 0;
   /** Whether something may hold itself. */
@@ -113,7 +114,7 @@ class Machine {
           break;
         case Op.BINFLOAT:
           if (end - at < 8) throw cut();
-          this.#push(bytes.readDoubleBE(at));
+          this.#push(this.#doubles().getFloat64(at));
           at += 8;
           break;
         case Op.LONG1:
@@ -277,6 +278,13 @@ class Machine {
     return value;
   }
 
+  /** For floating numbers: several times as fast as the methods of a Buffer. */
+  #doubles(): DataView {
+    const { buffer, byteOffset, length } = this.#bytes;
+    this.#dataView ??= new DataView(buffer, byteOffset, length);
+    return this.#dataView;
+  }
+
   // Plain values.
 
   #push(value: unknown): void {
@@ -329,10 +337,8 @@ class Machine {
   }
 
   #tuple(from: number): void {
-    const stack = this.#stack;
     const holdsInternals = this.#take(from, internal);
-    const tuple = new Tuple();
-    for (let i = from; i < stack.length; i += 1) tuple.push(stack[i]);
+    const tuple = asTuple(this.#stack.slice(from));
     const level = this.#level(from);
     this.#cut(from);
     this.#enter(tuple, Cost.TUPLE, level, holdsInternals ? closed | internal : closed);
@@ -489,8 +495,18 @@ class Machine {
   }
 
   #cut(length: number): void {
-    this.#stack.length = length;
-    this.#ids.length = length;
+    const stack = this.#stack;
+    const ids = this.#ids;
+    if (stack.length - length > 8) {
+      stack.length = length;
+      ids.length = length;
+      return;
+    }
+    // Setting the length costs as much as many of these.
+    while (stack.length > length) {
+      stack.pop();
+      ids.pop();
+    }
   }
 
   #put(index: number): void {

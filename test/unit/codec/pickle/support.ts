@@ -39,3 +39,12 @@ export function decode(
 export function encode(value: unknown, serializer: 'pickle' | PickleSerializer = 'pickle'): Buffer {
   return Buffer.from(codecOf(serializer).encode(value));
 }
+
+/** A pickle of protocol 4 with these opcodes and what belongs to them. */
+export function program(...parts: (number | string | readonly number[])[]): Buffer {
+  const bytes = parts.map((part) => {
+    if (typeof part === 'string') return Buffer.from(part, 'latin1');
+    return Buffer.from(typeof part === 'number' ? [part] : part);
+  });
+  return Buffer.concat([Buffer.of(0x80, 4), ...bytes]);
+}
