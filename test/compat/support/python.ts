@@ -1,82 +1,26 @@
 // The Python package net-queue, in the versions that are tried, and processes that hold a communicator of it.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import { findPython, pythonPackage, pythonVersions } from '../../../scripts/lib/python.mjs';
+import type { PythonVersion } from '../../../scripts/lib/python.mjs';
 import { soon } from '../../integration/net-queue/support/waiting.ts';
 
-/** The newest version, and the last one before the API changed. What each needs for TCP, and nothing else. */
-const packages = {
-  '2.6.4': ['net-queue==2.6.4', 'bidict==0.24.1', 'streamview==3.0.1', 'sabctools==9.7.2'],
-  '1.1.3': ['net-queue==1.1.3', 'bidict==0.24.1', 'sabctools==9.7.2'],
-} as const;
+export type Version = PythonVersion;
 
-export type Version = keyof typeof packages;
+export const versions: readonly Version[] = pythonVersions;
 
-export const versions: readonly Version[] = ['2.6.4', '1.1.3'];
-
-/** Python 3.13, which the package needs; undefined where there is none. In CI there must be. */
-export const interpreter: string | undefined = find();
+/** Undefined where there is no Python 3.13. In CI there must be. */
+export const interpreter: string | undefined = findPython();
 
 if (interpreter === undefined && process.env['CI'] !== undefined) {
   throw new Error(
     'The tests with the Python package net-queue need Python 3.13: have python3.13 in PATH, or name it in CHASKI_PYTHON.',
   );
-}
-
-function find(): string | undefined {
-  const named = process.env['CHASKI_PYTHON'];
-  if (named !== undefined && named !== '') return named;
-  const pyenv = join(process.env['PYENV_ROOT'] ?? join(homedir(), '.pyenv'), 'versions');
-  const kept = existsSync(pyenv)
-    ? readdirSync(pyenv).filter((name) => name.startsWith('3.13.'))
-    : [];
-  const candidates = [
-    ...kept.map((name) => join(pyenv, name, 'bin', 'python3.13')),
-    'python3.13',
-    'python3',
-  ];
-  return candidates.find((candidate) => {
-    const told = spawnSync(candidate, ['-c', 'import sys; print(sys.version_info[:2])'], {
-      encoding: 'utf8',
-      timeout: 30_000,
-    });
-    return told.stdout?.trim() === '(3, 13)';
-  });
-}
-
-/** A folder with the package in that version; made by the first test that needs it, and kept for later runs. */
-function folderOf(version: Version): string {
-  const wanted = packages[version];
-  const stamp = createHash('sha256')
-    .update([interpreter, ...wanted].join('\n'))
-    .digest('hex')
-    .slice(0, 12);
-  const cache = fileURLToPath(new URL('../../../node_modules/.cache/python', import.meta.url));
-  const folder = join(cache, `net-queue-${version}-${stamp}`);
-  if (existsSync(folder)) return folder;
-  mkdirSync(cache, { recursive: true });
-  const made = mkdtempSync(join(cache, 'making-'));
-  const install = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', made, ...wanted];
-  const ran = spawnSync(interpreter as string, install, { encoding: 'utf8', timeout: 140_000 });
-  if (ran.status !== 0) {
-    rmSync(made, { recursive: true, force: true });
-    throw new Error(`net-queue ${version} could not be installed.\n${ran.stdout}${ran.stderr}`);
-  }
-  try {
-    renameSync(made, folder);
-  } catch (error) {
-    // Another test file was quicker.
-    rmSync(made, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error;
-  }
-  return folder;
 }
 
 /** A message as Python saw it. */
@@ -120,7 +64,7 @@ export class Python {
   constructor(version: Version) {
     const program = fileURLToPath(new URL('../fixtures/peer.py', import.meta.url));
     this.process = spawn(interpreter as string, ['-u', program], {
-      env: { ...process.env, PYTHONPATH: folderOf(version) },
+      env: { ...process.env, PYTHONPATH: pythonPackage(interpreter as string, version) },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const { stdin, stdout, stderr } = this.process;
