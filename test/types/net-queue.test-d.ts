@@ -104,6 +104,14 @@ test('a group puts what its communicator puts', () => {
   void group.put(1);
 });
 
+test('a peer can have a policy of its own', () => {
+  const queue = nq.new();
+  const options: nq.PeerOptions = { onFull: 'drop-oldest', highWaterMark: { messages: 5 } };
+  expectTypeOf(queue.configure('peer', options)).toEqualTypeOf<void>();
+  // @ts-expect-error -- there is no such policy.
+  queue.configure('peer', { onFull: 'drop' });
+});
+
 test('events have their values', () => {
   const queue = nq.new();
   queue.on('lost', (peer, error) => {

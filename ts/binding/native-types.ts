@@ -119,6 +119,8 @@ export interface NativeBinding {
     info: Float64Array,
   ): number;
   queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array | undefined;
+  /** 0 messages: no bound. */
+  queueLimit(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
   queueHold(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
   queueRelease(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
   queueAck(handle: QueueHandle, peer: number, seq: number): number;

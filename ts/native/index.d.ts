@@ -119,6 +119,9 @@ export declare function queueForget(handle: number): void
 /** Messages that were drained count against the peer's budget again. */
 export declare function queueHold(handle: number, peer: number, messages: number, bytes: number): number
 
+/** Bounds what of the messages to a peer may be on its way; 0 messages: no bound. */
+export declare function queueLimit(handle: number, peer: number, messages: number, bytes: number): number
+
 /** Starts to listen or to connect; never blocks. `wake` is called when `queueWake` has something to tell. */
 export declare function queueOpen(config: QueueConfig, wake: () => void): number
 

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHold, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
 export { queueCancel }
@@ -784,6 +784,7 @@ export { queueEvents }
 export { queueFinish }
 export { queueForget }
 export { queueHold }
+export { queueLimit }
 export { queueOpen }
 export { queuePut }
 export { queuePutLent }

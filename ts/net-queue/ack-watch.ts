@@ -8,7 +8,6 @@ export class AckWatch {
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
   readonly #backlog: Backlog;
-  readonly #highWaterMessages: number;
   readonly #handOver: (peer: Peer) => void;
   /** Peers that native watches, or should from the end of this turn on. */
   readonly #peers: Set<Peer> = new Set();
@@ -18,13 +17,11 @@ export class AckWatch {
     native: NativeBinding,
     handle: QueueHandle,
     backlog: Backlog,
-    highWaterMessages: number,
     handOver: (peer: Peer) => void,
   ) {
     this.#native = native;
     this.#handle = handle;
     this.#backlog = backlog;
-    this.#highWaterMessages = highWaterMessages;
     this.#handOver = handOver;
   }
 
@@ -80,7 +77,7 @@ export class AckWatch {
     let next = waiters.first;
     if (peer.full || peer.room.waiting > 0) {
       // Where numbers are missing, there may be room sooner than they tell.
-      const enough = settled.ranges === 0 ? peer.sentSeq - this.#highWaterMessages + 1 : 0;
+      const enough = settled.ranges === 0 ? peer.sentSeq - peer.policy.highWaterMessages + 1 : 0;
       next = Math.min(next, Math.max(peer.ackedSeq + 1, enough));
     }
     // What was cancelled is never acknowledged; what comes before it is.

@@ -2,7 +2,7 @@
 import { status } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import type { Settings } from './options.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerPolicy } from './peer.ts';
 
 /** What the backlog asks of the sender. */
 export interface BacklogHost {
@@ -56,7 +56,16 @@ export class Backlog {
 
   /** A new peer: the first marks. */
   add(peer: Peer): void {
+    peer.policy = this.#settings;
     this.#setMarks(peer, 1);
+  }
+
+  /** Another policy for `peer` from now on. */
+  configure(peer: Peer, policy: PeerPolicy): void {
+    peer.policy = policy;
+    this.refresh(peer);
+    // It may be full by the new mark.
+    this.hasRoom(peer);
   }
 
   /** `peer` is lost, and does not count as full any more. */
@@ -80,7 +89,7 @@ export class Backlog {
     this.refresh(peer);
     if (this.#underMark(peer)) return true;
     this.#markFull(peer);
-    switch (this.#settings.onFull) {
+    switch (peer.policy.onFull) {
       case 'wait':
         this.#setMarks(peer, 4);
         return underMarks(peer);
@@ -111,7 +120,7 @@ export class Backlog {
       this.#setMarks(peer, 1);
       this.#unmarkFull(peer);
     } else {
-      this.#setMarks(peer, peer.full && this.#settings.onFull === 'wait' ? 4 : 1);
+      this.#setMarks(peer, peer.full && peer.policy.onFull === 'wait' ? 4 : 1);
     }
   }
 
@@ -124,17 +133,19 @@ export class Backlog {
   }
 
   #underMark(peer: Peer): boolean {
+    const { highWaterBytes, highWaterMessages } = peer.policy;
     return (
-      peer.sentSeq - peer.doneMessages < this.#settings.highWaterMessages &&
-      peer.sentBytes - peer.doneBytes < this.#settings.highWaterBytes
+      peer.sentSeq - peer.doneMessages < highWaterMessages &&
+      peer.sentBytes - peer.doneBytes < highWaterBytes
     );
   }
 
   /** Sets the marks that the fast path looks at to `times` the high-water mark. */
   #setMarks(peer: Peer, times: number): void {
     if (peer.barred) return;
-    peer.seqMark = peer.doneMessages + times * this.#settings.highWaterMessages;
-    peer.byteMark = peer.doneBytes + times * this.#settings.highWaterBytes;
+    const { highWaterBytes, highWaterMessages } = peer.policy;
+    peer.seqMark = peer.doneMessages + times * highWaterMessages;
+    peer.byteMark = peer.doneBytes + times * highWaterBytes;
     this.#host.onMarks(peer);
   }
 

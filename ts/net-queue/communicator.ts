@@ -21,7 +21,7 @@ import { PeerGroup } from './group.ts';
 import { Inbox } from './inbox.ts';
 import { Life } from './life.ts';
 import { NativeEvents } from './native-events.ts';
-import { nativeConfig, putOptions, uuidBytes } from './options.ts';
+import { nativeConfig, peerPolicy, putOptions, uuidBytes } from './options.ts';
 import type { Settings } from './options.ts';
 import { isPacked } from './packed.ts';
 import { Patience } from './patience.ts';
@@ -42,6 +42,7 @@ import type {
   Message,
   MessageHandler,
   Packed,
+  PeerOptions,
   PutOptions,
   PutResult,
   SendOptions,
@@ -272,6 +273,18 @@ export class Communicator<T = unknown>
    */
   group(...peers: string[]): Group<T> {
     return new PeerGroup<T>(this.#peers, this, peers);
+  }
+
+  /**
+   * Sets how much may be put to a peer, or to each of a group that is there, and what happens at that mark, from now on and as long
+   * as it is connected. A listener of `ini` does it before anything else can be put.
+   *
+   * @throws ChaskiError `ERR_CHASKI_NOT_CONNECTED`, `_INVALID_ARGUMENT`.
+   */
+  configure(peer: string, options: PeerOptions): void {
+    for (const each of this.#peers.named([peer])) {
+      this.#sender.configure(each, peerPolicy(options, each.policy));
+    }
   }
 
   /**

@@ -46,6 +46,7 @@ export type {
   OnFull,
   Packed,
   Pem,
+  PeerOptions,
   PutOptions,
   PutResult,
   SecurityOptions,

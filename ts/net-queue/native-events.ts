@@ -187,7 +187,8 @@ export class NativeEvents {
       sender.add(peer);
     }
     if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
-    peer.sharing = event.ackProcessed === false && settings.onFull !== 'drop-oldest';
+    peer.acksFrames = event.ackProcessed === false;
+    peer.share();
     if (event.python === true) peer.ownId = uuidBytes(settings.id);
     peers.greet(peer, event.id ?? '');
   }

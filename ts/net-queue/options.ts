@@ -6,9 +6,17 @@ import { codecOf, Kind, PickleSerializer } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
+import type { PeerPolicy } from './peer.ts';
 import { securityOf } from './security.ts';
 import { Protocol, Purpose } from './types.ts';
-import type { Compat, CommunicatorOptions, OnFull, PutOptions } from './types.ts';
+import type {
+  Compat,
+  CommunicatorOptions,
+  HighWaterMark,
+  OnFull,
+  PeerOptions,
+  PutOptions,
+} from './types.ts';
 
 /** Checked options, aliases resolved, defaults filled in. */
 export interface Settings {
@@ -71,8 +79,6 @@ export function parseOptions<T>(
   const { host, port } = location(options, protocol);
   checkWorkers(options.workers);
   checkConnection(options.connection);
-  const mark = object('highWaterMark', options.highWaterMark ?? {});
-  refuseUnknown('highWaterMark', mark, ['bytes', 'messages']);
   const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 10_000);
   const side = purposeOf(options.purpose);
   return {
@@ -86,9 +92,8 @@ export function parseOptions<T>(
     compat: oneOf('compat', options.compat, compats),
     codec: codec(options),
     ackProcessed: oneOf('ack', options.ack, ['received', 'processed']) === 'processed',
-    highWaterBytes: integer('highWaterMark.bytes', mark.bytes, 8 << 20, 1, 2 ** 40),
-    highWaterMessages: integer('highWaterMark.messages', mark.messages, 65_536, 1, 2 ** 30),
-    onFull: oneOf('onFull', options.onFull, ['wait', 'drop-oldest', 'drop-newest', 'error']),
+    ...markOf(options.highWaterMark, { highWaterBytes: 8 << 20, highWaterMessages: 65_536 }),
+    onFull: oneOf('onFull', options.onFull, fulls),
     maxMessageBytes: integer('maxMessageBytes', options.maxMessageBytes, 256 << 20, 1, longest),
     maxPeers: integer('maxPeers', options.maxPeers, 10_000, 1, 1_000_000),
     connectTimeoutMs:
@@ -136,6 +141,39 @@ export function putOptions(options: PutOptions, others: readonly string[] = []):
   if (transfer !== undefined) checked.transfer = transfer;
   return checked;
 }
+
+/**
+ * `policy` with what `options` say otherwise.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+ */
+export function peerPolicy(options: PeerOptions, policy: PeerPolicy): PeerPolicy {
+  const { onFull, highWaterMark } = object('options', options);
+  refuseUnknown('options', options, ['onFull', 'highWaterMark']);
+  const mark = markOf(highWaterMark, policy);
+  return { ...mark, onFull: onFull === undefined ? policy.onFull : oneOf('onFull', onFull, fulls) };
+}
+
+function markOf(
+  value: HighWaterMark | undefined,
+  fallback: Omit<PeerPolicy, 'onFull'>,
+): Omit<PeerPolicy, 'onFull'> {
+  const mark = object('highWaterMark', value ?? {});
+  refuseUnknown('highWaterMark', mark, ['bytes', 'messages']);
+  const { highWaterBytes, highWaterMessages } = fallback;
+  return {
+    highWaterBytes: integer('highWaterMark.bytes', mark.bytes, highWaterBytes, 1, 2 ** 40),
+    highWaterMessages: integer(
+      'highWaterMark.messages',
+      mark.messages,
+      highWaterMessages,
+      1,
+      2 ** 30,
+    ),
+  };
+}
+
+const fulls = ['wait', 'drop-oldest', 'drop-newest', 'error'] as const;
 
 /** What native takes of the settings. */
 export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig {

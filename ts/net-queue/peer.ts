@@ -5,11 +5,19 @@ import { longestCopied } from './send-slab.ts';
 import { dropped, droppedInPart, forgotten, peerClosed } from './failures.ts';
 import { Rejections } from './rejections.ts';
 import { RoomLine } from './room-line.ts';
+import type { OnFull } from './types.ts';
 import { Waiters } from './waiters.ts';
 
 /** Where a slab of messages goes. */
 export interface Target {
   readonly peers: readonly Peer[];
+}
+
+/** How much may be put to a peer, and what happens there. */
+export interface PeerPolicy {
+  readonly onFull: OnFull;
+  readonly highWaterBytes: number;
+  readonly highWaterMessages: number;
 }
 
 /** The counters count payloads per session; they are exact up to 2^53. */
@@ -37,6 +45,10 @@ export class Peer {
   longestGathered: number;
   /** Of a peer of the Python package: our id, which as a message would be our leave. */
   ownId: Uint8Array | undefined = undefined;
+  /** What happens at which mark. */
+  policy: PeerPolicy = noPolicy;
+  /** It acknowledges what has arrived, a frame at a time. */
+  acksFrames: boolean = false;
   /** What one slab brings to it settles together, so the puts of a slab can share a promise. */
   sharing: boolean = false;
   /** The high-water mark was reached, and nothing has told yet that the backlog is under it again. */
@@ -80,6 +92,11 @@ export class Peer {
     this.maxMessageBytes = maxMessageBytes;
     this.longestGathered = Math.min(maxMessageBytes, longestCopied);
     this.target = { peers: [this] };
+  }
+
+  /** Whether puts can share a promise follows from when it acknowledges, and from whether some of them can be dropped. */
+  share(): void {
+    this.sharing = this.acksFrames && this.policy.onFull !== 'drop-oldest';
   }
 
   /** The peer has told in its handshake which messages it takes. */
@@ -168,3 +185,6 @@ export class Peer {
     }
   }
 }
+
+/** Until it is known what may be put to it. */
+const noPolicy: PeerPolicy = { onFull: 'error', highWaterBytes: 0, highWaterMessages: 0 };

@@ -22,7 +22,7 @@ import { Handover } from './handover.ts';
 import type { Settings } from './options.ts';
 import { checkPacked } from './packed.ts';
 import { Payloads } from './payloads.ts';
-import type { Peer, Target } from './peer.ts';
+import type { Peer, PeerPolicy, Target } from './peer.ts';
 import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { PartResult, Watch } from './put-result.ts';
 import type { Packed, PutResult } from './types.ts';
@@ -99,8 +99,7 @@ export class Sender implements Watch {
         host.readEvents();
       },
     });
-    const { highWaterMessages } = settings;
-    this.#acks = new AckWatch(native, handle, this.#backlog, highWaterMessages, (peer) => {
+    this.#acks = new AckWatch(native, handle, this.#backlog, (peer) => {
       this.#handover.flushFor(peer);
     });
   }
@@ -253,6 +252,21 @@ export class Sender implements Watch {
   watch(peer: Peer): void {
     this.#acks.add(peer);
     this.#schedule();
+  }
+
+  /** Another policy for `peer` from now on. */
+  configure(peer: Peer, policy: PeerPolicy): void {
+    // What shares a promise must not be dropped in part.
+    this.#handover.flushFor(peer);
+    const { onFull, highWaterMessages, highWaterBytes } = policy;
+    // As much is left to drop as native leaves by itself.
+    const held = onFull === 'drop-oldest' ? 0.5 : 0;
+    const messages = Math.ceil(highWaterMessages * held);
+    this.#native.queueLimit(this.#handle, peer.number, messages, highWaterBytes * held);
+    this.#backlog.configure(peer, policy);
+    peer.share();
+    // Those who wait for room may have it now.
+    this.watch(peer);
   }
 
   /** Takes back those of the messages first to last to `peer` that have not left: the last ones. How many. */

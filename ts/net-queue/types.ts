@@ -185,6 +185,14 @@ export interface PutOptions {
 
 export interface SendOptions extends PutOptions, WaitOptions {}
 
+/** How much may be put to a peer, and what happens there; what is left out stays as it is. */
+export interface PeerOptions {
+  /** As the option of `open()`. */
+  onFull?: OnFull;
+  /** Of what is put to the peer; what arrives is bounded by that of `open()`. */
+  highWaterMark?: HighWaterMark;
+}
+
 export interface WritableOptions extends WaitOptions {
   /** Only towards this peer. Default: towards all. */
   peer?: string;

@@ -276,6 +276,15 @@ pub fn queue_take_large(env: &Env, handle: u32, peer: u32) -> napi::Result<Optio
     unsafe { Unknown::from_napi_value(env.raw(), value) }.map(Some)
 }
 
+/// Bounds what of the messages to a peer may be on its way; 0 messages: no bound.
+#[napi(catch_unwind)]
+pub fn queue_limit(handle: u32, peer: u32, messages: f64, bytes: f64) -> i32 {
+    let window = (messages > 0.0).then(|| (count(messages), count(bytes)));
+    answer(with_queue(handle, |queue| {
+        queue.communicator.limit(peer, window)
+    }))
+}
+
 /// Messages that were drained count against the peer's budget again.
 #[napi(catch_unwind)]
 pub fn queue_hold(handle: u32, peer: u32, messages: f64, bytes: f64) -> i32 {

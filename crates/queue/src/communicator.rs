@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::config::{Compat, Config};
 use crate::hub::{Event, Hub, WakeBits};
 use crate::inbox::{Drained, Inbox};
-use crate::outbox::is_large;
+use crate::outbox::{Window, is_large};
 use crate::payload::Payload;
 use crate::peer::{Done, Peer};
 use crate::server::Server;
@@ -220,6 +220,20 @@ impl Communicator {
     /// [`Code::NotConnected`].
     pub fn watch(&self, number: u32, seq: u64) -> Result<bool, Code> {
         Ok(self.peer(number)?.watch(seq))
+    }
+
+    /// Bounds what of the messages to this peer may be on its way; the others can still be dropped. `None`: no bound.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`].
+    pub fn limit(&self, number: u32, window: Option<(u64, u64)>) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        let window = window.map_or(Window::Unbounded, |(messages, bytes)| {
+            Window::Bounded(messages, bytes)
+        });
+        peer.outbox().set_window(window);
+        self.hub.driver().nudge(peer.token, false);
+        Ok(())
     }
 
     /// Messages that were taken count against the peer's budget again.

@@ -42,6 +42,15 @@ pub(crate) struct Outbox {
     phase: Phase,
     /// No message may equal it.
     forbidden: Option<PeerId>,
+    window: Option<Window>,
+}
+
+/// What may be unacknowledged of what the session has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    Unbounded,
+    /// Messages and bytes; at least one message always goes.
+    Bounded(u64, u64),
 }
 
 /// Messages in a row that `drop_oldest` removed.
@@ -70,6 +79,7 @@ impl Outbox {
             next_seq: 1,
             phase: Phase::Open,
             forbidden: None,
+            window: None,
         }
     }
 
@@ -359,6 +369,16 @@ impl Outbox {
         let stored = writer.put(&header.encode()) && writer.put(words) && writer.put(payload);
         let head = stored.then(|| writer.freeze(HEADER_BYTES + body_len))?;
         Some(OutFrame::new(head, None, frame.first_seq, count, bytes))
+    }
+
+    /// Has the session hold back what is beyond `window` from now on.
+    pub(crate) fn set_window(&mut self, window: Window) {
+        self.window = Some(window);
+    }
+
+    /// The window that the owner has chosen for this peer.
+    pub(crate) fn window(&self) -> Option<Window> {
+        self.window
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use chunk::Slice;
 use wire::{FrameType, Header};
 
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Window};
 use crate::peer::Done;
 
 /// As much is taken from the outbox at a time: enough for one large write, little enough that the rest can still be
@@ -52,6 +52,11 @@ impl Sender {
 
     /// Takes frames from the outbox until enough is ready or on its way; returns messages and bytes taken.
     pub(crate) fn refill(&mut self, outbox: &mut Outbox) -> (u64, u64) {
+        match outbox.window() {
+            Some(Window::Bounded(messages, bytes)) => self.limit(messages, bytes),
+            Some(Window::Unbounded) => self.window = None,
+            None => {}
+        }
         let before = self.taken;
         while self.ready_bytes < READY_BYTES {
             let Some(frame) = outbox.take(self.room()) else {

@@ -7,7 +7,7 @@ use wire::{MAX_LENGTH, PeerId, WORD_BYTES};
 
 use super::receiver::writer_with;
 use crate::out_frame::OutFrame;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Window};
 use crate::peer::Done;
 
 /// As much is taken from the outbox at a time: enough for one large write, little enough that the rest can still be
@@ -101,6 +101,11 @@ impl Sender {
 
     /// Takes messages from the outbox until enough is ready; returns messages and bytes taken.
     pub(crate) fn refill(&mut self, outbox: &mut Outbox) -> (u64, u64) {
+        match outbox.window() {
+            Some(Window::Bounded(messages, bytes)) => self.limit(messages, bytes),
+            Some(Window::Unbounded) => self.window = None,
+            None => {}
+        }
         let before = self.taken;
         while self.ready_bytes < READY_BYTES {
             let Some(frame) = outbox.take(self.room()) else {
