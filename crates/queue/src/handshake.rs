@@ -48,8 +48,10 @@ impl Handshake {
                 let rest = seen.get(taken..).unwrap_or_default().to_vec();
                 Ok(Progress::Done(hello, rest))
             }
-            // A peer of another version deserves an answer; a stranger does not.
-            Err(error) if error.code == Code::Unsupported => Ok(Progress::Refuse(Refusal(error))),
+            // A peer of another version, or with TLS, deserves an answer; a stranger does not.
+            Err(error) if matches!(error.code, Code::Unsupported | Code::Tls) => {
+                Ok(Progress::Refuse(Refusal(error)))
+            }
             Err(error) => Err(error),
         }
     }

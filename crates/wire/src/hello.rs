@@ -12,6 +12,10 @@ pub const MAX_CLUSTER_BYTES: usize = 255;
 const MAGIC: &[u8; 8] = b"CHSKNQ\r\n";
 const PREAMBLE_BYTES: usize = 12;
 
+/// What a connection over TLS begins with: a handshake, or an alert that there is none.
+const TLS_HANDSHAKE: u8 = 22;
+const TLS_ALERT: u8 = 21;
+
 const TAG_ID: u8 = 1;
 const TAG_CLUSTER: u8 = 2;
 const TAG_FEATURES: u8 = 3;
@@ -141,9 +145,15 @@ fn field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
 ///
 /// # Errors
 /// [`Code::Protocol`] as soon as the bytes cannot become a hello: a wrong byte in the magic is seen at once, not when the
-/// preamble is complete. A length over [`MAX_HELLO_BYTES`], a missing or malformed field, or no version in common is refused too.
+/// preamble is complete ([`Code::Tls`] if it is one of TLS). A length over [`MAX_HELLO_BYTES`], a missing or malformed field, or no version in common is refused too.
 pub fn parse_hello(bytes: &[u8]) -> Result<HelloParse, Error> {
     if bytes.iter().zip(MAGIC).any(|(a, b)| a != b) {
+        if let Some(&(TLS_HANDSHAKE | TLS_ALERT)) = bytes.first() {
+            return Err(Error::new(
+                Code::Tls,
+                "one side speaks TLS and the other does not; open both with the option security, or both without",
+            ));
+        }
         return Err(Error::protocol(
             "the peer does not speak chaski's net-queue protocol",
         ));

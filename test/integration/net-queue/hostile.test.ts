@@ -117,7 +117,7 @@ describe.each(plainWorlds)('a server and strangers, $name', (world) => {
 
   const strangers: [string, () => Buffer, string][] = [
     ['speak HTTP', () => Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), 'PROTOCOL'],
-    ['speak TLS', () => Buffer.from('160301020001000001fc0303', 'hex'), 'PROTOCOL'],
+    ['speak TLS', () => Buffer.from('160301020001000001fc0303', 'hex'), 'TLS'],
     [
       'speak the Python protocol and do not say who they are',
       () => Buffer.from('000000000000000470696e67', 'hex'),
@@ -163,8 +163,8 @@ describe.each(plainWorlds)('a server and strangers, $name', (world) => {
     await until(() => siege.warnings.length === 1, 'the warning');
     expect(siege.warnings[0]!.code).toBe(`ERR_CHASKI_${code}`);
     expect(siege.lost).toEqual([]);
-    // These can be told why, by a refusal in the place of a hello; others would not understand it.
-    const answer = code === 'UNSUPPORTED' || code === 'AUTH' ? 'CHSKNQ\r\n' : '';
+    // These can be told why, by a refusal in the place of a hello; others would not understand it. A client with TLS sees that it is none.
+    const answer = ['UNSUPPORTED', 'AUTH', 'TLS'].includes(code) ? 'CHSKNQ\r\n' : '';
     expect(raw.bytes.subarray(0, 8).toString()).toBe(answer);
     await expectUnharmed(siege);
   });

@@ -135,6 +135,9 @@ fn told(alert: AlertDescription, peer: &str) -> String {
         | AlertDescription::AccessDenied => {
             format!("the {peer} refuses the certificate of this side ({alert:?})")
         }
+        AlertDescription::DecryptError => format!(
+            "the {peer} cannot verify the certificate of this side, or what was signed with it (DecryptError)"
+        ),
         AlertDescription::ProtocolVersion => {
             format!("the {peer} speaks no version of TLS that this side takes")
         }

@@ -45,6 +45,10 @@ impl Session for Greeting {
         }
     }
 
+    fn on_secured(&mut self, peer: Option<[u8; 32]>) {
+        self.session.on_secured(peer);
+    }
+
     fn on_read(&mut self, n: usize, now: Instant) -> Result<(), Error> {
         let Some((hub, peer, accepted)) = self.undecided.take() else {
             return self.session.on_read(n, now);
