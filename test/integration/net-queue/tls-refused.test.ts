@@ -195,8 +195,9 @@ describe.each(tcpWorlds)('TLS refuses, $name', (world) => {
   it('nothing in a client whose common name has a NUL in it: names of clients decide nothing', async () => {
     const odd = certificate({ name: 'guest\0.example', by: ca });
     const known = { ca: ca.cert, key: odd.key, cert: odd.cert };
-    const { expectUnharmed } = await inUse({ ...good, ca: ca.cert }, known);
+    const { server, expectUnharmed } = await inUse({ ...good, ca: ca.cert }, known);
     await expectUnharmed();
+    expect(server.closed).toBe(false);
   });
 
   it('a key of 512 bits and a signature by MD5, when it is opened', async () => {
@@ -352,6 +353,7 @@ describe.each(tcpWorlds)('TLS refuses, $name', (world) => {
       await soon(closed(socket), 'the server hangs up');
     }
     await until(() => warnings >= attempts.length, 'all are told');
+    expect(warnings).toBe(attempts.length);
     await expectUnharmed();
   });
 
