@@ -12,6 +12,7 @@ const SIZES = {
 const RATES = { '1k': 1_000, '10k': 10_000, '100k': 100_000 };
 const FLOOD_SIZE = 1_024;
 const HOSTS = ['chaski-thread', 'chaski-loop'];
+const PYTHON = ['python', 'python-to-chaski'];
 const TLS = ['chaski-tls', 'slab-tls'];
 
 /**
@@ -22,6 +23,7 @@ const TLS = ['chaski-tls', 'slab-tls'];
  * @property {number} size
  * @property {number} [rate]
  * @property {'rate' | 'latency' | 'growth' | 'idle'} kind which table it makes
+ * @property {string[]} [field] who takes part; everybody who can if absent
  * @property {string[]} [quick] who takes part with --quick; nobody if absent
  */
 
@@ -44,6 +46,8 @@ const QUICK = {
     'raw-1m',
   ],
   '64b-echo': [...HOSTS, 'slab'],
+  '100b-callback': [...HOSTS, ...PYTHON],
+  '8mib-callback': [...HOSTS, ...PYTHON],
   'flood-put': HOSTS,
   'flood-try': HOSTS,
   idle: ['idle'],
@@ -59,6 +63,14 @@ export const cases = [
     kind: /** @type {const} */ ('idle'),
   },
   ...oneWay('callback', 'one put and one callback with a view a message', Object.keys(SIZES)),
+  {
+    id: '100b-callback',
+    title: '100 B one way, one put and one callback a message, beside the Python package',
+    mode: /** @type {const} */ ('callback'),
+    size: 100,
+    kind: /** @type {const} */ ('rate'),
+    field: [...HOSTS, ...PYTHON],
+  },
   ...oneWay('batch', 'batches, no views', ['16b', '64b', '1kib', '64kib']),
   ...oneWay('iterate', 'one put and one step of `for await` a message (slab: callback)', [
     '64b',

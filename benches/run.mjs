@@ -57,6 +57,7 @@ function isWanted(one) {
 /** @param {Contender} contender @param {Case} one */
 function takesPart({ name, peer }, one) {
   if (!peer.modes.includes(one.mode) || peer.fits?.(one.size) === false) return false;
+  if (one.field && !one.field.includes(name)) return false;
   if (options.quick && !one.quick?.includes(name)) return false;
   return !options.with || options.with.some((part) => name.startsWith(part));
 }

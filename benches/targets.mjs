@@ -38,6 +38,14 @@ export const targets = [
     ['ws', 6],
     ['ws-client', 6],
   ]),
+  ...rates('100b-callback', '100 B', [['python', 100]]),
+  ...rates('8mib-callback', '8 MiB', [['python', 2]]),
+  rate(
+    '8 MiB, Python to chaski / Python to Python',
+    ['8mib-callback', 'python-to-chaski'],
+    ['8mib-callback', 'python'],
+    1,
+  ),
   cpu('1mib-callback', '1 MiB', 'slab', 'chaski-thread'),
   cpu('1mib-callback', '1 MiB', 'slab-joined', 'chaski-thread'),
   rate(

@@ -16,6 +16,7 @@ const ORDER = [
   'jetstream',
   'bullmq',
   'grpc',
+  'python-net-queue',
 ];
 
 /**

@@ -75,7 +75,7 @@
  * @property {() => string} [version]
  * @property {(run: import('./run.mjs').ReceiveRun) => Promise<Receiver>} [receive]
  * @property {(run: import('./run.mjs').SendRun) => Promise<Sender>} [send]
- * @property {(spec: Spec, env: Record<string, string>) => { file: string, args: string[] }} [command] a program of its own that speaks the endpoint protocol
+ * @property {(spec: Spec, env: Record<string, string>) => { file: string, args: string[] } | undefined} [command] a program of its own that speaks the endpoint protocol; undefined: this half has none
  */
 
 /** What TLS is measured with: batches of small messages, and large ones. @param {number} size */
