@@ -6,36 +6,14 @@ import { join } from 'node:path';
 
 import * as nq from 'chaski/net-queue';
 import type { Communicator } from 'chaski/net-queue';
-import ts from 'typescript';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { errorCodes } from '../../ts/errors.ts';
 import { parseOptions } from '../../ts/net-queue/options.ts';
+import { codeOf, Markdown } from './markdown.ts';
 import { root } from './root.ts';
 
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-
-/** The text under a heading of the second level. */
-function section(title: string): string {
-  const text = readme.split(/^## /m).find((part) => part.startsWith(`${title}\n`));
-  if (text === undefined) throw new Error(`the README has no section ${title}`);
-  return text;
-}
-
-/** The first table under a heading, as rows of cells. */
-function table(title: string): string[][] {
-  const lines = section(title)
-    .split('\n')
-    .filter((line) => line.startsWith('|'));
-  return lines.slice(2).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-}
-
-const codeOf = (cell: string): string => /`([^`]*)`/.exec(cell)?.[1] ?? '';
+const readme = new Markdown('README.md');
 
 describe('the tables of the README', () => {
   test('list every option with its default', () => {
@@ -50,7 +28,7 @@ describe('the tables of the README', () => {
       ack: parseOptions({}, undefined, undefined).ackProcessed ? 'processed' : 'received',
       serializer: 'auto',
     };
-    const rows = table('Options');
+    const rows = readme.table('Options');
     const told = rows.map(([name = '', value = '']) => [codeOf(name), codeOf(value)] as const);
     const computed = ['id', 'path', 'idleTimeoutMs', 'runOn'];
     const wrong = told.filter(
@@ -72,7 +50,7 @@ describe('the tables of the README', () => {
     })();
     const known = /There are (.*)\./.exec(message)?.[1]?.split(', ') ?? [];
     const seeds = ['netloc', 'connection', 'serialization', 'workers'];
-    for (const seed of seeds) expect(section('Options')).toContain(`\`${seed}\``);
+    for (const seed of seeds) expect(readme.section('Options')).toContain(`\`${seed}\``);
     const names = new Set(told.map(([name]) => name.split('.')[0]));
     expect(new Set(known.filter((name) => !seeds.includes(name)))).toEqual(names);
   });
@@ -81,27 +59,15 @@ describe('the tables of the README', () => {
     const types = readFileSync(join(root, 'ts', 'net-queue', 'types.ts'), 'utf8');
     const [, body = ''] = /interface CommunicatorEvents \{(.*?)\n\}/s.exec(types) ?? [];
     const events = [...body.matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => name);
-    expect(new Set(table('Events').map(([cell = '']) => codeOf(cell)))).toEqual(new Set(events));
+    expect(new Set(readme.table('Events').map(([cell = '']) => codeOf(cell)))).toEqual(
+      new Set(events),
+    );
   });
 
   test('list every error', () => {
-    expect(table('Errors').map(([cell = '']) => codeOf(cell))).toEqual([...errorCodes]);
+    expect(readme.table('Errors').map(([cell = '']) => codeOf(cell))).toEqual([...errorCodes]);
   });
 });
-
-/** The programs of a section, each as an asynchronous function of what it uses. */
-function programs(title: string, ...names: string[]) {
-  const blocks = [...section(title).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
-  return blocks.map((code) => {
-    const body = code.replace(/^import .*$/gm, '');
-    const wrapped = `(async (${names.join(', ')}) => {${body}\n})`;
-    const { outputText } = ts.transpileModule(wrapped, {
-      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-    });
-    // oxlint-disable-next-line no-eval
-    return (0, eval)(outputText) as (...values: unknown[]) => Promise<void>;
-  });
-}
 
 describe('the programs of the README', () => {
   const opened: Communicator[] = [];
@@ -128,14 +94,14 @@ describe('the programs of the README', () => {
     const port = await freePort();
     const open = (protocol: nq.Protocol, purpose: nq.Purpose) =>
       nq.open(protocol, purpose, { port });
-    const [server, client] = programs('A first exchange', 'nq', 'console');
+    const [server, client] = readme.programs('A first exchange', 'nq', 'console');
     const here = { ...nq, open };
     await Promise.all([server?.(here, console), client?.(here, console)]);
     expect(printed).toEqual([['Hello, Server!'], ['Hello, Client!']]);
   });
 
   test('receive', async () => {
-    const [loop, get, subscribe, batches] = programs('Receiving', 'queue', 'console');
+    const [loop, get, subscribe, batches] = readme.programs('Receiving', 'queue', 'console');
     const { server, client } = await pair();
     await client.putMany(['a', 'last', 'b', 'c', 'd', 'last']);
     await loop?.(server, console);
@@ -151,7 +117,7 @@ describe('the programs of the README', () => {
   });
 
   test('acknowledge what a handler failed with', async () => {
-    const [subscribe] = programs('Acknowledgements', 'queue', 'console', 'work');
+    const [subscribe] = readme.programs('Acknowledgements', 'queue', 'console', 'work');
     const server = await nq.open({ purpose: 'server', port: 0, ack: 'processed' });
     opened.push(server);
     const client = await nq.open({ port: (server.address() as { port: number }).port });
@@ -165,7 +131,7 @@ describe('the programs of the README', () => {
   });
 
   test('put', async () => {
-    const [put] = programs('Putting', 'queue');
+    const [put] = readme.programs('Putting', 'queue');
     const { server, client } = await pair();
     const received: unknown[] = [];
     server.subscribe((data) => received.push(data));
@@ -177,7 +143,7 @@ describe('the programs of the README', () => {
   });
 
   test('put under back-pressure', async () => {
-    const [loop] = programs('Back-pressure', 'queue', 'records');
+    const [loop] = readme.programs('Back-pressure', 'queue', 'records');
     const { server, client } = await pair();
     let received = 0;
     server.subscribe(() => (received += 1));
@@ -209,7 +175,7 @@ describe('the programs of the README', () => {
 });
 
 test('the links of the README lead somewhere', () => {
-  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path);
+  const { links } = readme;
   expect(links.length).toBeGreaterThan(5);
   expect(links.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
