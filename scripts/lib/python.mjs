@@ -43,12 +43,20 @@ export function findPython() {
  * @param {string} python @param {PythonVersion} version @returns {string}
  */
 export function pythonPackage(python, version) {
-  const wanted = packages[version];
+  return pythonFolder(python, `net-queue-${version}`, packages[version]);
+}
+
+/**
+ * A folder with packages of those versions, and without what they need; made when it is first needed, and kept.
+ *
+ * @param {string} python @param {string} name @param {readonly string[]} wanted @returns {string}
+ */
+export function pythonFolder(python, name, wanted) {
   const stamp = createHash('sha256')
     .update([python, ...wanted].join('\n'))
     .digest('hex');
   const cache = fileURLToPath(new URL('../../node_modules/.cache/python', import.meta.url));
-  const folder = join(cache, `net-queue-${version}-${stamp.slice(0, 12)}`);
+  const folder = join(cache, `${name}-${stamp.slice(0, 12)}`);
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
   const made = mkdtempSync(join(cache, 'making-'));
@@ -56,7 +64,7 @@ export function pythonPackage(python, version) {
   const ran = spawnSync(python, install, { encoding: 'utf8', timeout: 140_000 });
   if (ran.status !== 0) {
     rmSync(made, { recursive: true, force: true });
-    throw new Error(`net-queue ${version} could not be installed.\n${ran.stdout}${ran.stderr}`);
+    throw new Error(`${wanted.join(', ')} could not be installed.\n${ran.stdout}${ran.stderr}`);
   }
   try {
     renameSync(made, folder);

@@ -356,9 +356,7 @@ class Machine {
 
   #append(from: number): void {
     const stack = this.#stack;
-    const into = this.#open(from);
-    this.#take(from, 0);
-    this.#deepen(from);
+    const into = this.#fill(from);
     const list = into instanceof Pending ? into.items : into;
     if (!Array.isArray(list)) throw refused('it appends to what is no list');
     for (let i = from; i < stack.length; i += 1) list.push(stack[i]);
@@ -367,10 +365,8 @@ class Machine {
 
   #addItems(from: number): void {
     const stack = this.#stack;
-    const set = this.#open(from);
+    const set = this.#fill(from);
     if (!(set instanceof Set)) throw refused('it adds to what is no set');
-    this.#take(from, 0);
-    this.#deepen(from);
     for (let i = from; i < stack.length; i += 1) set.add(stack[i]);
     this.#cut(from);
   }
@@ -379,9 +375,7 @@ class Machine {
     const stack = this.#stack;
     const end = stack.length;
     if ((end - from) % 2 !== 0) throw refused('it sets a key without a value');
-    let into = this.#open(from);
-    this.#take(from, 0);
-    this.#deepen(from);
+    let into = this.#fill(from);
     if (into instanceof Pending) {
       for (let i = from; i < end; i += 1) into.entries.push(stack[i]);
     } else if (Array.isArray(into) || into instanceof Set) {
@@ -421,10 +415,15 @@ class Machine {
     if (id <= 0 || (this.#flags[id] as number) & closed) {
       throw refused('it changes what cannot be changed, or was complete');
     }
-    const container = this.#stack[slot];
-    if (container instanceof Pending && container.done) {
-      throw refused('an object in it that is no plain data holds itself');
-    }
+    return this.#stack[slot];
+  }
+
+  /** The container under `from`, which is going to hold what lies from there on: that is complete then. */
+  #fill(from: number): unknown {
+    const container = this.#open(from);
+    this.#take(from, 0);
+    this.#deepen(from);
+    if (container instanceof Pending && container.done) throw holdsItself();
     return container;
   }
 
@@ -598,7 +597,7 @@ class Machine {
     if (!(pending instanceof Pending)) throw refused('it sets the state of what has none');
     this.#take(from, internal);
     this.#deepen(from);
-    if (pending.done) throw refused('an object in it that is no plain data holds itself');
+    if (pending.done) throw holdsItself();
     const slot = from - 1;
     const id = this.#ids[slot] as number;
     const value = pending.value(this.#stack[from]);
@@ -625,6 +624,10 @@ function cut(): ChaskiError {
 
 function underflow(): ChaskiError {
   return refused('it takes what it has not made');
+}
+
+function holdsItself(): ChaskiError {
+  return refused('an object in it that is no plain data holds itself');
 }
 
 function tooDeep(): ChaskiError {

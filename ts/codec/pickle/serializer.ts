@@ -24,10 +24,7 @@ export type PickleDecoder = (
 export type PickledObject = Reduced;
 
 /** What objects of a class of yours become in Python. */
-export interface PickleEncoder<T = never> {
-  readonly type: abstract new (...args: never[]) => T;
-  readonly encode: (value: T) => PickledObject;
-}
+export type PickleEncoder = ClassEncoder;
 
 export interface PickleOptions {
   /**
