@@ -9,6 +9,8 @@ use crate::tls::{ClientSecurity, Secured, ServerSecurity, TlsStream};
 
 #[cfg(unix)]
 use crate::socket_file::{self, SocketFile};
+#[cfg(unix)]
+use crate::sys;
 
 /// A place to connect to or listen at, with its name resolved.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ impl Stream {
                     return Err(error);
                 }
                 match stream.peer_addr() {
-                    Ok(_) => stream.set_nodelay(true).map(|()| true),
+                    Ok(_) => prepare(stream).map(|()| true),
                     Err(error) if not_yet(&error) => Ok(false),
                     Err(error) => Err(error),
                 }
@@ -185,6 +187,15 @@ impl Stream {
     }
 }
 
+/// Sets what every TCP connection needs.
+fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // A system that cannot do it loses a silent peer later.
+    #[cfg(unix)]
+    let _later = sys::keep_alive(stream);
+    Ok(())
+}
+
 #[cfg(unix)]
 fn in_progress() -> Option<i32> {
     Some(libc::EINPROGRESS)
@@ -221,7 +232,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
-                stream.set_nodelay(true)?;
+                prepare(&stream)?;
                 Ok(Stream::Tcp(stream))
             }
             #[cfg(unix)]
