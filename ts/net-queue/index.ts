@@ -17,6 +17,7 @@ export type {
 } from '../codec/index.ts';
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
+export type { MergeSizes } from '../shared/stream-merge.ts';
 export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';
 export type { BytesLike } from '../shared/stream-rope.ts';
 export { Stream } from '../shared/stream.ts';

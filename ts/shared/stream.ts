@@ -7,6 +7,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { ChaskiError } from '../errors.ts';
+import { fill, Tail, takeMerged, type MergeSizes } from './stream-merge.ts';
 import { readableFrom, writableTo, type WritableOptions } from './stream-node.ts';
 import { Rope, type BytesLike } from './stream-rope.ts';
 
@@ -29,6 +30,8 @@ import { Rope, type BytesLike } from './stream-rope.ts';
  * those of its first version (`readchunk`) and the present ones (`readview`).
  */
 export class Stream extends Rope {
+  #tail: Tail | undefined;
+
   /** A stream of one chunk, not copied. */
   static fromBuffer(data: BytesLike): Stream {
     return new Stream([data]);
@@ -52,6 +55,40 @@ export class Stream extends Rope {
   /** A stream of the same bytes in memory of its own, in one chunk. */
   deepCopy(): Stream {
     return new Stream([this.copy().toBytes()]);
+  }
+
+  // Joining of small chunks, by the rules of the Python package's first version.
+
+  /**
+   * Takes the next piece to send: the first chunk, at most `maxSize` of it. If it is small and not alone, up to `mergeSize` bytes from
+   * the front are joined before, in one copy; nothing else is copied.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+   */
+  take(sizes: MergeSizes = {}): Uint8Array | undefined {
+    return takeMerged(this, sizes);
+  }
+
+  /**
+   * Takes chunks of `source`, not copied, until `maxSize` bytes are here or `source` is empty; returns how many bytes those
+   * were.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+   */
+  fillFrom(source: Rope, sizes: MergeSizes = {}): number {
+    return fill(this, source, sizes);
+  }
+
+  /**
+   * To be called behind each `write()` of what was received: if the last chunk is small and not alone, it and the small ones before it
+   * (up to the first that has all in all `mergeSize`) are joined, in one copy, as soon as they are no small chunk together.
+   * Returns whether they were.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+   */
+  mergeLast(sizes: MergeSizes = {}): boolean {
+    this.#tail ??= new Tail();
+    return this.#tail.merge(this, sizes);
   }
 
   /**
