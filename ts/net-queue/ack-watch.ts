@@ -1,7 +1,9 @@
 // Learns of acknowledgements that somebody waits for. Native watches one sequence number of each peer and wakes JavaScript
 // when it is reached, so nothing is woken for acknowledgements that nobody looks at.
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import { setImmediate } from '../shared/timers.ts';
 import type { Backlog } from './backlog.ts';
+import { Budget } from './budget.ts';
 import type { Peer } from './peer.ts';
 
 export class AckWatch {
@@ -9,6 +11,10 @@ export class AckWatch {
   readonly #handle: QueueHandle;
   readonly #backlog: Backlog;
   readonly #handOver: (peer: Peer) => void;
+  /** For those who wait for room. */
+  readonly #budget: Budget = new Budget();
+  /** They are served when the event loop has turned. */
+  #later = false;
   /** Peers that native watches, or should from the end of this turn on. */
   readonly #peers: Set<Peer> = new Set();
 
@@ -47,6 +53,7 @@ export class AckWatch {
 
   /** Has native watch what must be watched next, and settles what is acknowledged already. */
   arm(): void {
+    if (!this.#later) this.#budget.start();
     for (const peer of this.#peers) {
       while (!this.#armed(peer)) {
         this.#backlog.refresh(peer);
@@ -84,8 +91,19 @@ export class AckWatch {
     return next === Infinity ? next : settled.lastMissing(next);
   }
 
-  /** Has somebody's patience rewarded, in order, while there is room. */
+  /** Has somebody's patience rewarded, in order, while there is room. When many wait, the event loop turns in between. */
   #serveRoom(peer: Peer): void {
-    while (peer.room.waiting > 0 && this.#backlog.hasRoom(peer)) peer.room.take()?.onRoom();
+    while (!this.#later && peer.room.waiting > 0 && this.#backlog.hasRoom(peer)) {
+      peer.room.take()?.onRoom();
+      if (this.#budget.spend()) this.#continueLater();
+    }
+  }
+
+  #continueLater(): void {
+    this.#later = true;
+    setImmediate(() => {
+      this.#later = false;
+      this.arm();
+    });
   }
 }

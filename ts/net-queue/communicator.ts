@@ -254,7 +254,9 @@ export class Communicator<T = unknown>
    * all. Where one of the values is refused (see `onFull`), the rest is not put, and the result rejects; when one of `peers` is
    * not connected, nothing is put.
    *
-   * @throws ChaskiError as `put()`, and `ERR_CHASKI_TOO_LARGE` for packed bytes.
+   * @throws ChaskiError as `put()`, and `ERR_CHASKI_TOO_LARGE` for packed bytes. When one of the values cannot be encoded, or
+   * the iterable throws, what was put before it is taken back if it has not left; `delivered` of the error says whether
+   * all of it was.
    */
   putMany(messages: Iterable<T | Stream> | Packed, ...peers: string[]): PutResult {
     const packed = isPacked(messages);

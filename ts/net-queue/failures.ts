@@ -110,6 +110,16 @@ export function forgotten(peer: string): ChaskiError {
   );
 }
 
+/** What ended a list of messages: `delivered` is of those that were put before, in the same call. What is not ours stays as it is. */
+export function stoppedBy(error: unknown, delivered: Delivered): unknown {
+  if (!ChaskiError.is(error)) return error;
+  const message =
+    delivered === 'no'
+      ? error.message
+      : `${error.message} Messages that were put before it, in the same call, may arrive all the same.`;
+  return new ChaskiError(error.code, message, { delivered, cause: error.cause });
+}
+
 /** What refused a part of several messages, or one of several peers, as what is known of the whole: others may have arrived. */
 export function ofPart(error: ChaskiError): ChaskiError {
   if (error.delivered !== 'no' && !error.retryable) return error;

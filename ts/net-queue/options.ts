@@ -132,7 +132,10 @@ export function parseOptions<T>(
 export function putOptions(options: PutOptions, others: readonly string[] = []): PutOptions {
   const { peers, transfer } = object('options', options);
   refuseUnknown('options', options, ['peers', 'transfer', ...others]);
-  if (peers !== undefined && !Array.isArray(peers)) throw invalid('peers', peers, 'a list of ids');
+  if (peers === undefined ? 'peers' in options : !Array.isArray(peers)) {
+    // Not everyone: that may have been meant for one.
+    throw invalid('peers', peers, 'a list of ids, or left out for all');
+  }
   if (transfer !== undefined && typeof transfer !== 'boolean') {
     throw invalid('transfer', transfer, 'true or false');
   }

@@ -60,11 +60,11 @@ export class Patience {
   }
 
   /** Resolves when every message to `peer` up to `seq` is settled. Each can be dropped meanwhile, also the last one. */
-  async #settled(peer: Peer, seq: number, givenUp: AbortSignal): Promise<void> {
+  async #settled(peer: Peer, seq: number, givenUp: GivingUp): Promise<void> {
     const ignore = (): void => {};
     for (;;) {
       const last = peer.rejections.lastKept(seq);
-      if (last <= peer.ackedSeq || peer.gone !== undefined || givenUp.aborted) return;
+      if (last <= peer.ackedSeq || peer.gone !== undefined || givenUp.over) return;
       // Of what is forgotten nobody knows which are left: then the newest tells, which is dropped last.
       const next = peer.rejections.among(last, last) === 'none' ? last : peer.sentSeq;
       if (peer.rejections.among(next, next) !== 'none') return;
@@ -72,12 +72,12 @@ export class Patience {
     }
   }
 
-  async #allInRoom(peers: readonly Peer[], givenUp: AbortSignal): Promise<void> {
+  async #allInRoom(peers: readonly Peer[], givenUp: GivingUp): Promise<void> {
     await Promise.all(peers.map((peer) => this.#inRoom(peer, givenUp, () => undefined)));
   }
 
   /** Calls `act` when there is room towards `peer`: at once, or in line with others. */
-  #inRoom<R>(peer: Peer, givenUp: AbortSignal, act: () => R): Promise<R> {
+  #inRoom<R>(peer: Peer, givenUp: GivingUp, act: () => R): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#life.checkOpen();
       if (peer.gone !== undefined) throw notConnected(peer.id);
@@ -93,35 +93,40 @@ export class Patience {
         run();
         return;
       }
-      const leave = peer.room.join({ onRoom: run, onGone: reject });
+      givenUp.leaves.push(peer.room.join({ onRoom: run, onGone: reject }));
       this.#sender.watch(peer);
-      givenUp.addEventListener('abort', leave);
     });
   }
+}
+
+/** Whether somebody who waits has given up, and how he leaves the lines that he stands in. Not an AbortSignal: waits are many. */
+interface GivingUp {
+  over: boolean;
+  readonly leaves: (() => void)[];
 }
 
 /** Runs `work` inside the bounds of `options`; it learns when it was given up. */
 function bounded(
   what: string,
   options: WaitOptions | undefined,
-  work: (givenUp: AbortSignal) => Promise<void>,
+  work: (givenUp: GivingUp) => Promise<void>,
   delivered?: () => 'no' | 'unknown',
 ): Promise<void> {
+  const givingUp: GivingUp = { over: false, leaves: [] };
+  if (options?.signal === undefined && options?.timeoutMs === undefined) return work(givingUp);
   return new Promise((resolve, reject) => {
-    const giveUp = new AbortController();
-    let over = false;
     const disarm = bound(
       what,
       options,
       (error) => {
-        over = true;
-        giveUp.abort();
+        givingUp.over = true;
+        for (const leave of givingUp.leaves) leave();
         reject(error);
       },
       delivered,
     );
-    if (over) return;
-    work(giveUp.signal).then(
+    if (givingUp.over) return;
+    work(givingUp).then(
       () => {
         disarm();
         resolve();

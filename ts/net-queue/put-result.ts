@@ -111,6 +111,13 @@ export class SentResult implements PartResult {
   }
 }
 
+/** Messages in a row, among which are those of somebody else. */
+export class JointResult extends SentResult {
+  override cancel(): boolean {
+    return false;
+  }
+}
+
 /** A message that was not sent. Its error is made when somebody looks. */
 export class RefusedResult implements PartResult {
   readonly #peer: string;

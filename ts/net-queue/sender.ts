@@ -16,6 +16,7 @@ import {
   peerClosed,
   peerLeaving,
   queueFull,
+  stoppedBy,
   tooLarge,
 } from './failures.ts';
 import { Handover } from './handover.ts';
@@ -23,7 +24,7 @@ import type { Settings } from './options.ts';
 import { checkPacked } from './packed.ts';
 import { Payloads } from './payloads.ts';
 import type { Peer, PeerPolicy, Target } from './peer.ts';
-import { ManyResult, RefusedResult, SentResult } from './put-result.ts';
+import { JointResult, ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { PartResult, Watch } from './put-result.ts';
 import type { Packed, PutResult } from './types.ts';
 
@@ -224,23 +225,47 @@ export class Sender implements Watch {
     const only = peers.length === 1 ? peers[0] : undefined;
     const firsts = peers.map((peer) => peer.sentSeq + 1);
     let refused: Refusals = new Map();
-    for (const item of items) {
-      if (only !== undefined && this.#handover.gather(only, item)) continue;
-      const payload = this.#payloads.of(item);
-      refused = this.#offer(peers, payload.bytes, (target) => this.#handover.hand(target, payload));
-      if (refused.size > 0) break;
+    let count = 0;
+    try {
+      for (const item of items) {
+        if (only !== undefined && this.#handover.gather(only, item)) {
+          count += 1;
+          continue;
+        }
+        const payload = this.#payloads.of(item);
+        refused = this.#offer(peers, payload.bytes, (target) =>
+          this.#handover.hand(target, payload),
+        );
+        if (refused.size > 0) break;
+        count += 1;
+      }
+    } catch (error) {
+      throw stoppedBy(error, this.#takeBack(peers, firsts, count) ? 'no' : 'unknown');
     }
     const parts = peers.map((peer, i) => {
       const first = firsts[i] as number;
       const reason = refused.get(peer);
       if (peer.sentSeq < first) return reason === undefined ? nothing : refusal(peer, reason);
       if (reason !== undefined) return refusal(peer, () => ofPart(reason()));
-      return new SentResult(this, peer, first, peer.sentSeq);
+      const alone = peer.sentSeq - first < count + (refused.size > 0 ? 1 : 0);
+      return rowResult(this, peer, first, alone);
     });
     return resultOf(
       peers.map((peer) => peer.id),
       parts,
     );
+  }
+
+  /** Takes back the `count` messages that were put to `peers` from number `firsts` on; whether nothing of them is left. */
+  #takeBack(peers: readonly Peer[], firsts: readonly number[], count: number): boolean {
+    let all = true;
+    peers.forEach((peer, i) => {
+      const first = firsts[i] as number;
+      if (peer.sentSeq < first) return;
+      const alone = peer.sentSeq - first < count;
+      if (!rowResult(this, peer, first, alone).cancel()) all = false;
+    });
+    return all;
   }
 
   /** Hands over what was gathered. */
@@ -420,6 +445,12 @@ export class Sender implements Watch {
     if (name === 'ERR_CHASKI_CLOSED') return this.#closed?.() ?? closed(undefined, 'no');
     return notTaken(peer.id, name, code);
   }
+}
+
+/** The result of what was put from `first` on. Other puts may have come in between (`alone` is false), which must not be cancelled. */
+function rowResult(watch: Watch, peer: Peer, first: number, alone: boolean): SentResult {
+  const kind = alone ? SentResult : JointResult;
+  return new kind(watch, peer, first, peer.sentSeq);
 }
 
 function refusal(peer: Peer, reason: Reason): RefusedResult {

@@ -79,6 +79,46 @@ describe.each(worlds)('cancelling, $name', (world) => {
     expect(server.tryGet()).toBeUndefined();
   });
 
+  it('is what putMany() does when one of its messages cannot be put, as far as it can', async () => {
+    const { server, client } = await net.pair();
+    const wrong = (): void => {};
+    const before = client.put('before');
+    const error = await rejection(Promise.resolve().then(() => client.putMany([1, 2, wrong, 3])));
+    expect([error.code, error.delivered]).toEqual(['ERR_CHASKI_CODEC', 'no']);
+    const first = await rejection(Promise.resolve().then(() => client.putMany([wrong])));
+    expect([first.code, first.delivered]).toEqual(['ERR_CHASKI_CODEC', 'no']);
+    const own = new Error('of the iterable');
+    function* broken(): Generator<number> {
+      yield 4;
+      throw own;
+    }
+    expect(await rejection(Promise.resolve().then(() => client.putMany(broken())))).toBe(own);
+    await soon(Promise.all([before, client.put('after')]), 'the others');
+    expect(await values(server, 2)).toEqual(['before', 'after']);
+
+    const large = new Uint8Array(1 << 20);
+    const late = await rejection(Promise.resolve().then(() => client.putMany([large, wrong])));
+    expect(late.code).toBe('ERR_CHASKI_CODEC');
+    // A large message is on its way at once, unless the loop is busy elsewhere.
+    await soon(client.put('end'), 'the last put');
+    const left = late.delivered === 'no' ? 1 : 2;
+    expect((await values(server, left)).at(-1)).toBe('end');
+  });
+
+  it('of putMany() leaves alone what was put by its iterable', async () => {
+    const { server, client } = await net.pair();
+    const others: PutResult[] = [];
+    function* busy(): Generator<number> {
+      yield 1;
+      others.push(client.put('other', {}));
+      yield 2;
+    }
+    const many = client.putMany(busy());
+    expect(many.cancel()).toBe(false);
+    await soon(Promise.all([many, ...others]), 'all');
+    expect(await values(server, 3)).toEqual([1, 'other', 2]);
+  });
+
   it("acknowledges past the gap with ack: 'processed'", async () => {
     const { server, client } = await net.pair<number>({ server: { ack: 'processed' } });
     const puts = [0, 1, 2, 3].map((i) => client.put(i, {}));

@@ -79,6 +79,34 @@ describe.each(tcpWorlds)('a policy for one peer, $name', (world) => {
     expect([server.needDrain, server.trySend(0, slow)]).toEqual([false, true]);
   });
 
+  it('serves many who wait for room a part at a time, in order, and lets the event loop turn', async () => {
+    const order: number[] = [];
+    const serializer = {
+      encode: (value: number) => {
+        order.push(value);
+        return new Uint8Array(1);
+      },
+      decode: () => 0,
+    };
+    const options = { highWaterMark: { messages: 1 }, serializer };
+    const server = await net.server<number>(options);
+    const client = await net.client<number>(server, { ack: 'processed', serializer });
+    await until(() => server.peers.size === 1, 'the client');
+    const count = 20_000;
+    const sends = Promise.allSettled(Array.from({ length: count }, (_, i) => server.send(i)));
+    server.configure(client.id, { highWaterMark: { messages: 2 * count } });
+    let most = 0;
+    while (order.length < count) {
+      const before = order.length;
+      await turn();
+      most = Math.max(most, order.length - before);
+    }
+    expect(order).toEqual(Array.from({ length: count }, (_, i) => i));
+    expect(most).toBeLessThan(count / 2);
+    await server.close({ force: true });
+    await soon(sends, 'the end of all sends');
+  });
+
   it('can be given to a group, and by a listener of ini', async () => {
     const server = await net.server();
     const policy: PeerOptions = { onFull: 'error', highWaterMark: { messages: 1 } };

@@ -135,11 +135,15 @@ describe.each(worlds)('putting, $name', (world) => {
       () => server.put(new Uint8Array(8), nobody),
       () => server.putMany([secret], nobody),
       () => server.trySend(secret, nobody),
+      () => server.put(secret, { peers: undefined } as object),
+      () => server.trySend(secret, { peers: undefined } as object),
     ]) {
       expect(put).toThrow(
         expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }) as Error,
       );
     }
+    const sent = await rejection(server.send(secret, { peers: undefined } as object));
+    expect(sent.code).toBe('ERR_CHASKI_INVALID_ARGUMENT');
     await server.put('for all');
     expect(await values(client, 1)).toEqual(['for all']);
   });
