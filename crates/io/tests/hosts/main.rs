@@ -16,3 +16,4 @@ mod panics;
 mod queues;
 mod stalls;
 mod support;
+mod tls;

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) finish: bool,
     pub(crate) eof: bool,
     pub(crate) closed: Option<Result<(), Error>>,
+    /// What was told when the connection was secured, and how much had been read by then.
+    pub(crate) secured: Option<(Option<[u8; 32]>, usize)>,
 }
 
 impl Script {
@@ -74,6 +76,13 @@ impl Pipe {
 impl Session for Pipe {
     fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]> {
         (hung_up || !self.script.with(|state| state.paused)).then_some(&mut self.buffer)
+    }
+
+    fn on_secured(&mut self, peer: Option<[u8; 32]>) {
+        self.script.with(|state| {
+            assert!(state.secured.is_none(), "secured twice");
+            state.secured = Some((peer, state.read_bytes));
+        });
     }
 
     fn on_read(&mut self, n: usize, _now: Instant) -> Result<(), Error> {

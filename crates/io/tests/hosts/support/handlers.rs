@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use io::Host;
+use io::{ClientSecurity, Host, ServerSecurity};
 use wire::{Acceptor, Dialer, Endpoint, Error, Session, Token};
 
 use super::echo::{Ends, Pipe, Script};
@@ -31,6 +31,22 @@ impl Listening {
     }
 
     pub(crate) fn start_with(host: &Host, endpoint: Endpoint, ends: Ends, takes: bool) -> Self {
+        Self::open(host, endpoint, None, ends, takes)
+    }
+
+    /// At any free port of the loopback address, over TLS.
+    pub(crate) fn secured(host: &Host, security: ServerSecurity, ends: Ends) -> Self {
+        let local = Endpoint::Tcp("127.0.0.1".into(), 0);
+        Self::open(host, local, Some(security), ends, true)
+    }
+
+    fn open(
+        host: &Host,
+        endpoint: Endpoint,
+        security: Option<ServerSecurity>,
+        ends: Ends,
+        takes: bool,
+    ) -> Self {
         let shared = Arc::default();
         let mut this = Self {
             shared,
@@ -38,7 +54,7 @@ impl Listening {
             takes,
             token: 0,
         };
-        this.token = host.listen(endpoint, None, Box::new(this.clone()));
+        this.token = host.listen(endpoint, security, Box::new(this.clone()));
         eventually("it listens or cannot", || {
             let heard = this.shared.lock().unwrap();
             heard.at.is_some() || heard.closed.is_some()
@@ -134,6 +150,26 @@ impl Dialing {
         tries: usize,
         deadline: Option<Instant>,
     ) -> Self {
+        Self::open(host, endpoint, None, ends, tries, deadline)
+    }
+
+    pub(crate) fn secured(
+        host: &Host,
+        endpoint: Endpoint,
+        security: ClientSecurity,
+        ends: Ends,
+    ) -> Self {
+        Self::open(host, endpoint, Some(security), ends, 1, None)
+    }
+
+    fn open(
+        host: &Host,
+        endpoint: Endpoint,
+        security: Option<ClientSecurity>,
+        ends: Ends,
+        tries: usize,
+        deadline: Option<Instant>,
+    ) -> Self {
         let token = host.reserve();
         let this = Self {
             shared: Arc::default(),
@@ -143,7 +179,7 @@ impl Dialing {
             token,
             script: Arc::default(),
         };
-        host.dial(token, endpoint, None, Box::new(this.clone()));
+        host.dial(token, endpoint, security, Box::new(this.clone()));
         this
     }
 
