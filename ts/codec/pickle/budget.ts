@@ -61,10 +61,12 @@ export function refused(reason: string): ChaskiError {
 }
 
 /**
- * What storing `key` in a plain object costs: V8 gives room for all lower indexes to an object with a key that is one.
+ * What storing `key` in `dict` costs. A plain object whose first key is an index has room for all lower ones, with V8; where the
+ * index before is there too, that room is used.
  */
-export function keyCost(key: string): number {
+export function keyCost(key: string, dict: object): number {
   if (key.length > 3) return 2;
   const index = Number(key);
-  return index >= 0 && index < 512 ? 5 + (index >> 1) : 2;
+  if (!(index >= 0 && index < 512) || Object.hasOwn(dict, index - 1)) return 2;
+  return 5 + (index >> 1);
 }

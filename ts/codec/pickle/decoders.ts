@@ -23,7 +23,7 @@ export const knownDecoders: readonly (readonly [string, Decoder])[] = [
   ['builtins.bytes', decodeBytes],
   ['builtins.frozenset', ({ args, budget }) => new FrozenSet(listOf(args[0], budget, 8))],
   ['builtins.set', ({ args, budget }) => new Set(listOf(args[0], budget, 8))],
-  ['collections.OrderedDict', ({ entries }) => dictOf(entries)],
+  ['collections.OrderedDict', decodeOrdered],
   ['collections.deque', decodeDeque],
   ['datetime.date', ({ args }) => dateOf(bytesOf(args[0], 4), 0)],
   ['datetime.datetime', decodeDatetime],
@@ -55,6 +55,11 @@ function latin1(text: unknown, encoding: unknown, budget: Budget): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
+function decodeOrdered({ args, entries, budget }: Call): unknown {
+  if (args.length > 0) throw refused('an OrderedDict is made of something else than its items');
+  return dictOf(entries, budget);
+}
+
 function decodeDeque({ args, items, budget }: Call): unknown[] {
   return [...listOf(args[0], budget, 1), ...items];
 }
@@ -69,7 +74,7 @@ function listOf(list: unknown, budget: Budget, cost: number): readonly unknown[]
 }
 
 function decodeUuid({ args, state }: Call): Uuid {
-  if (args.length === 1 && typeof args[0] === 'string') {
+  if (args.length === 1 && typeof args[0] === 'string' && args[0].length < 64) {
     const hex = args[0].replaceAll(/[^\da-f]/gi, '');
     if (hex.length === 32) return new Uuid(Buffer.from(hex, 'hex'));
   }
@@ -137,10 +142,12 @@ function noDate() {
   return refused('a date or a time in it is none');
 }
 
-function decodeDecimal({ args }: Call): string {
+function decodeDecimal({ args, budget }: Call): string {
   const [text] = args;
-  if (typeof text === 'string' && text.length <= maxIntegerBytes && decimalForm.test(text)) {
-    return text;
+  if (typeof text === 'string') {
+    // The same text may be asked for often, and is looked at each time.
+    budget.bytes(text.length);
+    if (text.length <= maxIntegerBytes && decimalForm.test(text)) return text;
   }
   throw refused('a Decimal in it is no number');
 }

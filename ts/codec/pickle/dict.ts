@@ -1,4 +1,6 @@
 // Dicts as JavaScript has them: a plain object where all keys are text, else a Map.
+import { keyCost } from './budget.ts';
+import type { Budget } from './budget.ts';
 
 export type Dict = Record<string, unknown> | Map<unknown, unknown>;
 
@@ -8,11 +10,12 @@ export function isName(key: unknown): key is string {
 }
 
 /** A dict of keys and values in turn. */
-export function dictOf(entries: readonly unknown[]): Dict {
+export function dictOf(entries: readonly unknown[], budget: Budget): Dict {
   const named: Record<string, unknown> = {};
   for (let i = 0; i < entries.length; i += 2) {
     const key = entries[i];
     if (!isName(key)) return mapOf(entries);
+    budget.values(keyCost(key, named));
     named[key] = entries[i + 1];
   }
   return named;

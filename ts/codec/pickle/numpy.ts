@@ -3,7 +3,7 @@ import type { ChaskiError } from '../../errors.ts';
 import { failed } from '../failed.ts';
 import type { Budget } from './budget.ts';
 import { refused } from './budget.ts';
-import { Internal } from './globals.ts';
+import { Global, Internal } from './globals.ts';
 import type { Call, Decoder } from './globals.ts';
 import { maxDimensions, NdArray, partsOf } from './values.ts';
 import type { Dtype, NumericArray } from './values.ts';
@@ -101,7 +101,8 @@ function decodeFromBuffer({ args, budget }: Call): unknown {
 
 /** _reconstruct(ndarray, (0,), b'b'), and (1, shape, dtype, isFortran, bytes) as its state. */
 function decodeReconstructed({ args, state, budget }: Call): unknown {
-  if (String(args[0]) !== 'numpy.ndarray' || !Array.isArray(state)) {
+  const [kind] = args;
+  if (!(kind instanceof Global) || kind.name !== 'numpy.ndarray' || !Array.isArray(state)) {
     throw refused('an array of numpy has no state, or a class of its own');
   }
   const [, shape, type, fortran, bytes] = state.length === 5 ? state : [1, ...(state as unknown[])];
@@ -165,9 +166,14 @@ function sizesOf(shape: unknown): number[] {
 }
 
 function axesOf(axes: unknown): number[] {
-  const list: unknown[] = Array.isArray(axes) ? axes : [];
-  const sorted = list.toSorted((a, b) => Number(a) - Number(b));
-  if (!Array.isArray(axes) || list.length > maxDimensions || sorted.some((axis, i) => axis !== i)) {
+  const list: readonly unknown[] = Array.isArray(axes) ? axes : [];
+  const each = Array.from({ length: Math.min(list.length, maxDimensions + 1) }, (_, axis) => axis);
+  // Compared as they are: what is no number is never made one, since that can take for ever.
+  if (
+    !Array.isArray(axes) ||
+    list.length > maxDimensions ||
+    !each.every((axis) => list.includes(axis))
+  ) {
     throw refused('the axes of an array are not each there once');
   }
   return [...(list as number[])];

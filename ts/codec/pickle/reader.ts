@@ -387,7 +387,7 @@ class Machine {
         if (into instanceof Map) {
           into.set(key, stack[i + 1]);
         } else {
-          this.#budget.values(keyCost(key as string));
+          this.#budget.values(keyCost(key as string, into as object));
           (into as Record<string, unknown>)[key as string] = stack[i + 1];
         }
       }

@@ -138,7 +138,9 @@ function allowing(allow: PickleOptions['allow']): Allow {
   if (typeof allow === 'function') {
     return (name) => {
       try {
-        return allow(name);
+        // A promise, for one, is no consent.
+        const told: unknown = allow(name);
+        return told === true;
       } catch (cause) {
         throw failed('decode', 'the function allow threw', cause);
       }

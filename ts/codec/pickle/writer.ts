@@ -220,15 +220,15 @@ export class Writer {
     for (const key of keys) {
       const field = fields[key];
       if (field === undefined) continue;
-      this.#name(key);
+      this.#name(key, value);
       this.#value(field, depth + 1);
     }
     this.#output.byte(Op.SETITEMS);
   }
 
   /** A key: often it comes again. */
-  #name(key: string): void {
-    this.#budget.values(1 + keyCost(key));
+  #name(key: string, dict: object): void {
+    this.#budget.values(1 + keyCost(key, dict));
     const known = this.#names.get(key);
     if (known !== undefined) {
       this.#recall(known);
@@ -249,7 +249,7 @@ export class Writer {
     this.#output.byte(Op.MARK);
     for (const [key, value] of entries) {
       if (typeof key === 'string') {
-        this.#name(key);
+        this.#name(key, map);
       } else {
         this.#checkHashable(key, 'the key of a Map', depth);
         this.#value(key, depth + 1);
@@ -375,7 +375,7 @@ export class Writer {
     output.byte(Op.NEWOBJ);
     this.#memoize(value);
     output.byte(Op.EMPTY_DICT);
-    this.#name('int');
+    this.#name('int', value);
     this.#bigint(BigInt(`0x${value.toString().replaceAll('-', '')}`));
     output.byte(Op.SETITEM);
     output.byte(Op.BUILD);

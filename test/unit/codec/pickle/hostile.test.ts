@@ -349,6 +349,72 @@ describe('memory', () => {
   });
 });
 
+describe('time', () => {
+  /** A list that holds the one before twice, and so on: its text has 2^100 parts. */
+  const laughs: Part[] = [
+    ']',
+    [0x94],
+    ...Array.from({ length: 100 }, (_, i): Part[] => [
+      '0](',
+      [0x68, i, 0x68, i],
+      'e',
+      [0x94],
+    ]).flat(),
+  ];
+
+  test.each<[string, Part[]]>([
+    [
+      'the class of an array',
+      [named('numpy._core.multiarray', '_reconstruct'), 'h\x64)', [0x86], 'R)b.'],
+    ],
+    [
+      'the axes of an array',
+      [
+        named('numpy._core.numeric', '_frombuffer'),
+        '(',
+        [0x96, ...u64(4, 0)],
+        'xxxx',
+        named('numpy', 'dtype'),
+        text('i2'),
+        [0x85],
+        'R(K\x01K\x02t',
+        text('K'),
+        'h\x64h\x64',
+        [0x86],
+        'tR.',
+      ],
+    ],
+    ['a dtype', [named('numpy', 'dtype'), 'h\x64', [0x85], 'R.']],
+    ['a shape', [named('numpy', 'ndarray'), 'h\x64', text('i2'), 'C\0', [0x87], 'R.']],
+    ['a UUID', [named('uuid', 'UUID'), 'h\x64', [0x85], 'R.']],
+    ['a Decimal', [named('decimal', 'Decimal'), 'h\x64', [0x85], 'R.']],
+    ['a datetime', [named('datetime', 'datetime'), 'h\x64', [0x85], 'R.']],
+    ['a timedelta', [named('datetime', 'timedelta'), 'h\x64h\x64', [0x86], 'R.']],
+    ['bytes', [named('builtins', 'bytes'), 'h\x64', [0x85], 'R.']],
+    ['encoded text', [named('_codecs', 'encode'), 'h\x64h\x64', [0x86], 'R.']],
+    ['a name', ['h\x64', text('x'), [0x93], '.']],
+  ])('is not taken to look at what %s is made of, when that is what it must not be', (_, parts) => {
+    expect(() => decode(program(...laughs, ...parts))).toThrow(codecError);
+  });
+
+  test('is not taken for one long text again and again', () => {
+    const long = '1'.repeat(60_000);
+    const numbers = (count: number): Buffer =>
+      program(
+        [0x58, ...u32(long.length)],
+        long,
+        [0x94, 0x85, 0x94],
+        named('decimal', 'Decimal'),
+        [0x94],
+        '00](',
+        ...Array.from({ length: count }, () => 'h\x02h\x01R'),
+        'e.',
+      );
+    expect(decode(numbers(2))).toEqual([long, long]);
+    expect(() => decode(numbers(100))).toThrow(/again and again/);
+  });
+});
+
 describe('nesting', () => {
   test('ends at 512 levels, however it is made', () => {
     const lists = (levels: number): Buffer =>

@@ -132,6 +132,11 @@ describe('allow', () => {
     expect(decode(fixture('dict'), pickle({ allow: [] }))).toEqual({ a: 1, b: { c: [2] } });
   });
 
+  test('that does not say true allows nothing', () => {
+    const allow = (() => Promise.resolve(true)) as unknown as () => boolean;
+    expect(() => decode(uuid, pickle({ allow }))).toThrow(codecError);
+  });
+
   test('that throws refuses the message', () => {
     const allow = (): boolean => {
       throw new Error('mine');
@@ -334,4 +339,11 @@ describe('values of Python', () => {
     // One of the two lies at an even place.
     expect(values.filter(({ array, buffer }) => array.buffer === buffer)).toHaveLength(1);
   });
+});
+
+test('objects with numbers as keys are taken in any number that a message may have', () => {
+  const record = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [String(i), i]));
+  const records = Array.from({ length: 10_000 }, () => ({ ...record }));
+  const back = decode(encode(records)) as object[];
+  expect([back.length, back[9999]]).toEqual([10_000, record]);
 });
