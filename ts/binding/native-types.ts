@@ -33,6 +33,12 @@ export interface NativeQueueConfig {
   keepAliveMs: number;
   /** 0: off. */
   idleTimeoutMs: number;
+  /** 0: a session ends with its connection. */
+  sessionTimeoutMs: number;
+  /** 16 bytes. */
+  secret: Uint8Array;
+  /** 8 random bytes. */
+  incarnation: Uint8Array;
   /** 0 thread, 1 loop. */
   runOn: number;
   /** TLS; left out, connections are in plain. */
@@ -54,14 +60,25 @@ export interface NativeSecurity {
 
 /** An event of a communicator. `kind` says which fields are there. */
 export interface NativeEvent {
-  kind: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed';
-  /** peer, fin, lost, gone, dropped. */
+  kind:
+    | 'open'
+    | 'peer'
+    | 'fin'
+    | 'away'
+    | 'back'
+    | 'lost'
+    | 'gone'
+    | 'dropped'
+    | 'warning'
+    | 'failed'
+    | 'closed';
+  /** peer, fin, away, back, lost, gone, dropped. */
   peer?: number;
-  /** peer: a UUID. */
+  /** peer, back: a UUID. */
   id?: string;
-  /** peer: the longest message that the other side takes. */
+  /** peer, back: the longest message that the other side takes. */
   maxMessageBytes?: number;
-  /** peer: it acknowledges what its program is done with, not what arrived. */
+  /** peer, back: it acknowledges what its program is done with, not what arrived. */
   ackProcessed?: boolean;
   /** peer: it speaks the protocol of the Python package net-queue. */
   python?: boolean;
@@ -69,10 +86,10 @@ export interface NativeEvent {
   host?: string;
   port?: number;
   path?: string;
-  /** lost ('' when the peer left in order), warning, failed. */
+  /** away, lost ('' when the peer left in order), warning, failed. */
   code?: string;
   message?: string;
-  /** dropped: sequence numbers, both included. */
+  /** dropped: sequence numbers, both included. peer: the number of the first message that it will send. */
   first?: number;
   last?: number;
 }
@@ -158,7 +175,9 @@ export const drained = {
   largeLength: 3,
   more: 4,
   tooLong: 5,
-  length: 6,
+  /** How often they had been handed to a receiver that has lost them since. */
+  redelivered: 6,
+  length: 7,
 } as const;
 
 /** A word is `kind << 29 | length`. */

@@ -61,6 +61,12 @@ export interface QueueConfig {
   keepAliveMs: number
   /** In ms; 0: for ever. */
   idleTimeoutMs: number
+  /** How long a session without a connection is kept, in ms; 0: it ends with its connection. */
+  sessionTimeoutMs: number
+  /** What a client shows to go on with its session, 16 bytes. */
+  secret: Uint8Array
+  /** Drawn at random for every queue that is opened, 8 bytes. */
+  incarnation: Uint8Array
   /** 0: a thread of its own, 1: Node's event loop. */
   runOn: number
   /** TLS; without it connections are in plain. */
@@ -75,8 +81,8 @@ export declare function queueDropOldest(handle: number, peer: number, messages: 
 
 /** Something that happened to a queue. Which fields are there depends on `kind`. */
 export interface QueueEvent {
-  /** open, peer, fin, lost, gone, dropped, warning, failed or closed. */
-  kind: 'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'
+  /** open, peer, fin, away, back, lost, gone, dropped, warning, failed or closed. */
+  kind: 'open' | 'peer' | 'fin' | 'away' | 'back' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'
   /** Number of the peer. */
   peer?: number
   /** UUID of the peer. */
@@ -95,7 +101,7 @@ export interface QueueEvent {
   system?: string
   /** What the system was asked to do, such as connect. */
   call?: string
-  /** Numbers of the first and the last message dropped. */
+  /** Numbers of the first and the last message dropped; of the first message that a peer will send. */
   first?: number
   /** See `first`. */
   last?: number

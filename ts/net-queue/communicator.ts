@@ -177,9 +177,27 @@ export class Communicator<T = unknown>
     return this.#settings.id;
   }
 
-  /** Ids of the peers that are connected now. It is live: it changes as they come and go. */
+  /**
+   * What a client has to be opened with, as the options `id` and `secret`, so that another process goes on with its session. Who has it
+   * can take the session; keep it as you keep a password.
+   */
+  get session(): { id: string; secret: string } {
+    const { id, secret } = this.#settings;
+    return { id, secret: Buffer.from(secret).toString('hex') };
+  }
+
+  /**
+   * Ids of the peers that there are: connected, or away while their sessions are kept (see `isConnected()`). It is live: it changes
+   * as they come and go.
+   */
   get peers(): ReadonlySet<string> {
     return this.#peers.live;
+  }
+
+  /** Whether there is a connection to `peer`, or to any, at this moment. */
+  isConnected(peer?: string): boolean {
+    if (peer !== undefined) return this.#peers.byId(peer)?.connected === true;
+    return this.#peers.all.some(({ connected }) => connected);
   }
 
   /** True once it is closed for good: `close()` has ended, or the server of a client has gone. */

@@ -309,9 +309,8 @@ export class Inbox<T> {
     const seq = info[drained.seq] as number;
     if (seq > peer.received + 1) this.#host.skipped(peer, peer.received + 1, seq - 1);
     peer.received = seq + count - 1;
-    // Times that they were delivered before, by another process or over another connection: native tells of none yet.
-    const before = 0;
-    const deliveries = before + 1;
+    // Another process of ours was given them before, and has lost them.
+    const deliveries = (info[drained.redelivered] as number) + 1;
     const index = this.#index;
     const start = index.used;
     if ((info[drained.largeLength] as number) > 0) {

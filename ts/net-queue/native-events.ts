@@ -57,7 +57,7 @@ export class NativeEvents {
   read(): void {
     const events = this.#native.queueEvents(this.#handle);
     for (const event of events) {
-      if (event.kind === 'peer') this.#greet(event);
+      if (event.kind === 'peer' || event.kind === 'back') this.#greet(event);
       else if (event.kind === 'dropped') {
         this.#peerOf(event)?.drop(event.first ?? 0, event.last ?? 0);
       } else if (event.kind === 'lost') {
@@ -138,6 +138,16 @@ export class NativeEvents {
         if (this.#client) this.#open();
         tell('ini', peer.id);
         break;
+      case 'away':
+        if (peer === undefined) break;
+        peer.connected = false;
+        tell('disconnect', peer.id, fromNative(event));
+        break;
+      case 'back':
+        if (peer === undefined) break;
+        peer.connected = true;
+        tell('reconnect', peer.id);
+        break;
       case 'fin':
         if (peer === undefined) break;
         tell('fin', peer.id);
@@ -186,9 +196,13 @@ export class NativeEvents {
       peers.add(peer);
       sender.add(peer);
     }
-    if (event.maxMessageBytes !== undefined) peer.limit(event.maxMessageBytes);
+    peer.limit(Math.min(settings.maxMessageBytes, event.maxMessageBytes ?? Infinity));
     peer.acksFrames = event.ackProcessed === false;
     peer.share();
+    if (event.kind === 'peer') {
+      peer.connected = true;
+      peer.begin(event.first ?? 1);
+    }
     if (event.python === true) peer.ownId = uuidBytes(settings.id);
     peers.greet(peer, event.id ?? '');
   }
@@ -196,6 +210,7 @@ export class NativeEvents {
   #lose(peer: Peer): void {
     const { farewell, life, peers, sender, settings, tell } = this.#targets;
     const error = peer.lostBy;
+    peer.connected = false;
     peers.lose(peer);
     sender.lose(peer, error ?? closed());
     farewell.lost(peer, error);

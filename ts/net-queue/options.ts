@@ -1,5 +1,5 @@
 // What a user asks for, parsed once into what the rest can rely on.
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 
 import type { Host, NativeQueueConfig, NativeSecurity } from '../binding/index.ts';
 import { codecOf, Kind, PickleSerializer } from '../codec/index.ts';
@@ -42,6 +42,10 @@ export interface Settings {
   /** 0: off. */
   readonly keepAliveMs: number;
   readonly idleTimeoutMs: number;
+  /** 0: a session ends with its connection. */
+  readonly sessionTimeoutMs: number;
+  /** 16 bytes. */
+  readonly secret: Uint8Array;
   readonly closeTimeoutMs: number;
   readonly runOn: Host | undefined;
   /** null: in plain. */
@@ -79,7 +83,7 @@ export function parseOptions<T>(
   const { host, port } = location(options, protocol);
   checkWorkers(options.workers);
   checkConnection(options.connection);
-  const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 10_000);
+  const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 1000);
   const side = purposeOf(options.purpose);
   return {
     protocol,
@@ -113,6 +117,8 @@ export function parseOptions<T>(
       options.idleTimeoutMs,
       Math.min(3 * keepAliveMs, longestTimeoutMs),
     ),
+    sessionTimeoutMs: time('sessionTimeoutMs', options.sessionTimeoutMs, 30_000),
+    secret: secretOf(options.secret),
     closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
     runOn:
       options.runOn === undefined ? undefined : oneOf('runOn', options.runOn, ['loop', 'thread']),
@@ -200,6 +206,9 @@ export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig 
     handshakeTimeoutMs: settings.handshakeTimeoutMs,
     keepAliveMs: settings.keepAliveMs,
     idleTimeoutMs: settings.idleTimeoutMs,
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+    secret: settings.secret,
+    incarnation: new Uint8Array(randomBytes(8)),
     runOn: host === 'loop' ? 1 : 0,
     ...(settings.security === null ? {} : { security: settings.security }),
   };
@@ -221,7 +230,7 @@ const longest = 0x1fff_ffff;
 
 const known = (
   'protocol purpose id host port path cluster compat serializer ack highWaterMark onFull maxMessageBytes maxPeers ' +
-  'connectTimeoutMs handshakeTimeoutMs keepAliveMs idleTimeoutMs closeTimeoutMs runOn ' +
+  'connectTimeoutMs handshakeTimeoutMs keepAliveMs idleTimeoutMs sessionTimeoutMs secret closeTimeoutMs runOn ' +
   'netloc connection serialization security workers'
 ).split(' ');
 
@@ -243,6 +252,17 @@ function idOf(value: unknown): string {
   if (typeof value === 'string' && uuid.test(value)) return value.toLowerCase();
   if (value instanceof Uint8Array && value.byteLength === 16) return uuidText(value);
   throw invalid('id', value, 'a UUID, as text or as 16 bytes');
+}
+
+function secretOf(value: unknown): Uint8Array {
+  if (value === undefined) return new Uint8Array(randomBytes(16));
+  const bytes =
+    typeof value === 'string' && /^[\da-f]{32}$/i.test(value) ? Buffer.from(value, 'hex') : value;
+  if (bytes instanceof Uint8Array && bytes.byteLength === 16 && bytes.some((byte) => byte !== 0)) {
+    return new Uint8Array(bytes);
+  }
+  // Not the value: it may be a secret that is only written in another way.
+  throw invalid('secret', typeof value, '16 bytes, not all zero, or their 32 hexadecimal digits');
 }
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;

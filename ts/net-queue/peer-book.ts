@@ -100,8 +100,12 @@ export class PeerBook {
     this.#byNumber.set(peer.number, peer);
   }
 
-  /** The peer's handshake is done: it has an id. */
+  /** The peer's handshake is done: it has an id, which the server of a client may have changed since the last one. */
   greet(peer: Peer, id: string): void {
+    if (peer.id !== id && this.#byId.get(peer.id) === peer) {
+      this.#byId.delete(peer.id);
+      this.#live.delete(peer.id);
+    }
     peer.id = id;
     this.#byId.set(id, peer);
     this.#live.add(id);

@@ -23,6 +23,8 @@ export interface PeerPolicy {
 /** The counters count payloads per session; they are exact up to 2^53. */
 export class Peer {
   readonly number: number;
+  /** False while its session has lost its connection. */
+  connected: boolean = false;
   /** UUID; '' before the handshake of a client. */
   id: string;
   /** This peer alone, as a target. */
@@ -99,9 +101,16 @@ export class Peer {
     this.sharing = this.acksFrames && this.policy.onFull !== 'drop-oldest';
   }
 
+  /** Number `first` is that of the first message which the peer will send, and those before it are no concern of this process. */
+  begin(first: number): void {
+    this.received = first - 1;
+    this.ackTold = first - 1;
+    this.acks.prefix = first - 1;
+  }
+
   /** The peer has told in its handshake which messages it takes. */
   limit(maxMessageBytes: number): void {
-    this.maxMessageBytes = Math.min(this.maxMessageBytes, maxMessageBytes);
+    this.maxMessageBytes = maxMessageBytes;
     this.longestGathered = Math.min(this.maxMessageBytes, longestCopied);
   }
 

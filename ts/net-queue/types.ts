@@ -122,10 +122,20 @@ export interface CommunicatorOptions<T = unknown> {
   connectTimeoutMs?: number;
   /** From accept or connect to the end of the handshake; at least 1. Default 5,000. */
   handshakeTimeoutMs?: number;
-  /** A silent connection is pinged after this; 0: never. Default 10,000. */
+  /** A silent connection is pinged after this, whatever the event loop does; 0: never. Default 1,000. */
   keepAliveMs?: number;
-  /** Silence after which a peer is lost; 0: never. Default 3 × keepAliveMs. */
+  /** Silence after which a connection is given up as lost; 0: never. Default 3 × keepAliveMs. */
   idleTimeoutMs?: number;
+  /**
+   * How long a session that has lost its connection is kept, with all that is not acknowledged, on both sides; a client tries to
+   * reach its server again until then. 0: a session ends with its connection. Default 30,000.
+   */
+  sessionTimeoutMs?: number;
+  /**
+   * What a client shows to go on with its session: 16 bytes, or 32 hexadecimal digits. Who gives the same `id` and `secret` in a new
+   * process goes on where the old one was. Default: random. See `session`.
+   */
+  secret?: string | Uint8Array;
   /** Default bound of `close()`. Default 5,000. */
   closeTimeoutMs?: number;
   /**
@@ -362,7 +372,14 @@ export interface CommunicatorEvents {
    * included. What is put to it later is refused with `ERR_CHASKI_CLOSED`; a put to all passes it over.
    */
   fin: [peer: string];
-  /** A peer is gone; `error` says why when it did not go in order. */
+  /**
+   * The connection to a peer is lost, `error` says why; its session waits for another one (see `sessionTimeoutMs`). What is put
+   * meanwhile is kept for it, up to the bounds that hold always.
+   */
+  disconnect: [peer: string, error: ChaskiError];
+  /** A peer is connected again, and its session goes on: nothing is lost or repeated. */
+  reconnect: [peer: string];
+  /** A peer is gone, with its session; `error` says why when it did not go in order. */
   lost: [peer: string, error: ChaskiError | undefined];
   /** `count` messages to `peer` were dropped by onFull. */
   dropped: [peer: string, count: number];

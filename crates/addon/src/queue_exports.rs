@@ -252,13 +252,14 @@ pub fn queue_drain(
 }
 
 fn report(drained: &Drained, info: &mut [f64]) {
-    if let [peer, seq, bytes, large, more, wanted, ..] = info {
+    if let [peer, seq, bytes, large, more, wanted, redelivered, ..] = info {
         *peer = f64::from(drained.peer);
         *seq = number(drained.seq);
         *bytes = number(drained.bytes as u64);
         *large = number(drained.large as u64);
         *more = f64::from(u8::from(drained.more));
         *wanted = number(drained.wanted as u64);
+        *redelivered = f64::from(drained.redelivered);
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
-use queue::{Compat, Config, Event};
+use queue::{Compat, Config, Event, Introduction};
 use wire::{AckPoint, Code, Endpoint, Kind};
 
 use crate::queue_security::QueueSecurity;
@@ -48,6 +48,12 @@ pub struct QueueConfig {
     pub keep_alive_ms: f64,
     /// In ms; 0: for ever.
     pub idle_timeout_ms: f64,
+    /// How long a session without a connection is kept, in ms; 0: it ends with its connection.
+    pub session_timeout_ms: f64,
+    /// What a client shows to go on with its session, 16 bytes.
+    pub secret: Uint8Array,
+    /// Drawn at random for every queue that is opened, 8 bytes.
+    pub incarnation: Uint8Array,
     /// 0: a thread of its own, 1: Node's event loop.
     pub run_on: u32,
     /// TLS; without it connections are in plain.
@@ -64,11 +70,7 @@ impl QueueConfig {
     }
 
     pub(crate) fn config(&self) -> Result<Config, Code> {
-        let id = self
-            .id
-            .as_ref()
-            .try_into()
-            .map_err(|_| Code::InvalidArgument)?;
+        let id = bytes(&self.id)?;
         if self.cluster.len() > wire::MAX_CLUSTER_BYTES {
             return Err(Code::InvalidArgument);
         }
@@ -96,10 +98,10 @@ impl QueueConfig {
             duration(self.handshake_timeout_ms).unwrap_or(config.handshake_timeout);
         config.keep_alive = duration(self.keep_alive_ms);
         config.idle_timeout = duration(self.idle_timeout_ms);
-        config.entropy = self
-            .id
-            .iter()
-            .fold(1, |sum: u64, &byte| sum.rotate_left(7) ^ u64::from(byte));
+        config.session_timeout = duration(self.session_timeout_ms);
+        config.secret = bytes(&self.secret)?;
+        config.incarnation = u64::from_le_bytes(bytes(&self.incarnation)?);
+        config.entropy = config.incarnation;
         Ok(config)
     }
 }
@@ -114,6 +116,10 @@ fn kind(number: u32) -> Option<Kind> {
     ]
     .into_iter()
     .find(|kind| *kind as u32 == number)
+}
+
+fn bytes<const N: usize>(array: &Uint8Array) -> Result<[u8; N], Code> {
+    array.as_ref().try_into().map_err(|_| Code::InvalidArgument)
 }
 
 /// A number of JavaScript as a count; anything that is none counts as 0.
@@ -136,9 +142,9 @@ pub(crate) fn duration(milliseconds: f64) -> Option<Duration> {
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct QueueEvent {
-    /// open, peer, fin, lost, gone, dropped, warning, failed or closed.
+    /// open, peer, fin, away, back, lost, gone, dropped, warning, failed or closed.
     #[napi(
-        ts_type = "'open' | 'peer' | 'fin' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'"
+        ts_type = "'open' | 'peer' | 'fin' | 'away' | 'back' | 'lost' | 'gone' | 'dropped' | 'warning' | 'failed' | 'closed'"
     )]
     pub kind: String,
     /// Number of the peer.
@@ -159,7 +165,7 @@ pub struct QueueEvent {
     pub system: Option<String>,
     /// What the system was asked to do, such as connect.
     pub call: Option<String>,
-    /// Numbers of the first and the last message dropped.
+    /// Numbers of the first and the last message dropped; of the first message that a peer will send.
     pub first: Option<f64>,
     /// See `first`.
     pub last: Option<f64>,
@@ -188,6 +194,18 @@ impl From<Event> for QueueEvent {
             call: error.system.map(|system| system.call.into()),
             ..of(kind)
         };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "sequence numbers stay below 2^53"
+        )]
+        let introduced = |kind: &str, told: Introduction| Self {
+            id: Some(uuid(&told.id)),
+            max_message_bytes: Some(told.max_message),
+            ack_processed: Some(told.ack == AckPoint::Processed),
+            first: Some(told.first as f64),
+            python: Some(told.python),
+            ..of(kind)
+        };
         match event {
             Event::Open(Endpoint::Tcp(host, port)) => Self {
                 host: Some(host),
@@ -199,11 +217,16 @@ impl From<Event> for QueueEvent {
                 ..of("open")
             },
             Event::Peer(peer, told) => Self {
-                id: Some(uuid(&told.id)),
-                max_message_bytes: Some(told.max_message),
-                ack_processed: Some(told.ack == AckPoint::Processed),
-                python: Some(told.python),
-                ..at("peer", peer)
+                peer: Some(peer),
+                ..introduced("peer", told)
+            },
+            Event::Away(peer, why) => Self {
+                peer: Some(peer),
+                ..error("away", why)
+            },
+            Event::Back(peer, told) => Self {
+                peer: Some(peer),
+                ..introduced("back", told)
             },
             Event::Fin(peer) => at("fin", peer),
             Event::Lost(peer, None) => Self {

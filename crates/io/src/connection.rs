@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use wire::{Error, Session, Status, Word};
 
+use crate::dial::Way;
 use crate::failure::broken;
 use crate::socket::Stream;
 
@@ -16,6 +17,8 @@ const PIECES: usize = 16;
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) session: Box<dyn Session>,
+    /// Of an outgoing one.
+    pub(crate) dialed: Option<Way>,
     readable: bool,
     /// The peer hung up, or closed its write side: what is left can be read, then comes the end.
     read_closed: bool,
@@ -42,10 +45,11 @@ pub(crate) enum Served {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, session: Box<dyn Session>) -> Self {
+    pub(crate) fn new(stream: Stream, session: Box<dyn Session>, dialed: Option<Way>) -> Self {
         Self {
             stream,
             session,
+            dialed,
             readable: true,
             read_closed: false,
             undrained: false,

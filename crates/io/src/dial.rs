@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use wire::{Code, Dialer, Endpoint, Error};
+use wire::{Code, Dialer, Endpoint, Error, Redial};
 
 use crate::failure::cannot_connect;
 use crate::socket::{Place, Stream};
@@ -20,6 +20,12 @@ pub(crate) struct Dial {
     pub(crate) give_up: Option<Instant>,
     /// What the last attempt met.
     pub(crate) last_error: Option<Error>,
+}
+
+/// Where a connection was dialed, and can be again.
+pub(crate) struct Way {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) security: Option<ClientSecurity>,
 }
 
 pub(crate) enum Stage {
@@ -48,6 +54,14 @@ impl Dial {
             stage: Stage::Resolving,
             give_up,
             last_error: None,
+        }
+    }
+
+    /// For a session that lost its connection; the first attempt is due at that time.
+    pub(crate) fn again(way: Way, Redial { dialer, at }: Redial) -> Self {
+        Self {
+            stage: Stage::Waiting(at),
+            ..Self::new(way.endpoint, way.security, dialer)
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Accepting {
     /// Connections are secured by it.
     pub(crate) security: Option<ServerSecurity>,
     pub(crate) acceptor: Box<dyn Acceptor>,
+    /// When the acceptor wants to be asked again.
+    pub(crate) ask_at: Option<Instant>,
 }
 
 /// What one call for connections gave.

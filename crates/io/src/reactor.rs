@@ -3,10 +3,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
-use wire::{Acceptor, Code, Dialer, Endpoint, Error, Token, Word, closed_by_owner};
+use wire::{Acceptor, Code, Dialer, Endpoint, Error, Listening, Token, Word, closed_by_owner};
 
 use crate::connection::{Connection, Served};
-use crate::dial::{Dial, Stage};
+use crate::dial::{Dial, Stage, Way};
 use crate::failure::{broken, cannot_connect, cannot_listen, cannot_take};
 use crate::guard::guard;
 use crate::listener::Accepting;
@@ -172,6 +172,7 @@ impl Reactor {
                         listener,
                         security,
                         acceptor,
+                        ask_at: None,
                     };
                     self.slots.set(token, Slot::Listener(accepting));
                     self.serve(token, now);
@@ -194,8 +195,11 @@ impl Reactor {
         let _defect = guard(move || acceptor.on_closed(result));
     }
 
-    /// The owner of a connection has something new.
+    /// The owner of a connection or a listener has something new.
     pub(crate) fn nudge(&mut self, token: Token, now: Instant) {
+        if matches!(self.slots.get_mut(token), Some(Slot::Listener(_))) {
+            return self.ask(token, now);
+        }
         self.with_connection(token, |connection| {
             connection.session.on_nudge(now);
             connection.serve(now)
@@ -305,6 +309,9 @@ impl Reactor {
 
     fn on_deadline(&mut self, token: Token, at: Instant, now: Instant) {
         match self.slots.get_mut(token) {
+            Some(Slot::Listener(accepting)) if accepting.ask_at.is_some_and(|ask| ask <= now) => {
+                self.ask(token, now);
+            }
             Some(Slot::Listener(_)) => self.serve(token, now),
             Some(Slot::Dial(dial)) => {
                 if dial.deadline().is_some_and(|deadline| deadline <= now) {
@@ -325,6 +332,27 @@ impl Reactor {
                 });
             }
             Some(Slot::Binding(..)) | None => {}
+        }
+    }
+
+    /// Asks an acceptor what has to be done with its listener.
+    fn ask(&mut self, token: Token, now: Instant) {
+        let Some(Slot::Listener(accepting)) = self.slots.get_mut(token) else {
+            return;
+        };
+        match guard(|| accepting.acceptor.on_nudge(now)) {
+            Ok(Listening::Until(at)) => {
+                accepting.ask_at = at;
+                if let Some(at) = at {
+                    self.timers.add(at, token);
+                }
+            }
+            Ok(Listening::Over) => self.close(token, None),
+            Err(defect) => {
+                if let Some(slot) = self.slots.take(token) {
+                    self.break_off(token, slot, Some(&defect));
+                }
+            }
         }
     }
 
@@ -375,7 +403,7 @@ impl Reactor {
             }
         };
         match guard(|| accepting.acceptor.accept(token, now)) {
-            Ok(Some(session)) => self.start(token, Connection::new(stream, session), now),
+            Ok(Some(session)) => self.start(token, Connection::new(stream, session, None), now),
             Ok(None) => self.slots.free(token),
             Err(defect) => {
                 accepting.warn(defect);
@@ -432,10 +460,26 @@ impl Reactor {
         mut connection: Connection,
         result: Result<(), Error>,
     ) {
-        self.slots.free(token);
         connection.stream.deregister(&self.registry);
+        let Connection {
+            stream,
+            mut session,
+            dialed,
+            ..
+        } = connection;
+        drop(stream);
         // Nobody is left to be told of a defect in the last call.
-        let _defect = guard(move || connection.session.on_closed(result));
+        let redial = guard(move || session.on_closed(result, Instant::now()));
+        match (redial.ok().flatten(), dialed) {
+            (Some(redial), Some(way)) => {
+                let dial = Dial::again(way, redial);
+                if let Some(deadline) = dial.deadline() {
+                    self.timers.add(deadline, token);
+                }
+                self.slots.set(token, Slot::Dial(dial));
+            }
+            _ => self.slots.free(token),
+        }
     }
 
     // --- dials -----------------------------------------------------------------------------------------------------
@@ -493,7 +537,13 @@ impl Reactor {
             Err(error) => return self.end_dial(token, dial, broken("connect", &error)),
         };
         match guard(|| dial.dialer.on_connected(token, now)) {
-            Ok(session) => self.start(token, Connection::new(stream, session), now),
+            Ok(session) => {
+                let way = Way {
+                    endpoint: dial.endpoint,
+                    security: dial.security,
+                };
+                self.start(token, Connection::new(stream, session, Some(way)), now);
+            }
             Err(defect) => self.end_dial(token, dial, defect),
         }
     }

@@ -31,11 +31,11 @@ pub(crate) enum Due {
 pub(crate) struct Clock {
     /// The time of the last call.
     now: Instant,
-    started: Instant,
+    /// The introduction has to be done by then.
+    introduce_by: Instant,
     last_read: Instant,
     last_sent: Instant,
     keep_alive: Option<Duration>,
-    handshake_timeout: Duration,
     idle_timeout: Option<Duration>,
     /// How long the peer may be silent; known once it introduced itself.
     patience: Option<Duration>,
@@ -48,11 +48,10 @@ impl Clock {
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
         Self {
             now,
-            started: now,
+            introduce_by: now + config.handshake_timeout,
             last_read: now,
             last_sent: now,
             keep_alive: config.keep_alive,
-            handshake_timeout: config.handshake_timeout,
             idle_timeout: config.idle_timeout,
             patience: None,
             paused: false,
@@ -62,6 +61,15 @@ impl Clock {
 
     pub(crate) fn set(&mut self, now: Instant) {
         self.now = now;
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The introduction has to be done by that time, if it is sooner.
+    pub(crate) fn introduce_by(&mut self, at: Instant) {
+        self.introduce_by = self.introduce_by.min(at);
     }
 
     pub(crate) fn on_read(&mut self) {
@@ -109,7 +117,7 @@ impl Clock {
     /// When something will be [`due`](Self::due).
     pub(crate) fn deadline(&self, stage: Stage) -> Option<Instant> {
         let own = match stage {
-            Stage::Introduction => Some(self.started + self.handshake_timeout),
+            Stage::Introduction => Some(self.introduce_by),
             Stage::Open => earliest(self.lost_at(), self.beat_at()),
             Stage::Finished => None,
         };
@@ -123,9 +131,7 @@ impl Clock {
             return Some(Due::End);
         }
         match stage {
-            Stage::Introduction => {
-                is_past(Some(self.started + self.handshake_timeout)).then_some(Due::Introduction)
-            }
+            Stage::Introduction => is_past(Some(self.introduce_by)).then_some(Due::Introduction),
             Stage::Open if is_past(self.lost_at()) => Some(Due::Silence),
             Stage::Open if is_past(self.beat_at()) => Some(Due::Beat),
             Stage::Open | Stage::Finished => None,

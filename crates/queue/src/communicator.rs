@@ -115,12 +115,12 @@ impl Communicator {
         if let Some(word) = payload.only()
             && let Some(message) = data.get(..word.length())
             && is_large(word.length())
-            && self.hub.driver().send_direct(peer.token, word, message)
+            && self.hub.driver().send_direct(peer.token(), word, message)
         {
             return Ok(());
         }
         let bytes = peer.outbox().put(data, payload)?;
-        self.hub.driver().nudge(peer.token, bytes <= inline);
+        self.hub.driver().nudge(peer.token(), bytes <= inline);
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl Communicator {
     pub fn finish(&self, number: u32) -> Result<(), Code> {
         let peer = self.peer(number)?;
         peer.outbox().start_closing(None);
-        self.hub.driver().nudge(peer.token, true);
+        self.hub.driver().nudge(peer.token(), true);
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Communicator {
     ) -> Result<(), Code> {
         let peer = self.peer(number)?;
         let bytes = peer.outbox().put_owned(data, word)?;
-        self.hub.driver().nudge(peer.token, bytes <= inline);
+        self.hub.driver().nudge(peer.token(), bytes <= inline);
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl Communicator {
     pub fn release(&self, number: u32, messages: u64, bytes: u64) -> Result<(), Code> {
         let peer = self.peer(number)?;
         if peer.release(bytes, messages, self.hub.budget()) {
-            self.hub.driver().nudge(peer.token, false);
+            self.hub.driver().nudge(peer.token(), false);
         }
         Ok(())
     }
@@ -264,7 +264,7 @@ impl Communicator {
     pub fn acknowledge(&self, number: u32, seq: u64) -> Result<(), Code> {
         let peer = self.peer(number)?;
         peer.set_processed(seq);
-        self.hub.driver().nudge(peer.token, true);
+        self.hub.driver().nudge(peer.token(), true);
         Ok(())
     }
 
@@ -328,22 +328,25 @@ impl Communicator {
     /// Ends everything. With a deadline in order: what is queued is sent, FINs are exchanged and acknowledgements awaited
     /// until then; without one at once. [`Event::Closed`] comes in any case. May be called again with less patience.
     pub fn close(&mut self, deadline: Option<Instant>) {
-        let (root, members) = self.hub.start_closing();
+        let (root, waits, members) = self.hub.start_closing(deadline);
         let driver = self.hub.driver();
-        let dialing = !self.peers.is_empty() && root.is_some();
         if let Some(root) = root {
-            // A dial goes on until the deadline, to deliver what was put before it succeeded; a listener ends now.
-            let dials =
-                members.iter().any(|peer| peer.token == root) || (dialing && members.is_empty());
-            driver.close(root, deadline.filter(|_| dials));
+            // A dial goes on until the deadline, to deliver what was put; a listener only for those who may come back.
+            let dials = members.iter().find(|peer| peer.token() == root);
+            let hopeful = dials.is_some_and(|peer| !peer.is_parked() || peer.is_owed());
+            if waits {
+                driver.nudge(root, false);
+            } else {
+                driver.close(root, deadline.filter(|_| hopeful));
+            }
         }
         for peer in members {
             match deadline {
                 Some(_) => {
                     peer.outbox().start_closing(deadline);
-                    driver.nudge(peer.token, false);
+                    driver.nudge(peer.token(), false);
                 }
-                None => driver.close(peer.token, None),
+                None => driver.close(peer.token(), None),
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use chunk::{LargePool, Pool};
-use wire::{AckPoint, Hello, Kind, PeerId, VERSION};
+use wire::{AckPoint, Hello, Keeping, Kind, PeerId, Secret, Standing, VERSION};
 
 /// A received slab holds whole frames of up to 64 KiB, so twice that leaves room to read on while one is incomplete.
 const SLAB_BYTES: usize = 128 * 1024;
@@ -52,6 +52,12 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// A connection on which nothing arrived for so long is lost; `None`: never.
     pub idle_timeout: Option<Duration>,
+    /// A session without a connection is kept for so long; `None`: it ends with its connection.
+    pub session_timeout: Option<Duration>,
+    /// Proves that a client is the one that began a session.
+    pub secret: Secret,
+    /// Which run of this communicator this is, never 0; see [`Keeping`].
+    pub incarnation: u64,
     /// Seed for the jitter of retries.
     pub entropy: u64,
     /// Memory for frames up to 64 KiB.
@@ -78,25 +84,38 @@ impl Config {
             max_peers: 10_000,
             connect_timeout: Some(Duration::from_secs(10)),
             handshake_timeout: Duration::from_secs(5),
-            keep_alive: Some(Duration::from_secs(10)),
-            idle_timeout: Some(Duration::from_secs(30)),
+            keep_alive: Some(Duration::from_secs(1)),
+            idle_timeout: Some(Duration::from_secs(3)),
+            session_timeout: Some(Duration::from_secs(30)),
+            secret: [0; 16],
+            incarnation: 1,
             entropy: 0,
             slabs: Pool::new(SLAB_BYTES, FREE_SLABS),
             large: LargePool::new(FREE_LARGE_BYTES),
         }
     }
 
-    pub(crate) fn hello(&self) -> Hello {
+    /// What this side tells of itself.
+    pub(crate) fn hello(&self, standing: Option<Standing>) -> Hello {
+        let keeping = self.session_timeout.map(|timeout| Keeping {
+            for_ms: milliseconds(timeout).max(1),
+            incarnation: self.incarnation.max(1),
+            secret: self.secret,
+        });
         Hello {
             versions: (VERSION, VERSION),
             id: self.id,
             cluster: self.cluster.clone(),
             features: 0,
             ack: self.ack,
-            keep_alive_ms: self
-                .keep_alive
-                .map_or(0, |t| u32::try_from(t.as_millis()).unwrap_or(u32::MAX)),
+            keep_alive_ms: self.keep_alive.map_or(0, milliseconds),
             max_message: self.max_message,
+            standing: standing.filter(|_| keeping.is_some()),
+            keeping,
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

@@ -18,6 +18,8 @@ pub(crate) enum Progress {
     Done(Hello, Vec<u8>),
     /// The peer cannot be taken: tell it this.
     Refuse(Refusal),
+    /// The peer does not take this side.
+    Refused(Error),
 }
 
 impl Handshake {
@@ -37,10 +39,10 @@ impl Handshake {
         let seen = self.bytes.get(..self.filled).unwrap_or_default();
         match parse_hello(seen) {
             Ok(HelloParse::Need) => Ok(Progress::Need),
-            Ok(HelloParse::Refused(Refusal(error))) => Err(Error::new(
+            Ok(HelloParse::Refused(Refusal(error))) => Ok(Progress::Refused(Error::new(
                 error.code,
                 format!("the other side refuses: {}", error.message),
-            )),
+            ))),
             Ok(HelloParse::Hello(hello, taken)) => {
                 if let Some(error) = mismatch(&hello, config) {
                     return Ok(Progress::Refuse(Refusal(error)));

@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use chunk::ring::Producer;
 use chunk::{LargeBuffer, Slice};
 use wire::{AckPoint, Code, Driver, Endpoint, Error, PeerId, Token};
 
 use crate::config::Config;
+use crate::credential::Credential;
 use crate::outbox::Outbox;
-use crate::peer::Peer;
+use crate::peer::{Conversation, Parked, Peer};
 
 /// Ring entries that messages leave free, so that events find room.
 const RESERVED_FOR_EVENTS: usize = 64;
@@ -39,6 +41,10 @@ pub enum Event {
     Peer(u32, Introduction),
     /// A peer will send no more. It waits for the same of this side: see [`Communicator::finish`](crate::Communicator::finish).
     Fin(u32),
+    /// The connection to a peer is lost, for that reason; the session waits for another one.
+    Away(u32, Error),
+    /// The session with a peer goes on over a new connection.
+    Back(u32, Introduction),
     /// A peer is gone; without an error it left in order.
     Lost(u32, Option<Error>),
     /// A peer is gone and everything it sent has been taken: its number means nothing any more.
@@ -64,6 +70,16 @@ pub struct Introduction {
     pub ack: AckPoint,
     /// It speaks the protocol of the Python package.
     pub python: bool,
+    /// Number of the first message that it will send, or send again.
+    pub first: u64,
+}
+
+/// How a name was given to a connection.
+pub(crate) enum Introduced {
+    /// It has begun a session.
+    New,
+    /// There is a session of that name already, and it has shown that it may go on with it.
+    Known(Arc<Peer>),
 }
 
 /// What travels from the sessions to the owner.
@@ -80,6 +96,7 @@ pub(crate) enum Incoming {
         peer: Arc<Peer>,
         word: u32,
         seq: u64,
+        redelivered: u8,
         payload: LargeBuffer,
     },
     /// Something happened.
@@ -120,14 +137,33 @@ struct Members {
     ids: HashMap<PeerId, u32>,
     /// Those that have not introduced themselves, the oldest first.
     strangers: BTreeMap<u32, Arc<Peer>>,
+    /// Sessions without a connection, by the time at which they are given up (server).
+    parked: BTreeMap<(Instant, u32), Arc<Peer>>,
     next_index: u32,
     /// The listener or the dial is still there.
     root: Option<Token>,
     closing: bool,
+    /// Sessions without a connection may still find one, although the communicator closes.
+    waits: bool,
+    /// Connections from this number on came after the close began: they may only go on with a session.
+    late_from: u32,
     closed: bool,
 }
 
 impl Members {
+    fn remove(&mut self, peer: &Peer) {
+        self.peers.remove(&peer.index);
+        self.strangers.remove(&peer.index);
+        if let Some(id) = peer.id()
+            && self.ids.get(&id) == Some(&peer.index)
+        {
+            self.ids.remove(&id);
+        }
+        if let Some(Some(until)) = peer.while_parked(|parked| parked.until) {
+            self.parked.remove(&(until, peer.index));
+        }
+    }
+
     /// True once, when nothing is left that could make an event.
     fn is_last(&mut self) -> bool {
         let last = self.closing && !self.closed && self.root.is_none() && self.peers.is_empty();
@@ -155,9 +191,12 @@ impl Hub {
                 peers: HashMap::new(),
                 ids: HashMap::new(),
                 strangers: BTreeMap::new(),
+                parked: BTreeMap::new(),
                 next_index: 0,
                 root: None,
                 closing: false,
+                waits: false,
+                late_from: u32::MAX,
                 closed: false,
             }),
             stalled: Mutex::new(BTreeSet::new()),
@@ -273,7 +312,8 @@ impl Hub {
         }
         let (peer, dismissed) = {
             let mut members = lock(&self.members);
-            if members.closing {
+            // Until all is delivered, those may come back who have not got it.
+            if members.closing && !members.waits {
                 return None;
             }
             let is_full = members.strangers.len() >= self.config.max_peers.max(LEAST_STRANGERS);
@@ -296,50 +336,178 @@ impl Hub {
         };
         if let Some((_, stranger)) = dismissed {
             stranger.dismiss();
-            self.driver.nudge(stranger.token, false);
+            self.driver.nudge(stranger.token(), false);
         }
         Some(peer)
     }
 
-    /// Gives a member its name.
+    /// Gives a member its name, or finds the session that it wants to go on with. `credential`: what it shows.
     ///
     /// # Errors
-    /// [`Code::Auth`] if another one has it, [`Code::QueueFull`] if there are as many peers as there may be.
-    pub(crate) fn introduce(&self, peer: &Peer, id: PeerId) -> Result<(), Error> {
-        let mut members = lock(&self.members);
-        if members.ids.contains_key(&id) {
-            return Err(Error::new(
-                Code::Auth,
-                "another connection uses this id; every communicator needs one of its own",
-            ));
+    /// [`Code::Auth`] if another one has the name, [`Code::QueueFull`] if there are as many peers as there may be,
+    /// [`Code::Closed`] if the communicator closes.
+    pub(crate) fn introduce(
+        &self,
+        peer: &Peer,
+        id: PeerId,
+        credential: Credential,
+    ) -> Result<Introduced, Error> {
+        let evicted = {
+            let mut members = lock(&self.members);
+            let known = members.ids.get(&id).copied();
+            if let Some(known) = known.and_then(|index| members.peers.get(&index)) {
+                let shown = known.credential();
+                if shown.is_some_and(|shown| shown.matches(&credential)) {
+                    return Ok(Introduced::Known(Arc::clone(known)));
+                }
+                return Err(Error::new(
+                    Code::Auth,
+                    "another peer has this id, or had it and may come back; every communicator needs one of its own, and whoever \
+                     goes on with a session needs its secret or its certificate",
+                ));
+            }
+            if peer.index >= members.late_from {
+                return Err(Error::new(Code::Closed, "this side is closing"));
+            }
+            let most = self.config.max_peers;
+            let mut evicted = None;
+            if members.ids.len() >= most {
+                // Who is there has more right to a place than who may never come back.
+                evicted = members
+                    .parked
+                    .first_key_value()
+                    .map(|(_, peer)| Arc::clone(peer));
+                let Some(evicted) = &evicted else {
+                    return Err(Error::new(
+                        Code::QueueFull,
+                        format!("{most} peers are connected already (maxPeers)"),
+                    ));
+                };
+                members.remove(evicted);
+            }
+            members.ids.insert(id, peer.index);
+            members.strangers.remove(&peer.index);
+            peer.introduce(id);
+            peer.set_credential(credential);
+            evicted
+        };
+        if let Some(evicted) = evicted {
+            let why =
+                "it was without a connection, and its place was needed for another peer (maxPeers)";
+            self.give_up(&evicted, |_| Error::new(Code::QueueFull, why));
         }
-        let most = self.config.max_peers;
-        if members.ids.len() >= most {
-            return Err(Error::new(
-                Code::QueueFull,
-                format!("{most} peers are connected already (maxPeers)"),
-            ));
+        Ok(Introduced::New)
+    }
+
+    /// A client's server goes by that name, now.
+    pub(crate) fn meet_server(&self, peer: &Peer, id: PeerId) {
+        let mut members = lock(&self.members);
+        members.strangers.remove(&peer.index);
+        if let Some(old) = peer.id() {
+            members.ids.remove(&old);
         }
         members.ids.insert(id, peer.index);
-        members.strangers.remove(&peer.index);
         peer.introduce(id);
-        Ok(())
+    }
+
+    // --- sessions without a connection (server) -------------------------------------------------------------------
+
+    /// A session has lost its connection. With `until` (server) it is given up then, unless another one has come. False, and nothing has
+    /// happened: none can come any more.
+    pub(crate) fn park(&self, peer: &Arc<Peer>, parked: Parked) -> bool {
+        let why = parked.why.clone();
+        let root = {
+            let mut members = lock(&self.members);
+            if let Some(until) = parked.until {
+                if members.root.is_none() || (members.closing && !members.waits) {
+                    return false;
+                }
+                members.parked.insert((until, peer.index), Arc::clone(peer));
+            }
+            let root = members.root.filter(|_| parked.until.is_some());
+            peer.park(parked);
+            root
+        };
+        self.event(Event::Away(peer.index, why));
+        if let Some(waiting) = peer.take_waiting() {
+            self.driver.nudge(waiting, false);
+        }
+        if let Some(root) = root {
+            self.driver.nudge(root, false);
+        }
+        true
+    }
+
+    /// The session of `peer` goes on over the connection of the stranger. `None` as long as it has another connection.
+    pub(crate) fn unpark(&self, peer: &Peer, stranger: &Peer) -> Option<Conversation> {
+        let (parked, over) = {
+            let mut members = lock(&self.members);
+            let parked = peer.unpark(Some(stranger.token()))?;
+            if let Some(until) = parked.until {
+                members.parked.remove(&(until, peer.index));
+            }
+            members.peers.remove(&stranger.index);
+            members.strangers.remove(&stranger.index);
+            let is_over = members.closing && members.parked.is_empty();
+            (parked, members.root.filter(|_| is_over))
+        };
+        if let Some(root) = over {
+            self.driver.nudge(root, false);
+        }
+        Some(parked.conversation)
+    }
+
+    /// Gives up the sessions whose time has come. When the next one's will; and whether the listener is needed no more.
+    pub(crate) fn expire(&self, now: Instant) -> (Option<Instant>, bool) {
+        loop {
+            let due = {
+                let mut members = lock(&self.members);
+                let first = members.parked.first_key_value();
+                let first = first.map(|(&(until, _), peer)| (until, Arc::clone(peer)));
+                match first {
+                    Some((until, peer)) if until <= now => {
+                        members.remove(&peer);
+                        peer
+                    }
+                    first => {
+                        return (
+                            first.map(|(until, _)| until),
+                            members.closing && members.parked.is_empty(),
+                        );
+                    }
+                }
+            };
+            self.give_up(&due, |why| Error {
+                message: format!(
+                    "{}; it did not come back in time (sessionTimeoutMs, or the patience of close())",
+                    why.message
+                ),
+                ..why
+            });
+        }
+    }
+
+    /// A session without a connection, no member any more, ends.
+    fn give_up(&self, peer: &Peer, error: impl FnOnce(Error) -> Error) {
+        let Some(parked) = peer.unpark(None) else {
+            return;
+        };
+        peer.end();
+        peer.outbox().end();
+        self.event(Event::Lost(peer.index, Some(error(parked.why))));
     }
 
     /// A member's connection is gone. A client's communicator ends with it.
     pub(crate) fn leave(&self, peer: &Peer, ends_all: bool) {
         let last = {
             let mut members = lock(&self.members);
-            members.peers.remove(&peer.index);
-            members.strangers.remove(&peer.index);
-            if let Some(id) = peer.id()
-                && members.ids.get(&id) == Some(&peer.index)
-            {
-                members.ids.remove(&id);
-            }
+            members.remove(peer);
             members.closing |= ends_all;
             members.is_last()
         };
+        if let Some(waiting) = peer.take_waiting() {
+            self.driver.nudge(waiting, false);
+        }
         if last {
             self.event(Event::Closed);
         }
@@ -347,32 +515,64 @@ impl Hub {
 
     /// The listener or the dial is gone. Without one, the communicator ends with its last member.
     pub(crate) fn leave_root(&self, ends_all: bool) {
-        let last = {
+        let left: Vec<_> = {
             let mut members = lock(&self.members);
             members.root = None;
             members.closing |= ends_all;
-            members.is_last()
+            let parked = std::mem::take(&mut members.parked);
+            for peer in parked.values() {
+                members.remove(peer);
+            }
+            parked.into_values().collect()
         };
-        if last {
+        for peer in left {
+            self.give_up(&peer, |why| why);
+        }
+        if lock(&self.members).is_last() {
             self.event(Event::Closed);
         }
     }
 
-    /// No new members from now on. Returns the listener or dial, and the members there are.
-    pub(crate) fn start_closing(&self) -> (Option<Token>, Vec<Arc<Peer>>) {
-        let (root, peers, last) = {
+    /// No new members from now on. Sessions without a connection are kept until `deadline` if there is something left for their
+    /// peers, and else no longer. Returns the listener or dial, whether it is to be left alone until then, and the members there are.
+    pub(crate) fn start_closing(
+        &self,
+        deadline: Option<Instant>,
+    ) -> (Option<Token>, bool, Vec<Arc<Peer>>) {
+        let (root, waits, peers, hopeless) = {
             let mut members = lock(&self.members);
             members.closing = true;
+            members.late_from = members.late_from.min(members.next_index);
+            let parked = std::mem::take(&mut members.parked);
+            let mut hopeless = Vec::new();
+            for ((until, index), peer) in parked {
+                match deadline.filter(|_| peer.is_owed()) {
+                    Some(deadline) => {
+                        let until = until.min(deadline);
+                        peer.while_parked(|parked| parked.until = Some(until));
+                        members.parked.insert((until, index), peer);
+                    }
+                    None => {
+                        members.remove(&peer);
+                        hopeless.push(peer);
+                    }
+                }
+            }
+            members.waits = !members.parked.is_empty();
             (
                 members.root,
+                members.waits,
                 members.peers.values().cloned().collect(),
-                members.is_last(),
+                hopeless,
             )
         };
-        if last {
+        for peer in &hopeless {
+            self.give_up(peer, |why| why);
+        }
+        if lock(&self.members).is_last() {
             self.event(Event::Closed);
         }
-        (root, peers)
+        (root, waits, peers)
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use chunk::ring::Consumer;
 use chunk::{LargeBuffer, Slice};
-use wire::{HEADER_BYTES, MAX_LENGTH, WORD_BYTES};
+use wire::{HEADER_BYTES, MAX_LENGTH, WORD_BYTES, redelivered};
 
 use crate::hub::{Event, Hub, Incoming, WakeBits};
 use crate::peer::Peer;
@@ -25,6 +25,8 @@ pub struct Drained {
     pub more: bool,
     /// Length of the next message if it did not fit.
     pub wanted: usize,
+    /// How often they had been handed to a receiver before that has lost them since.
+    pub redelivered: u8,
 }
 
 /// The owner's end: messages per peer, in order, taken in turn. Lives on one thread.
@@ -56,6 +58,7 @@ enum Item {
         payload: LargeBuffer,
         word: u32,
         seq: u64,
+        redelivered: u8,
     },
 }
 
@@ -106,8 +109,17 @@ impl Inbox {
                 peer,
                 word,
                 seq,
+                redelivered,
                 payload,
-            } => (peer, Item::Large { payload, word, seq }),
+            } => (
+                peer,
+                Item::Large {
+                    payload,
+                    word,
+                    seq,
+                    redelivered,
+                },
+            ),
         };
         let index = peer.index;
         let waiting = self.queues.entry(index).or_insert_with(|| Waiting {
@@ -182,7 +194,7 @@ impl Inbox {
                 waiting
                     .peer
                     .release(drained.bytes as u64, drained.count as u64, hub.budget());
-            let token = waiting.peer.token;
+            let token = waiting.peer.token();
             self.end_turn(hub, number);
             if nudge {
                 hub.driver().nudge(token, false);
@@ -208,7 +220,7 @@ impl Inbox {
             return None;
         };
         let nudge = waiting.peer.release(payload.len() as u64, 1, hub.budget());
-        let token = waiting.peer.token;
+        let token = waiting.peer.token();
         self.end_turn(hub, number);
         if nudge {
             hub.driver().nudge(token, false);
@@ -246,8 +258,14 @@ impl Waiting {
         while drained.count < max {
             match self.items.front_mut() {
                 None => break,
-                Some(Item::Large { payload, word, seq }) => {
+                Some(Item::Large {
+                    payload,
+                    word,
+                    seq,
+                    redelivered,
+                }) => {
                     if drained.count == 0 {
+                        drained.redelivered = *redelivered;
                         drained.large = payload.len();
                         drained.count = 1;
                         drained.seq = *seq;
@@ -265,9 +283,13 @@ impl Waiting {
                     offset,
                 }) => {
                     let first = *seq + *next as u64;
+                    let redelivered = redelivered(frame);
                     if drained.count == 0 {
                         drained.seq = first;
-                    } else if drained.seq + drained.count as u64 != first {
+                        drained.redelivered = redelivered;
+                    } else if drained.seq + drained.count as u64 != first
+                        || drained.redelivered != redelivered
+                    {
                         break;
                     }
                     let limit = (*count).min(*next + (max - drained.count));

@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod communicator;
 mod config;
+mod credential;
 mod handshake;
 mod hub;
 mod inbox;

@@ -1,5 +1,5 @@
 use chunk::Slice;
-use wire::{HEADER_BYTES, MAX_LENGTH, WORD_BYTES};
+use wire::{FrameType, HEADER_BYTES, Header, MAX_LENGTH, WORD_BYTES};
 
 /// A frame that waits to be sent.
 pub(crate) struct OutFrame {
@@ -117,4 +117,47 @@ impl OutFrame {
         frame.skip(gone, bytes);
         Some(frame)
     }
+
+    /// The frame again, as far as it concerns the messages from number `from` on, with other numbers: `base` is added to them.
+    /// `None` if none is left, or the frame contradicts itself.
+    pub(crate) fn again(
+        &self,
+        from: u64,
+        base: u64,
+        redelivered: u8,
+    ) -> Option<(Slice, Option<Slice>)> {
+        let left_out = u16::try_from(from.saturating_sub(self.first_seq)).ok()?;
+        let count = self.count.checked_sub(left_out).filter(|left| *left > 0)?;
+        if left_out == 0 && base == 0 && redelivered == 0 && self.is_whole() {
+            return Some((self.head.clone(), self.body.clone()));
+        }
+        let (gone, words) = self
+            .words()
+            .split_at_checked(usize::from(left_out) * WORD_BYTES)?;
+        let payload = match &self.body {
+            Some(_) => &[],
+            None => self
+                .payload()
+                .get(bytes_of(gone)..)?
+                .get(..bytes_of(words))?,
+        };
+        let body_len = words.len() + payload.len() + self.body.as_ref().map_or(0, Slice::len);
+        let header = Header {
+            kind: FrameType::Data,
+            body_len: u32::try_from(body_len).ok()?,
+            redelivered,
+            count,
+            seq: self.first_seq + u64::from(left_out) + base,
+        };
+        let head = [&header.encode()[..], words, payload].concat();
+        Some((Slice::from_vec(head), self.body.clone()))
+    }
+}
+
+/// Bytes of the payloads that a column of words describes.
+fn bytes_of(words: &[u8]) -> usize {
+    let words = words.as_chunks::<WORD_BYTES>().0.iter();
+    words
+        .map(|word| (u32::from_le_bytes(*word) & MAX_LENGTH) as usize)
+        .sum()
 }

@@ -227,6 +227,7 @@ impl Outbox {
         Ok(Header {
             kind: FrameType::Data,
             body_len,
+            redelivered: 0,
             count,
             seq: self.next_seq,
         }
@@ -362,6 +363,7 @@ impl Outbox {
         let header = Header {
             kind: FrameType::Data,
             body_len: u32::try_from(body_len).ok()?,
+            redelivered: 0,
             count,
             seq: frame.first_seq,
         };

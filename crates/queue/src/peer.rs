@@ -1,9 +1,12 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
-use wire::{PeerId, Token};
+use wire::{Error, PeerId, Token};
 
+use crate::credential::Credential;
 use crate::outbox::Outbox;
+use crate::sender::Sender;
 
 const NOT_WATCHED: u64 = u64::MAX;
 
@@ -18,15 +21,46 @@ pub struct Done {
     pub bytes: u64,
 }
 
+/// What of a session outlives its connection.
+pub(crate) struct Conversation {
+    /// Disconnected.
+    pub(crate) sender: Sender,
+    /// Number of the last message that came whole.
+    pub(crate) received: u64,
+    /// Incarnation of the other side.
+    pub(crate) with: u64,
+    /// The owner has heard that the peer will send no more.
+    pub(crate) fin_told: bool,
+}
+
+/// A session without a connection.
+pub(crate) struct Parked {
+    pub(crate) conversation: Conversation,
+    /// Why it lost its connection.
+    pub(crate) why: Error,
+    /// When it is given up, if its communicator has to see to that (server).
+    pub(crate) until: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Parking {
+    parked: Option<Box<Parked>>,
+    /// A newer connection that waits for the older one to leave the session to it.
+    waiting: Option<Token>,
+}
+
 /// One other communicator, as its two sides share it: the owner (who puts and takes messages) and the session (who
 /// drives the connection). Counters are monotonic and written by one side each; flags say who has to be nudged.
 pub(crate) struct Peer {
     pub(crate) index: u32,
-    pub(crate) token: Token,
-    id: OnceLock<PeerId>,
+    /// That of its connection, or of the last one.
+    token: AtomicUsize,
+    id: Mutex<Option<PeerId>>,
+    credential: OnceLock<Credential>,
     outbox: Mutex<Outbox>,
+    parking: Mutex<Parking>,
     alive: AtomicBool,
-    /// It is to make room for a newer connection, unless it has introduced itself.
+    /// Its connection is to make room: for those of others if it has not introduced itself, else for a newer one of its own.
     dismissed: AtomicBool,
     /// What the peer acknowledged: the highest sequence number, and how many messages and bytes that were. Written by
     /// the session.
@@ -53,9 +87,11 @@ impl Peer {
     pub(crate) fn new(index: u32, token: Token, outbox: Outbox) -> Self {
         Self {
             index,
-            token,
-            id: OnceLock::new(),
+            token: AtomicUsize::new(token),
+            id: Mutex::new(None),
+            credential: OnceLock::new(),
             outbox: Mutex::new(outbox),
+            parking: Mutex::new(Parking::default()),
             alive: AtomicBool::new(true),
             dismissed: AtomicBool::new(false),
             acked_seq: AtomicU64::new(0),
@@ -78,12 +114,72 @@ impl Peer {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn token(&self) -> Token {
+        self.token.load(Ordering::Acquire)
+    }
+
     pub(crate) fn introduce(&self, id: PeerId) {
-        let _already = self.id.set(id);
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
     }
 
     pub(crate) fn id(&self) -> Option<PeerId> {
-        self.id.get().copied()
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What whoever resumes the session has to show. The first one counts.
+    pub(crate) fn set_credential(&self, credential: Credential) {
+        let _already = self.credential.set(credential);
+    }
+
+    pub(crate) fn credential(&self) -> Option<&Credential> {
+        self.credential.get()
+    }
+
+    // --- between two connections ---------------------------------------------------------------------------------
+
+    fn parking(&self) -> MutexGuard<'_, Parking> {
+        self.parking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection is gone and the session is not.
+    pub(crate) fn park(&self, parked: Parked) {
+        self.parking().parked = Some(Box::new(parked));
+    }
+
+    /// Takes the session, for the connection of that token or for its end.
+    pub(crate) fn unpark(&self, token: Option<Token>) -> Option<Parked> {
+        let mut parking = self.parking();
+        let parked = parking.parked.take()?;
+        if let Some(token) = token {
+            self.token.store(token, Ordering::Release);
+            self.dismissed.store(false, Ordering::Release);
+            parking.waiting = None;
+        }
+        Some(*parked)
+    }
+
+    /// Looks at the session, if it has no connection.
+    pub(crate) fn while_parked<T>(&self, look: impl FnOnce(&mut Parked) -> T) -> Option<T> {
+        self.parking().parked.as_deref_mut().map(look)
+    }
+
+    /// The connection of that token wants the session, and is to be nudged when it can have it.
+    pub(crate) fn wait(&self, token: Token) {
+        self.parking().waiting = Some(token);
+    }
+
+    pub(crate) fn take_waiting(&self) -> Option<Token> {
+        self.parking().waiting.take()
+    }
+
+    /// It is without a connection and has something for the peer.
+    pub(crate) fn is_owed(&self) -> bool {
+        let all_acked = self.while_parked(|parked| parked.conversation.sender.all_acked());
+        all_acked.is_some_and(|all_acked| !all_acked || !self.outbox().is_empty())
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parking().parked.is_some()
     }
 
     pub(crate) fn is_alive(&self) -> bool {

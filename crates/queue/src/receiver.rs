@@ -39,6 +39,7 @@ struct Filling {
     filled: usize,
     word: u32,
     seq: u64,
+    redelivered: u8,
 }
 
 /// What came.
@@ -53,12 +54,14 @@ pub(crate) enum Received {
         payload: LargeBuffer,
         word: u32,
         seq: u64,
+        redelivered: u8,
     },
     Control(Header, Slice),
 }
 
 impl Receiver {
-    pub(crate) fn new(slabs: Pool, large_pool: LargePool, max_message: u32) -> Self {
+    /// `next_seq`: number of the first message that is not a repetition.
+    pub(crate) fn new(slabs: Pool, large_pool: LargePool, max_message: u32, next_seq: u64) -> Self {
         Self {
             slabs,
             large_pool,
@@ -69,7 +72,7 @@ impl Receiver {
             filling: None,
             cautious: false,
             unpaid: 0,
-            next_seq: 1,
+            next_seq,
         }
     }
 
@@ -153,6 +156,7 @@ impl Receiver {
                 payload: filling.payload,
                 word: filling.word,
                 seq: filling.seq,
+                redelivered: filling.redelivered,
             }));
         }
         if self.filling.is_some() {
@@ -278,6 +282,7 @@ impl Receiver {
             filled,
             word,
             seq: header.seq,
+            redelivered: header.redelivered,
         });
         Ok(())
     }

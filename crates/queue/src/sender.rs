@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use chunk::Slice;
 use wire::{FrameType, Header};
 
+use crate::out_frame::OutFrame;
 use crate::outbox::{Outbox, Window};
 use crate::peer::Done;
 
@@ -11,7 +12,10 @@ use crate::peer::Done;
 /// dropped by `onFull: 'drop-oldest'`.
 const READY_BYTES: usize = 256 * 1024;
 
-/// The writing half of a session: frames in the order of the wire, and what is not acknowledged yet.
+/// The writing half of a session: frames in the order of the wire, and what is not acknowledged yet. It outlives its
+/// connections, if it keeps what it sent.
+///
+/// Messages have the numbers that the outbox gave them; on the wire `base` is added to those.
 #[derive(Default)]
 pub(crate) struct Sender {
     ready: VecDeque<Piece>,
@@ -29,6 +33,9 @@ pub(crate) struct Sender {
     /// Number of the last message taken from the outbox.
     taken_seq: u64,
     fin_queued: bool,
+    /// What is not acknowledged is kept, to be sent again over another connection.
+    keeps: bool,
+    base: u64,
 }
 
 struct Piece {
@@ -42,6 +49,22 @@ struct Unacked {
     first_seq: u64,
     last_seq: u64,
     bytes: u64,
+    /// How often it was handed to a receiver that has lost it since.
+    redelivered: u8,
+    /// The frame as a whole, if it may have to be sent again.
+    frame: Option<OutFrame>,
+}
+
+impl Unacked {
+    fn of(frame: OutFrame, keep: bool) -> Self {
+        Self {
+            first_seq: frame.first_seq,
+            last_seq: frame.last_seq(),
+            bytes: frame.bytes,
+            redelivered: 0,
+            frame: keep.then_some(frame),
+        }
+    }
 }
 
 impl Sender {
@@ -65,35 +88,89 @@ impl Sender {
             self.taken_seq = frame.last_seq();
             self.taken.0 += u64::from(frame.count);
             self.taken.1 += frame.bytes;
-            self.unacked.push_back(Unacked {
-                first_seq: frame.first_seq,
-                last_seq: frame.last_seq(),
-                bytes: frame.bytes,
-            });
-            let whole = frame.body.is_none();
-            self.append(frame.head, whole);
-            if let Some(body) = frame.body {
-                self.append(body, true);
-            }
+            self.send(frame.again(frame.first_seq, self.base, 0));
+            self.unacked.push_back(Unacked::of(frame, self.keeps));
         }
         (self.taken.0 - before.0, self.taken.1 - before.1)
     }
 
-    /// Whether a message could be sent at once: nothing waits before it, and the peer's window takes it.
-    pub(crate) fn is_free(&self) -> bool {
-        self.is_idle() && !self.fin_queued && self.room() > 0
+    fn send(&mut self, frame: Option<(Slice, Option<Slice>)>) {
+        let Some((head, body)) = frame else {
+            return;
+        };
+        self.append(head, body.is_none());
+        if let Some(body) = body {
+            self.append(body, true);
+        }
     }
 
-    /// Message `seq` was sent without having been queued, but for what is left: parts of one frame.
-    pub(crate) fn sent_direct(&mut self, seq: u64, bytes: u64, left: impl Iterator<Item = Slice>) {
-        self.taken_seq = seq;
+    // --- from one connection to the next -----------------------------------------------------------------------------
+
+    /// From now on, whether what is not acknowledged is kept.
+    pub(crate) fn keep(&mut self, keeps: bool) {
+        self.keeps = keeps;
+        if !keeps {
+            for unacked in &mut self.unacked {
+                unacked.frame = None;
+            }
+        }
+    }
+
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// The first message has the number after that on the wire. Nothing may have been sent.
+    pub(crate) fn start_after(&mut self, seq: u64) {
+        self.base = seq;
+    }
+
+    /// The number of a message on the wire.
+    fn on_wire(&self, seq: u64) -> u64 {
+        self.base + seq
+    }
+
+    /// Highest number that is acknowledged, and highest that was sent, as on the wire.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        (self.on_wire(self.acked.seq), self.on_wire(self.taken_seq))
+    }
+
+    /// The connection is gone, with what it was about to be given.
+    pub(crate) fn disconnect(&mut self) {
+        self.ready.clear();
+        self.ready_bytes = 0;
+        self.front_sent = 0;
+        self.mid_frame = false;
+        self.fin_queued = false;
+    }
+
+    /// Sends again what comes behind message `received` of the wire, over a new connection. `lost`: the receiver lost what it had been
+    /// given before.
+    pub(crate) fn rewind(&mut self, received: u64, lost: bool) {
+        let from = received.saturating_sub(self.base) + 1;
+        let mut unacked = std::mem::take(&mut self.unacked);
+        for sent in unacked.iter_mut().filter(|sent| sent.last_seq >= from) {
+            if lost {
+                sent.redelivered = sent.redelivered.saturating_add(1);
+            }
+            let first = from.max(sent.first_seq);
+            let frame = sent.frame.as_ref();
+            self.send(frame.and_then(|frame| frame.again(first, self.base, sent.redelivered)));
+        }
+        self.unacked = unacked;
+    }
+
+    /// Whether a message could be sent at once: nothing waits before it, and the peer's window takes it.
+    pub(crate) fn is_free(&self) -> bool {
+        self.is_idle() && !self.fin_queued && self.base == 0 && self.room() > 0
+    }
+
+    /// A message was sent without having been queued, but for what is left: parts of one frame.
+    pub(crate) fn sent_direct(&mut self, frame: OutFrame, left: impl Iterator<Item = Slice>) {
+        self.taken_seq = frame.last_seq();
         self.taken.0 += 1;
-        self.taken.1 += bytes;
-        self.unacked.push_back(Unacked {
-            first_seq: seq,
-            last_seq: seq,
-            bytes,
-        });
+        self.taken.1 += frame.bytes;
+        self.unacked.push_back(Unacked::of(frame, self.keeps));
         for bytes in left {
             self.append(bytes, false);
         }
@@ -195,7 +272,8 @@ impl Sender {
     pub(crate) fn finish(&mut self, last_seq: u64) {
         if !self.fin_queued {
             self.fin_queued = true;
-            self.last(Header::bare(FrameType::Fin, last_seq).encode().to_vec());
+            let fin = Header::bare(FrameType::Fin, self.on_wire(last_seq));
+            self.last(fin.encode().to_vec());
         }
     }
 
@@ -242,9 +320,11 @@ impl Sender {
         }
     }
 
-    /// The peer acknowledged everything up to `seq`. `None` if it acknowledged what was never sent. Bytes of a frame count
-    /// when the whole frame is acknowledged.
+    /// The peer acknowledged everything up to `seq` of the wire. `None` if it acknowledged what was never sent. Bytes of a frame
+    /// count when the whole frame is acknowledged.
     pub(crate) fn on_ack(&mut self, seq: u64) -> Option<Done> {
+        // What an earlier run of this communicator had sent is not ours to count.
+        let seq = seq.saturating_sub(self.base);
         if seq > self.taken_seq {
             return None;
         }

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wire::{Acceptor, Code, Endpoint, Error, Token};
+use wire::{Acceptor, Code, Endpoint, Error, Listening, Token};
 
 use crate::config::Compat;
 use crate::hub::{Event, Hub};
 use crate::python::{Greeting, PythonSession};
-use crate::session::{Session, Side};
+use crate::session::Session;
 
 /// A server's listener, as its driver sees it: makes a session for each connection.
 pub struct Server {
@@ -31,7 +31,7 @@ impl Acceptor for Server {
             return None;
         };
         let hub = Arc::clone(&self.hub);
-        let native = |hub, peer| Box::new(Session::new(Side::Server, hub, peer, now));
+        let native = |hub, peer| Box::new(Session::accepted(hub, peer, now));
         Some(match hub.config.compat {
             Compat::Native => native(hub, peer),
             Compat::Python => Box::new(PythonSession::accepted(hub, peer, now)),
@@ -40,6 +40,15 @@ impl Acceptor for Server {
                 Box::new(Greeting::new(session, hub, peer, now))
             }
         })
+    }
+
+    fn on_nudge(&mut self, now: Instant) -> Listening {
+        let (next, is_over) = self.hub.expire(now);
+        if is_over {
+            Listening::Over
+        } else {
+            Listening::Until(next)
+        }
     }
 
     fn on_warning(&mut self, error: Error) {

@@ -1,18 +1,22 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chunk::Slice;
-use wire::{AckPoint, Code, Error, FrameType, Header, Status, Word, error_frame};
+use wire::{AckPoint, Code, Error, FrameType, Header, Hello, Redial, Status, Word, error_frame};
 
-use crate::clock::{Clock, Due, Stage};
-use crate::handshake::{Handshake, Progress};
-use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
+use crate::client::{Client, not_connected};
+use crate::clock::{Clock, Due, Stage, earliest};
+use crate::handshake::Handshake;
+use crate::hub::{Event, Hub, Incoming, WakeBits};
+use crate::out_frame::OutFrame;
 use crate::outbox::Phase;
-use crate::peer::Peer;
+use crate::peer::{Conversation, Parked, Peer};
 use crate::receiver::{Received, Receiver};
 use crate::sender::Sender;
+
+mod opening;
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +29,39 @@ pub(crate) enum Side {
 ///
 /// ```text
 /// Handshake ──hello──▶ Open ──FIN sent and received, all acknowledged both ways──▶ Finished
+///     │  └──hello──▶ Waiting ──the older connection has left──▶ Open
 ///     └─────refusal────────────────────────────────────────────────────────────────▲
 /// ```
 ///
-/// An error in any state ends it; the driver then reports `on_closed`.
+/// An error in any state ends it; the driver then reports `on_closed`. What of it outlives a connection that was lost is left with
+/// its peer, as a [`Conversation`], for the next one.
 pub(crate) struct Session {
     side: Side,
+    /// A client's way to its server, which it can go again.
+    dialer: Option<Client>,
     hub: Arc<Hub>,
     peer: Arc<Peer>,
     state: State,
     receiver: Receiver,
     sender: Sender,
+    /// SHA-256 of the certificate that the peer showed.
+    certificate: Option<[u8; 32]>,
+    /// Incarnation of the peer.
+    with: u64,
+    /// How long the session is kept when its connection is lost.
+    patience: Duration,
+    /// The owner has been told of this peer, and is to be told of its end.
+    announced: bool,
     /// The peer gave the session up: it needs no reason.
     told: bool,
+    /// The time to end in order is over.
+    overdue: bool,
+    /// When the handshake was done.
+    opened: Instant,
     /// Number of the peer's last message, once it said FIN.
     peer_fin: Option<u64>,
+    /// The owner has been told that the peer said FIN.
+    fin_told: bool,
     /// What has been acknowledged to the peer, and how much came since.
     ack_sent: u64,
     bytes_since_ack: u64,
@@ -49,6 +71,8 @@ pub(crate) struct Session {
 
 enum State {
     Handshake(Handshake),
+    /// The session of this hello has another connection, which has been asked to leave. What came behind the hello.
+    Waiting(Box<Hello>, Vec<u8>),
     Open,
     Finished,
     /// A refusal is on its way, that is why; whatever the peer still sends is thrown away.
@@ -58,7 +82,7 @@ enum State {
 impl State {
     fn stage(&self) -> Stage {
         match self {
-            Self::Handshake(_) | Self::Refused(..) => Stage::Introduction,
+            Self::Handshake(_) | Self::Waiting(..) | Self::Refused(..) => Stage::Introduction,
             Self::Open => Stage::Open,
             Self::Finished => Stage::Finished,
         }
@@ -66,81 +90,61 @@ impl State {
 }
 
 impl Session {
-    pub(crate) fn new(side: Side, hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
+    /// A connection that came in.
+    pub(crate) fn accepted(hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
+        Self::new(Side::Server, hub, peer, now)
+    }
+
+    /// A connection that `dialer` made.
+    pub(crate) fn connected(dialer: Client, hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
+        let mut session = Self::new(Side::Client, hub, peer, now);
+        // A session that waits to go on ends with its patience, whatever its server is doing.
+        if let Some(at) = wire::Dialer::deadline(&dialer).filter(|_| session.announced) {
+            session.clock.introduce_by(at);
+        }
+        session.dialer = Some(dialer);
+        session
+    }
+
+    fn new(side: Side, hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
         let config = &hub.config;
-        let receiver = Receiver::new(
-            config.slabs.clone(),
-            config.large.clone(),
-            config.max_message,
-        );
         let mut sender = Sender::default();
         if config.holds_back {
             sender.limit(config.high_water_messages / 2, config.high_water_bytes / 2);
         }
-        if side == Side::Client {
-            sender.hello(config.hello().encode());
-        }
         let mut clock = Clock::new(config, now);
         // A close may have begun while the connection was being made.
         clock.end_by(closing_deadline(&peer));
-        Self {
+        let mut session = Self {
+            receiver: receiver(&hub, 1),
+            announced: peer.is_parked(),
             side,
+            dialer: None,
             peer,
             state: State::Handshake(Handshake::new()),
-            receiver,
             sender,
+            certificate: None,
+            with: 0,
+            patience: Duration::ZERO,
             told: false,
+            overdue: false,
+            opened: now,
             peer_fin: None,
+            fin_told: false,
             ack_sent: 0,
             bytes_since_ack: 0,
             messages_since_ack: 0,
             clock,
             hub,
-        }
-    }
-
-    fn on_hello(&mut self, n: usize) -> Result<(), Error> {
-        let State::Handshake(handshake) = &mut self.state else {
-            return Ok(());
         };
-        match handshake.on_read(n, &self.hub.config)? {
-            Progress::Need => Ok(()),
-            Progress::Refuse(refusal) => self.refuse(refusal.0),
-            Progress::Done(hello, rest) => {
-                if self.side == Side::Client {
-                    hello.check_answer()?;
-                }
-                if let Err(error) = self.hub.introduce(&self.peer, hello.id) {
-                    return self.refuse(error);
-                }
-                if self.side == Side::Server {
-                    self.sender.hello(self.hub.config.hello().encode());
-                }
-                self.state = State::Open;
-                self.clock.on_promise(hello.keep_alive_ms);
-                let introduction = Introduction {
-                    id: hello.id,
-                    max_message: hello.max_message,
-                    ack: hello.ack,
-                    python: false,
-                };
-                let event = Event::Peer(self.peer.index, introduction);
-                self.hub
-                    .push(Incoming::Event(event, Some(Arc::clone(&self.peer))));
-                self.receiver.preload(&rest);
-                self.read_frames()
-            }
+        if side == Side::Client {
+            session.introduce();
         }
+        session
     }
 
-    /// A server says why before it hangs up; a client just leaves.
-    fn refuse(&mut self, error: Error) -> Result<(), Error> {
-        if self.side == Side::Client {
-            return Err(error);
-        }
-        self.sender.last(wire::Refusal(error.clone()).encode());
-        self.state = State::Refused(error, Handshake::new());
-        Ok(())
+    fn is_client(&self) -> bool {
+        self.side == Side::Client
     }
 
     fn read_frames(&mut self) -> Result<(), Error> {
@@ -160,12 +164,18 @@ impl Session {
                         seq,
                     });
                 }
-                Received::Large { payload, word, seq } => {
+                Received::Large {
+                    payload,
+                    word,
+                    seq,
+                    redelivered,
+                } => {
                     self.count_message(payload.len() as u64, 1)?;
                     self.hub.push(Incoming::Large {
                         peer: Arc::clone(&self.peer),
                         word,
                         seq,
+                        redelivered,
                         payload,
                     });
                 }
@@ -202,15 +212,7 @@ impl Session {
     fn on_control(&mut self, header: Header, body: &[u8]) -> Result<(), Error> {
         match header.kind {
             FrameType::Ack => {
-                let done = self.sender.on_ack(header.seq).ok_or_else(|| {
-                    Error::protocol(format!(
-                        "message {} is acknowledged but was never sent",
-                        header.seq
-                    ))
-                })?;
-                if self.peer.publish_acked(done) {
-                    self.hub.wake(WakeBits::ACKED);
-                }
+                self.on_ack(header.seq)?;
             }
             FrameType::Beat | FrameType::Data => {}
             FrameType::Fin => {
@@ -221,7 +223,9 @@ impl Session {
                         "FIN came twice, or before the last message",
                     ));
                 }
-                self.hub.event(Event::Fin(self.peer.index));
+                if !std::mem::replace(&mut self.fin_told, true) {
+                    self.hub.event(Event::Fin(self.peer.index));
+                }
             }
             FrameType::Error => {
                 self.told = true;
@@ -238,6 +242,16 @@ impl Session {
                     format!("the peer gave up: {reason}{advice}"),
                 ));
             }
+        }
+        Ok(())
+    }
+
+    fn on_ack(&mut self, seq: u64) -> Result<(), Error> {
+        let done = self.sender.on_ack(seq).ok_or_else(|| {
+            Error::protocol(format!("message {seq} is acknowledged but was never sent"))
+        })?;
+        if self.peer.publish_acked(done) {
+            self.hub.wake(WakeBits::ACKED);
         }
         Ok(())
     }
@@ -296,13 +310,13 @@ impl Session {
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some. Of a peer that hung up all
     /// is read: it cannot send more, and what waits behind its last bytes is that it is gone.
     fn may_read(&mut self, hung_up: bool) -> bool {
-        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token) {
+        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token()) {
             self.clock.resume();
             return true;
         }
         self.peer.pause();
         // The owner may have taken everything between the question and the pause: then nobody would nudge.
-        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token);
+        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token());
         if may_now && self.peer.resume() {
             return true;
         }
@@ -311,17 +325,25 @@ impl Session {
     }
 
     /// There is no more time to end in order.
-    fn on_end(&self) -> Result<(), Error> {
+    fn on_end(&mut self) -> Result<(), Error> {
         match self.state {
             State::Finished => Ok(()),
+            State::Refused(ref error, _) => Err(error.clone()),
+            State::Open if self.peer.is_dismissed() => Err(Error::new(
+                Code::Closed,
+                "a newer connection of this peer takes the place of this one",
+            )),
             State::Handshake(_) if self.peer.is_dismissed() => Err(Error::new(
                 Code::QueueFull,
                 "a connection that had not introduced itself made room for newer ones (maxPeers)",
             )),
-            _ => Err(Error::new(
-                Code::Timeout,
-                "close() took too long: the peer did not take or acknowledge everything",
-            )),
+            _ => {
+                self.overdue = true;
+                Err(Error::new(
+                    Code::Timeout,
+                    "close() took too long: the peer did not take or acknowledge everything",
+                ))
+            }
         }
     }
 
@@ -352,7 +374,14 @@ impl Session {
 }
 
 impl wire::Session for Session {
+    fn on_secured(&mut self, certificate: Option<[u8; 32]>) {
+        self.certificate = certificate;
+    }
+
     fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]> {
+        if matches!(self.state, State::Waiting(..)) {
+            return None;
+        }
         if matches!(self.state, State::Open) && !self.may_read(hung_up) {
             return None;
         }
@@ -374,7 +403,7 @@ impl wire::Session for Session {
                 self.read_frames()
             }
             State::Finished => Err(Error::protocol("bytes after the end of the session")),
-            State::Refused(..) => Ok(()),
+            State::Waiting(..) | State::Refused(..) => Ok(()),
         }
     }
 
@@ -391,7 +420,7 @@ impl wire::Session for Session {
         match &self.state {
             State::Finished => Ok(()),
             State::Refused(error, _) => Err(error.clone()),
-            State::Handshake(_) => Err(Error::new(
+            State::Handshake(_) | State::Waiting(..) => Err(Error::new(
                 Code::Closed,
                 "the peer hung up before it introduced itself",
             )),
@@ -404,14 +433,18 @@ impl wire::Session for Session {
 
     fn on_nudge(&mut self, now: Instant) {
         self.clock.set(now);
+        if matches!(self.state, State::Waiting(..)) {
+            self.try_again();
+        }
         match self.state {
+            State::Open if self.peer.is_dismissed() => self.clock.end_now(),
             State::Open => {
                 if self.hub.config.ack == AckPoint::Processed {
                     self.acknowledge();
                 }
                 self.advance();
             }
-            State::Handshake(_) | State::Finished | State::Refused(..) => {
+            State::Handshake(_) | State::Waiting(..) | State::Finished | State::Refused(..) => {
                 self.clock.end_by(closing_deadline(&self.peer));
                 if self.peer.is_dismissed() {
                     self.clock.end_now();
@@ -432,7 +465,7 @@ impl wire::Session for Session {
     }
 
     fn last_words<'a>(&'a mut self, error: &Error, out: &mut [IoSlice<'a>]) -> usize {
-        let tells = matches!(self.state, State::Open) && !self.told;
+        let tells = matches!(self.state, State::Open) && !self.told && !self.may_return(error);
         if tells && self.sender.abandon(error_frame(error)) {
             self.sender.transmit(out)
         } else {
@@ -462,18 +495,23 @@ impl wire::Session for Session {
         drop(outbox);
         self.clock.set(now);
         self.clock.on_sent();
-        let left_head = head.get(sent..).unwrap_or_default();
-        let left = payload
-            .get(sent.saturating_sub(head.len())..)
-            .unwrap_or_default();
-        if let Some(room) = rest.get_mut(..left.len()) {
-            room.copy_from_slice(left);
-        }
-        let left = Slice::from_large(rest).slice(..left.len());
-        let left = [Slice::copy_from(left_head), left];
         let bytes = payload.len() as u64;
+        let left_head = Slice::copy_from(head.get(sent..).unwrap_or_default());
+        let sent = sent.saturating_sub(head.len());
+        // What is not acknowledged may have to be sent again, and the caller's memory is the caller's.
+        let (kept, left) = if self.sender.keeps() {
+            (payload, sent)
+        } else {
+            (payload.get(sent..).unwrap_or_default(), 0)
+        };
+        if let Some(room) = rest.get_mut(..kept.len()) {
+            room.copy_from_slice(kept);
+        }
+        let body = Slice::from_large(rest).slice(..kept.len());
+        let left = [left_head, body.slice(left..)];
+        let frame = OutFrame::new(Slice::copy_from(&head), Some(body), seq, 1, bytes);
         let left = left.into_iter().filter(|part| !part.is_empty());
-        self.sender.sent_direct(seq, bytes, left);
+        self.sender.sent_direct(frame, left);
         self.count_sent(1, bytes);
         true
     }
@@ -505,36 +543,109 @@ impl wire::Session for Session {
         if over { Status::Finished } else { Status::Open }
     }
 
-    fn on_closed(&mut self, result: Result<(), Error>) {
+    fn on_closed(&mut self, result: Result<(), Error>, now: Instant) -> Option<Redial> {
+        if let Err(error) = &result {
+            if self.may_return(error) && self.is_worth_it() && self.park(error.clone(), now) {
+                let dialer = self.dialer.take();
+                return dialer.map(|dialer| dialer.resume(self.opened, self.patience, now));
+            }
+            if self.may_try_again(error)
+                && let Some(client) = self.dialer.take()
+            {
+                return Some(client.again(error.clone(), now));
+            }
+        }
         self.peer.end();
         self.peer.outbox().end();
-        let introduced = matches!(self.state, State::Open | State::Finished);
+        // A session that could not go on ends with this connection.
+        self.peer.unpark(None);
         let event = match (&self.state, result.err()) {
-            _ if introduced && matches!(self.state, State::Finished) => {
-                Some(Event::Lost(self.peer.index, None))
+            (State::Finished, _) => Some(Event::Lost(self.peer.index, None)),
+            (State::Refused(error, _), _) if !self.announced => Some(Event::Warning(error.clone())),
+            (State::Refused(error, _), _) => {
+                Some(Event::Lost(self.peer.index, Some(error.clone())))
             }
-            (_, error) if introduced => Some(Event::Lost(self.peer.index, error)),
-            (State::Refused(error, _), _) => Some(Event::Warning(error.clone())),
-            (_, Some(error)) if self.side == Side::Client => {
-                Some(Event::Failed(not_connected(error)))
-            }
+            (_, error) if self.announced => Some(Event::Lost(self.peer.index, error)),
+            (_, Some(error)) if self.is_client() => Some(Event::Failed(not_connected(error))),
             (_, Some(error)) if error != wire::closed_by_owner() => Some(Event::Warning(error)),
             _ => None,
         };
         if let Some(event) = event {
             self.hub.event(event);
         }
-        self.hub.leave(&self.peer, self.side == Side::Client);
+        self.hub.leave(&self.peer, self.is_client());
+        None
     }
 }
 
-/// To a client that its server has not answered, a connection that ended is one that never was.
-fn not_connected(error: Error) -> Error {
-    if error.code != Code::Closed || error == wire::closed_by_owner() {
-        return error;
+impl Session {
+    /// Whether the session can go on over another connection after this error: neither side has given it up.
+    fn may_return(&self, error: &Error) -> bool {
+        let connection_lost = matches!(
+            error.code,
+            Code::Closed | Code::NotConnected | Code::Timeout | Code::Tls
+        );
+        matches!(self.state, State::Open)
+            && self.sender.keeps()
+            && !self.told
+            && !self.overdue
+            && connection_lost
+            && *error != wire::closed_by_owner()
     }
-    let code = Code::NotConnected;
-    Error { code, ..error }
+
+    /// Whether somebody waits for the session to go on: not when its owner closes and the peer has all that was put.
+    fn is_worth_it(&self) -> bool {
+        let outbox = self.peer.outbox();
+        outbox.phase() == Phase::Open || !outbox.is_empty() || !self.sender.all_acked()
+    }
+
+    /// Leaves what outlives the connection with the peer. False if none can come any more.
+    fn park(&mut self, why: Error, now: Instant) -> bool {
+        let mut sender = std::mem::take(&mut self.sender);
+        sender.disconnect();
+        self.peer.resume();
+        let until = earliest(Some(now + self.patience), closing_deadline(&self.peer));
+        let parked = Parked {
+            conversation: Conversation {
+                sender,
+                received: self.receiver.last_seq(),
+                with: self.with,
+                fin_told: self.fin_told,
+            },
+            why,
+            // A client has its dial, which sees to that.
+            until: until.filter(|_| !self.is_client()),
+        };
+        self.hub.park(&self.peer, parked)
+    }
+
+    /// Whether the server may answer another connection: this one was lost before it did.
+    fn may_try_again(&self, error: &Error) -> bool {
+        let resumes = self.peer.is_parked();
+        let connection_lost = match error.code {
+            Code::Closed | Code::NotConnected => true,
+            Code::Timeout | Code::QueueFull | Code::Tls => resumes,
+            _ => false,
+        };
+        matches!(self.state, State::Handshake(_))
+            && self.is_client()
+            && connection_lost
+            && (!self.told || error.code == Code::QueueFull)
+            && !self.overdue
+            && *error != wire::closed_by_owner()
+            && (!resumes || self.peer.outbox().phase() == Phase::Open || self.peer.is_owed())
+    }
+}
+
+/// The reading half of a new connection, which begins with that message.
+fn receiver(hub: &Hub, next_seq: u64) -> Receiver {
+    let config = &hub.config;
+    Receiver::new(
+        config.slabs.clone(),
+        config.large.clone(),
+        config.max_message,
+        next_seq,
+    )
 }
 
 /// Until when the owner waits for the end, if it closes.

@@ -111,6 +111,8 @@ pub struct Header {
     pub kind: FrameType,
     /// Bytes that follow the header.
     pub body_len: u32,
+    /// How often the messages were handed to the receiver before, at most 255 (DATA), otherwise 0. Travels as the flags.
+    pub redelivered: u8,
     /// Number of messages (DATA), otherwise 0.
     pub count: u16,
     /// See [`FrameType`]; for DATA the sequence number of the first message.
@@ -124,6 +126,7 @@ impl Header {
         Self {
             kind,
             body_len: 0,
+            redelivered: 0,
             count: 0,
             seq,
         }
@@ -136,7 +139,24 @@ impl Header {
         let [a, b, c, d] = self.body_len.to_le_bytes();
         let [e, f] = self.count.to_le_bytes();
         let [g, h, i, j, k, l, m, n] = self.seq.to_le_bytes();
-        out.copy_from_slice(&[a, b, c, d, self.kind as u8, 0, e, f, g, h, i, j, k, l, m, n]);
+        out.copy_from_slice(&[
+            a,
+            b,
+            c,
+            d,
+            self.kind as u8,
+            self.redelivered,
+            e,
+            f,
+            g,
+            h,
+            i,
+            j,
+            k,
+            l,
+            m,
+            n,
+        ]);
         out
     }
 
@@ -183,12 +203,13 @@ pub fn parse(bytes: &[u8], max_message: u32) -> Result<Parsed, Error> {
         5 => FrameType::Error,
         other => return Err(Error::protocol(format!("unknown frame type {other}"))),
     };
-    if flags != 0 {
+    if flags != 0 && kind != FrameType::Data {
         return Err(Error::protocol(format!("unknown frame flags {flags:#04x}")));
     }
     let header = Header {
         kind,
         body_len,
+        redelivered: flags,
         count,
         seq,
     };
@@ -241,6 +262,12 @@ fn check_data(header: Header, max_message: u32) -> Result<(), Error> {
     Ok(())
 }
 
+/// How often the messages of a whole DATA frame were handed to the receiver before; see [`Header::redelivered`].
+#[must_use]
+pub fn redelivered(frame: &[u8]) -> u8 {
+    frame.get(5).copied().unwrap_or(0)
+}
+
 /// Sum of the payload lengths in a column of words; `None` if a word has an unknown kind. `longest` is compared with
 /// each length by the caller through the second result.
 #[must_use]
@@ -269,6 +296,7 @@ mod tests {
         let header = Header {
             kind: FrameType::Data,
             body_len: 68,
+            redelivered: 0,
             count: 1,
             seq: 77,
         };
@@ -280,6 +308,7 @@ mod tests {
         let header = Header {
             kind: FrameType::Data,
             body_len: 0x0102,
+            redelivered: 0,
             count: 3,
             seq: 0x0a0b,
         };
@@ -302,6 +331,7 @@ mod tests {
         let huge = Header {
             kind: FrameType::Data,
             body_len: u32::MAX,
+            redelivered: 0,
             count: 1,
             seq: 1,
         };
@@ -312,6 +342,7 @@ mod tests {
         let many = Header {
             kind: FrameType::Data,
             body_len: 100_000,
+            redelivered: 0,
             count: 2,
             seq: 1,
         };
@@ -322,6 +353,7 @@ mod tests {
         let short = Header {
             kind: FrameType::Data,
             body_len: 7,
+            redelivered: 0,
             count: 2,
             seq: 1,
         };
@@ -332,6 +364,7 @@ mod tests {
         let late = Header {
             kind: FrameType::Data,
             body_len: 4,
+            redelivered: 0,
             count: 1,
             seq: u64::MAX,
         };

@@ -23,6 +23,11 @@ const TAG_ACK: u8 = 4;
 const TAG_KEEP_ALIVE: u8 = 5;
 const TAG_MAX_MESSAGE: u8 = 6;
 const TAG_REFUSAL: u8 = 7;
+const TAG_KEEPING: u8 = 8;
+const TAG_STANDING: u8 = 9;
+
+/// Numbers of messages stay below this.
+const SEQ_LIMIT: u64 = 1 << 53;
 
 /// A communicator's identity: a UUID.
 pub type PeerId = [u8; 16];
@@ -54,6 +59,37 @@ pub struct Hello {
     pub keep_alive_ms: u32,
     /// The longest message it accepts.
     pub max_message: u32,
+    /// How it keeps a session that has lost its connection; `None`: the session ends with the connection.
+    pub keeping: Option<Keeping>,
+    /// Where it stands in the session. A client tells it from the second connection on, a server that keeps sessions always.
+    pub standing: Option<Standing>,
+}
+
+/// Proves that a client is the one that began a session.
+pub type Secret = [u8; 16];
+
+/// What lets a session go on over another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// How long this side keeps a session without a connection, in milliseconds; at least 1.
+    pub for_ms: u32,
+    /// Which run of the communicator this is: drawn anew whenever one is opened, never 0. Whoever meets another one under the same id
+    /// knows that what the earlier one held in its memory is gone.
+    pub incarnation: u64,
+    /// Of a client; all zeros of a server.
+    pub secret: Secret,
+}
+
+/// Where a side stands in a session, in the numbers of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Incarnation of the other side with which that was so; 0: this side knows of no session, and begins with what the other
+    /// one told.
+    pub with: u64,
+    /// Highest number received, with all before it.
+    pub received: u64,
+    /// Number of the first message that this side can still send.
+    pub next: u64,
 }
 
 /// Why a server does not take a client.
@@ -104,7 +140,60 @@ impl Hello {
             TAG_MAX_MESSAGE,
             &self.max_message.to_le_bytes(),
         );
+        if let Some(keeping) = &self.keeping {
+            field(&mut fields, TAG_KEEPING, &keeping.encode());
+        }
+        if let Some(standing) = &self.standing {
+            field(&mut fields, TAG_STANDING, &standing.encode());
+        }
         preamble(self.versions, &fields)
+    }
+}
+
+impl Keeping {
+    fn encode(&self) -> [u8; 28] {
+        let mut out = [0; 28];
+        let (for_ms, rest) = out.split_at_mut(4);
+        let (incarnation, secret) = rest.split_at_mut(8);
+        for_ms.copy_from_slice(&self.for_ms.to_le_bytes());
+        incarnation.copy_from_slice(&self.incarnation.to_le_bytes());
+        secret.copy_from_slice(&self.secret);
+        out
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
+        let (for_ms, value) = value.split_first_chunk()?;
+        let (incarnation, secret) = value.split_first_chunk()?;
+        let keeping = Self {
+            for_ms: u32::from_le_bytes(*for_ms),
+            incarnation: u64::from_le_bytes(*incarnation),
+            secret: secret.try_into().ok()?,
+        };
+        (keeping.for_ms > 0 && keeping.incarnation > 0).then_some(keeping)
+    }
+}
+
+impl Standing {
+    fn encode(&self) -> [u8; 24] {
+        let mut out = [0; 24];
+        let numbers = [self.with, self.received, self.next];
+        for (slot, number) in out.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+            *slot = number.to_le_bytes();
+        }
+        out
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
+        let &[with, received, next] = value.as_chunks::<8>().0 else {
+            return None;
+        };
+        let standing = Self {
+            with: u64::from_le_bytes(with),
+            received: u64::from_le_bytes(received),
+            next: u64::from_le_bytes(next),
+        };
+        let possible = standing.received < SEQ_LIMIT && (1..=SEQ_LIMIT).contains(&standing.next);
+        (possible && value.len() == 24).then_some(standing)
     }
 }
 
@@ -191,6 +280,8 @@ fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<H
         ack: AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 0,
+        keeping: None,
+        standing: None,
     };
     let mut has_id = false;
     while let Some((&[tag, a, b], rest)) = fields.split_first_chunk::<3>() {
@@ -225,6 +316,12 @@ fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<H
                 hello.max_message =
                     u32::from_le_bytes(value.try_into().map_err(|_| malformed(tag))?)
             }
+            TAG_KEEPING => {
+                hello.keeping = Some(Keeping::parse(value).ok_or_else(|| malformed(tag))?);
+            }
+            TAG_STANDING => {
+                hello.standing = Some(Standing::parse(value).ok_or_else(|| malformed(tag))?);
+            }
             TAG_REFUSAL => {
                 let (&code, text) = value.split_first().ok_or_else(|| malformed(tag))?;
                 let reason = String::from_utf8_lossy(text).into_owned();
@@ -240,6 +337,9 @@ fn parse_fields(mut fields: &[u8], versions: (u8, u8), taken: usize) -> Result<H
     }
     if !fields.is_empty() || !has_id {
         return Err(malformed(0));
+    }
+    if hello.standing.is_some() && hello.keeping.is_none() {
+        return Err(malformed(TAG_STANDING));
     }
     Ok(HelloParse::Hello(hello, taken))
 }
@@ -262,6 +362,16 @@ mod tests {
             ack: AckPoint::Processed,
             keep_alive_ms: 10_000,
             max_message: 1 << 20,
+            keeping: Some(Keeping {
+                for_ms: 30_000,
+                incarnation: 7,
+                secret: [9; 16],
+            }),
+            standing: Some(Standing {
+                with: 8,
+                received: 40,
+                next: 12,
+            }),
         }
     }
 

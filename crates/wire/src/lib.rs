@@ -12,11 +12,13 @@ mod session;
 pub use error::{Code, Error, SystemError};
 pub use frame::{
     DATA_LIMIT, FrameType, HEADER_BYTES, Header, Kind, MAX_LENGTH, Parsed, WORD_BYTES, Word,
-    error_frame, parse, words_sum,
+    error_frame, parse, redelivered, words_sum,
 };
 pub use hello::{
-    AckPoint, Hello, HelloParse, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, PeerId, Refusal, VERSION,
-    parse_hello,
+    AckPoint, Hello, HelloParse, Keeping, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, PeerId, Refusal,
+    Secret, Standing, VERSION, parse_hello,
 };
 pub use link::{Link, LinkEvent};
-pub use session::{Acceptor, Dialer, Driver, Endpoint, Session, Status, Token, closed_by_owner};
+pub use session::{
+    Acceptor, Dialer, Driver, Endpoint, Listening, Redial, Session, Status, Token, closed_by_owner,
+};

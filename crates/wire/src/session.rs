@@ -36,8 +36,30 @@ pub trait Acceptor: Send {
     /// A single connection could not be accepted; the listener goes on.
     fn on_warning(&mut self, error: Error);
 
+    /// The owner nudged the listener, or the time passed that this said last: what has to be done with it.
+    fn on_nudge(&mut self, _now: Instant) -> Listening {
+        Listening::Until(None)
+    }
+
     /// The listener is gone; the last call. `Ok` if its owner closed it.
     fn on_closed(&mut self, result: Result<(), Error>);
+}
+
+/// What an acceptor wants of its listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// It listens, and is to be asked again at that time, if there is one.
+    Until(Option<Instant>),
+    /// It is needed no more and can be closed.
+    Over,
+}
+
+/// A session that lost its connection wants another one, to the same endpoint and under the same token.
+pub struct Redial {
+    /// Who tries.
+    pub dialer: Box<dyn Dialer>,
+    /// When the first attempt is due.
+    pub at: Instant,
 }
 
 /// Makes the session of an outgoing connection, and decides how often to try.
@@ -57,7 +79,7 @@ pub trait Dialer: Send {
 
 /// What an owner asks of the driver that runs its sessions.
 pub trait Driver: Send + Sync {
-    /// There is something new for [`Session::on_nudge`]. `inline`: if no other thread is at work, do it on this one (the
+    /// There is something new for [`Session::on_nudge`], or [`Acceptor::on_nudge`]. `inline`: if no other thread is at work, do it on this one (the
     /// shortest way to the socket); otherwise leave it to the driver's own thread.
     fn nudge(&self, token: Token, inline: bool);
 
@@ -160,6 +182,6 @@ pub trait Session: Send {
     /// Whether the session is over.
     fn status(&self) -> Status;
 
-    /// The connection is gone; the last call. `Ok` after [`Status::Finished`].
-    fn on_closed(&mut self, result: Result<(), Error>);
+    /// The connection is gone; the last call. `Ok` after [`Status::Finished`]. Only what dialed can have another connection.
+    fn on_closed(&mut self, result: Result<(), Error>, now: Instant) -> Option<Redial>;
 }

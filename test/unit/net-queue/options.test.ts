@@ -31,8 +31,9 @@ describe('parseOptions', () => {
       maxPeers: 10_000,
       connectTimeoutMs: 10_000,
       handshakeTimeoutMs: 5_000,
-      keepAliveMs: 10_000,
-      idleTimeoutMs: 30_000,
+      keepAliveMs: 1_000,
+      idleTimeoutMs: 3_000,
+      sessionTimeoutMs: 30_000,
       closeTimeoutMs: 5_000,
       runOn: undefined,
     });

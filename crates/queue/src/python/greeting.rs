@@ -2,7 +2,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wire::{Error, Session, Status, Word};
+use wire::{Error, Redial, Session, Status, Word};
 
 use super::session::PythonSession;
 use crate::hub::Hub;
@@ -37,6 +37,10 @@ impl Greeting {
 }
 
 impl Session for Greeting {
+    fn on_secured(&mut self, peer: Option<[u8; 32]>) {
+        self.session.on_secured(peer);
+    }
+
     fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]> {
         if self.undecided.is_some() {
             Some(&mut self.first)
@@ -119,7 +123,7 @@ impl Session for Greeting {
         self.session.status()
     }
 
-    fn on_closed(&mut self, result: Result<(), Error>) {
-        self.session.on_closed(result);
+    fn on_closed(&mut self, result: Result<(), Error>, now: Instant) -> Option<Redial> {
+        self.session.on_closed(result, now)
     }
 }

@@ -220,6 +220,7 @@ impl Receiver {
         let count = u16::try_from(batch.count).map_err(|_| too_much())?;
         let header = Header {
             kind: FrameType::Data,
+            redelivered: 0,
             body_len: u32::try_from(body_len).map_err(|_| too_much())?,
             count,
             seq,

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use chunk::Slice;
 use wire::python::prefix;
-use wire::{AckPoint, Code, Error, MAX_LENGTH, PeerId, Session, Status, Word};
+use wire::{AckPoint, Code, Error, MAX_LENGTH, PeerId, Redial, Session, Status, Word};
 
 use super::receiver::{Received, Receiver};
 use super::sender::Sender;
+use crate::client::not_connected;
 use crate::clock::earliest;
+use crate::credential::Credential;
 use crate::hub::{Event, Hub, Incoming, Introduction, WakeBits};
 use crate::outbox::Phase;
 use crate::peer::Peer;
@@ -115,6 +117,7 @@ impl PythonSession {
             max_message: MAX_LENGTH,
             ack: AckPoint::Received,
             python: true,
+            first: 1,
         };
         let event = Event::Peer(self.peer.index, introduction);
         self.hub
@@ -129,7 +132,9 @@ impl PythonSession {
                 "both sides have the same id; every communicator needs one of its own",
             ));
         }
-        self.hub.introduce(&self.peer, id)
+        // It has nothing to show, so it cannot be known.
+        let nobody = Credential::default();
+        self.hub.introduce(&self.peer, id, nobody).map(|_new| ())
     }
 
     /// A server introduces itself and takes leave, which is the only way to make a Python client's `close()` end. A client just
@@ -184,6 +189,7 @@ impl PythonSession {
                         peer: Arc::clone(&self.peer),
                         word,
                         seq,
+                        redelivered: 0,
                         payload,
                     });
                 }
@@ -248,12 +254,12 @@ impl PythonSession {
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some. Of a peer that hung up all
     /// is read: it cannot send more, and what waits behind its last bytes is that it is gone.
     fn may_read(&mut self, hung_up: bool) -> bool {
-        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token) {
+        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token()) {
             return true;
         }
         self.peer.pause();
         // The owner may have taken everything between the question and the pause: then nobody would nudge.
-        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token);
+        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token());
         may_now && self.peer.resume()
     }
 
@@ -439,7 +445,7 @@ impl Session for PythonSession {
         if over { Status::Finished } else { Status::Open }
     }
 
-    fn on_closed(&mut self, result: Result<(), Error>) {
+    fn on_closed(&mut self, result: Result<(), Error>, _now: Instant) -> Option<Redial> {
         // A connection that ends behind the last that was said ends in order, however it does.
         let over = self.is_over();
         let result = result.or_else(|error| match error.code {
@@ -461,16 +467,8 @@ impl Session for PythonSession {
             self.hub.event(event);
         }
         self.hub.leave(&self.peer, self.side == Side::Client);
+        None
     }
-}
-
-/// To a client that its server has not answered, a connection that ended is one that never was.
-fn not_connected(error: Error) -> Error {
-    if error.code != Code::Closed || error == wire::closed_by_owner() {
-        return error;
-    }
-    let code = Code::NotConnected;
-    Error { code, ..error }
 }
 
 /// Until when the owner waits for the end, if it closes.

@@ -37,6 +37,8 @@ fn config_hello() -> Hello {
         ack: AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 1 << 20,
+        keeping: None,
+        standing: None,
     }
 }
 
@@ -56,6 +58,7 @@ fn acks(bytes: &[u8]) -> Vec<u64> {
 fn data(seq: u64, count: u16) -> Vec<u8> {
     let header = Header {
         kind: FrameType::Data,
+        redelivered: 0,
         body_len: u32::from(count) * 4,
         count,
         seq,
@@ -197,6 +200,7 @@ fn a_large_message_is_acknowledged_when_it_has_come_whole() {
     let (mut world, end) = raw(config(1));
     let header = Header {
         kind: FrameType::Data,
+        redelivered: 0,
         body_len: 200_004,
         count: 1,
         seq: 2,

@@ -32,6 +32,8 @@ fn raw(server: Config) -> (World, usize, usize) {
         ack: AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 1 << 20,
+        keeping: None,
+        standing: None,
     };
     world.send(near, &hello.encode());
     world.settle();
@@ -369,6 +371,8 @@ fn the_deadline_of_a_close_holds_for_who_is_still_shaking_hands_or_was_refused()
                 ack: AckPoint::Received,
                 keep_alive_ms: 0,
                 max_message: 1,
+                keeping: None,
+                standing: None,
             };
             world.send(near, &hello.encode());
         }

@@ -20,6 +20,8 @@ fn raw(server: Config) -> (World, usize, usize) {
         ack: AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 1 << 20,
+        keeping: None,
+        standing: None,
     };
     world.send(near, &hello.encode());
     world.settle();
@@ -53,6 +55,7 @@ fn data(seq: u64, words: &[u32], payload: &[u8]) -> Vec<u8> {
     let count = u16::try_from(words.len()).unwrap();
     let mut bytes = Header {
         kind: FrameType::Data,
+        redelivered: 0,
         body_len,
         count,
         seq,
@@ -92,6 +95,7 @@ fn what_the_protocol_does_not_allow_ends_the_session_with_its_code() {
         (
             Header {
                 kind: FrameType::Beat,
+                redelivered: 0,
                 body_len: 1,
                 count: 0,
                 seq: 0,
@@ -103,6 +107,7 @@ fn what_the_protocol_does_not_allow_ends_the_session_with_its_code() {
         (
             Header {
                 kind: FrameType::Data,
+                redelivered: 0,
                 body_len: 70_000,
                 count: 2,
                 seq: 1,
@@ -114,6 +119,7 @@ fn what_the_protocol_does_not_allow_ends_the_session_with_its_code() {
         (
             Header {
                 kind: FrameType::Data,
+                redelivered: 0,
                 body_len: 0,
                 count: 0,
                 seq: 1,
@@ -151,6 +157,7 @@ fn a_word_that_contradicts_the_frame_of_a_large_message_is_refused_before_memory
     let (mut world, near, _) = raw(config(1));
     let header = Header {
         kind: FrameType::Data,
+        redelivered: 0,
         body_len: 90_004,
         count: 1,
         seq: 1,
@@ -172,6 +179,7 @@ fn the_reason_of_a_peer_that_gives_up_is_reported() {
         let (mut world, near, _) = raw(config(1));
         let mut bytes = Header {
             kind: FrameType::Error,
+            redelivered: 0,
             body_len: 4,
             count: 0,
             seq: number,

@@ -16,6 +16,8 @@ fn hello(id: u8) -> Hello {
         ack: AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 1000,
+        keeping: None,
+        standing: None,
     }
 }
 
@@ -73,6 +75,7 @@ fn messages_may_come_in_the_same_read_as_the_hello() {
     let mut bytes = hello(2).encode();
     let header = wire::Header {
         kind: wire::FrameType::Data,
+        redelivered: 0,
         body_len: 7,
         count: 1,
         seq: 1,
@@ -305,23 +308,34 @@ fn a_peer_that_hangs_up_before_its_hello_is_a_warning() {
 }
 
 #[test]
-fn to_a_client_a_server_that_hangs_up_before_its_hello_is_none() {
+fn a_client_whose_server_hangs_up_before_its_hello_tries_again() {
     for broken in [false, true] {
-        let mut world = World::new();
-        let client = world.client(config(2));
-        world.nodes[client].put(0, &[b"never sent"]).unwrap();
-        let (near, far) = world.connect_client(client);
-        world.send(far, &hello(1).encode()[..30]);
-        world.settle();
-        if broken {
-            let error = wire::Error::new(Code::Closed, "the connection broke");
-            world.break_off(near, Err(error));
-        } else {
-            world.shut_down(far);
+        for comes in [false, true] {
+            let mut world = World::new();
+            let client = world.client(config(2));
+            world.nodes[client].put(0, &[b"early"]).unwrap();
+            let (near, far) = world.connect_client(client);
+            world.send(far, &hello(1).encode()[..30]);
+            world.settle();
+            if broken {
+                let error = wire::Error::new(Code::Closed, "the connection broke");
+                world.break_off(near, Err(error));
+            } else {
+                world.shut_down(far);
+            }
+            world.settle();
+            assert_eq!(errors(&world, client), []);
+            if comes {
+                let server = world.server(config(1));
+                world.connect(client, server);
+                world.settle();
+                assert_eq!(world.nodes[server].payloads(), [b"early"]);
+                continue;
+            }
+            world.pass(Duration::from_secs(11));
+            assert_eq!(errors(&world, client), [('F', Code::NotConnected)]);
+            world.nodes[client].assert_ended_well();
         }
-        world.settle();
-        assert_eq!(errors(&world, client), [('F', Code::NotConnected)]);
-        world.nodes[client].assert_ended_well();
     }
 }
 

@@ -30,6 +30,8 @@ fn hello() -> Vec<u8> {
         ack: AckPoint::Received,
         keep_alive_ms: 10_000,
         max_message: 1 << 20,
+        keeping: None,
+        standing: None,
     };
     hello.encode()
 }
@@ -67,6 +69,7 @@ fn stream(frames: &[Frame]) -> Vec<u8> {
         let count = u16::try_from(lengths.len()).unwrap();
         let mut bytes = Header {
             kind: FrameType::Data,
+            redelivered: 0,
             body_len,
             count,
             seq,
@@ -100,6 +103,7 @@ fn stream(frames: &[Frame]) -> Vec<u8> {
                 bytes.extend(
                     Header {
                         kind: FrameType::Error,
+                        redelivered: 0,
                         body_len,
                         count: 0,
                         seq: 9,
@@ -246,6 +250,8 @@ proptest! {
         world.settle();
         prop_assert!(world.outcome(near).is_some());
         prop_assert!(world.nodes[client].errors().len() <= 1);
+        world.nodes[client].queue.close(None);
+        world.settle();
         world.nodes[client].assert_ended_well();
     }
 
@@ -318,6 +324,7 @@ fn a_header_alone_may_announce_one_longest_message_and_no_more() {
     world.send(near, &hello());
     let header = Header {
         kind: FrameType::Data,
+        redelivered: 0,
         body_len: MAX_MESSAGE + 4,
         count: 1,
         seq: 1,
@@ -328,6 +335,7 @@ fn a_header_alone_may_announce_one_longest_message_and_no_more() {
     assert_eq!(world.outcome(far), None);
     assert_bounded(&world, server);
     let longer = Header {
+        redelivered: 0,
         body_len: MAX_MESSAGE + 5,
         ..header
     };
@@ -355,6 +363,7 @@ fn small_messages_between_many_beats_do_not_pin_a_slab_each() {
     for seq in 1..=200 {
         let header = Header {
             kind: FrameType::Data,
+            redelivered: 0,
             body_len: 5,
             count: 1,
             seq,

@@ -212,6 +212,8 @@ fn a_beat_is_a_frame_of_sixteen_bytes_that_says_nothing() {
         ack: wire::AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 1,
+        keeping: None,
+        standing: None,
     };
     world.send(far, &hello.encode());
     world.settle();

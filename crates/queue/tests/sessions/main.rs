@@ -18,4 +18,5 @@ mod life;
 mod memory;
 mod order;
 mod python;
+mod resume;
 mod support;

@@ -16,6 +16,8 @@ fn hello(id: u8) -> Vec<u8> {
         ack: AckPoint::Received,
         keep_alive_ms: 0,
         max_message: 1 << 20,
+        keeping: None,
+        standing: None,
     };
     hello.encode()
 }
@@ -24,6 +26,7 @@ fn hello(id: u8) -> Vec<u8> {
 fn data(seq: u64, payload: &[u8]) -> Vec<u8> {
     let header = Header {
         kind: FrameType::Data,
+        redelivered: 0,
         body_len: u32::try_from(4 + payload.len()).unwrap(),
         count: 1,
         seq,

@@ -75,6 +75,7 @@ fn put_all(pair: &mut Pair, from: usize, puts: &[Put], settle_every: usize) -> V
                 .collect();
             data.extend(&payload);
             expected.push(Message {
+                redelivered: 0,
                 peer: 0,
                 seq,
                 word,

@@ -45,6 +45,7 @@ fn introduced(number: u32, id: u8) -> Event {
         max_message: MAX_LENGTH,
         ack: AckPoint::Received,
         python: true,
+        first: 1,
     };
     Event::Peer(number, introduction)
 }

@@ -14,6 +14,7 @@ fn header() -> impl Strategy<Value = Header> {
             (body_len <= DATA_LIMIT).then(|| Header {
                 kind: FrameType::Data,
                 body_len: u32::try_from(body_len).unwrap(),
+                redelivered: 0,
                 count,
                 seq,
             })
@@ -22,6 +23,7 @@ fn header() -> impl Strategy<Value = Header> {
     let large = (65_521..1_u32 << 24, 1..1_u64 << 40).prop_map(|(body_len, seq)| Header {
         kind: FrameType::Data,
         body_len,
+        redelivered: 0,
         count: 1,
         seq,
     });
@@ -34,6 +36,7 @@ fn header() -> impl Strategy<Value = Header> {
     let error = (0..=1024_u32, any::<u64>()).prop_map(|(body_len, seq)| Header {
         kind: FrameType::Error,
         body_len,
+        redelivered: 0,
         count: 0,
         seq,
     });
@@ -103,6 +106,7 @@ fn the_longest_messages_are_where_the_limits_say() {
     let data = |body_len, count| Header {
         kind: FrameType::Data,
         body_len,
+        redelivered: 0,
         count,
         seq: 1,
     };
@@ -146,6 +150,7 @@ fn sequence_numbers_end_where_javascript_cannot_count_further() {
     let data = |seq, count: u16| Header {
         kind: FrameType::Data,
         body_len: u32::from(count) * 4,
+        redelivered: 0,
         count,
         seq,
     };

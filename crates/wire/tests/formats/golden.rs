@@ -22,6 +22,8 @@ fn a_hello_of_version_1() {
         ack: AckPoint::Processed,
         keep_alive_ms: 10_000,
         max_message: 1 << 20,
+        keeping: None,
+        standing: None,
     };
     assert_eq!(hello.encode(), bytes);
     assert_eq!(
@@ -43,12 +45,14 @@ fn frames_of_version_1() {
     let data = Header {
         kind: FrameType::Data,
         body_len: 0x0102,
+        redelivered: 0,
         count: 3,
         seq: 0x0a0b,
     };
     let error = Header {
         kind: FrameType::Error,
         body_len: 5,
+        redelivered: 0,
         count: 0,
         seq: 9,
     };

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use wire::{
-    AckPoint, Code, Error, Hello, HelloParse, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, Refusal, VERSION,
-    parse_hello,
+    AckPoint, Code, Error, Hello, HelloParse, Keeping, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, Refusal,
+    Standing, VERSION, parse_hello,
 };
 
 const PREAMBLE_BYTES: usize = 12;
@@ -19,20 +19,55 @@ fn hello() -> impl Strategy<Value = Hello> {
         ack,
         any::<u32>(),
         any::<u32>(),
-        0..=VERSION,
-        VERSION..,
+        (0..=VERSION, VERSION..),
+        keeping(),
+        standing(),
     )
         .prop_map(
-            |(id, cluster, features, ack, keep_alive_ms, max_message, low, high)| Hello {
-                versions: (low, high),
+            |(
                 id,
                 cluster,
                 features,
                 ack,
                 keep_alive_ms,
                 max_message,
+                versions,
+                keeping,
+                standing,
+            )| Hello {
+                versions,
+                id,
+                cluster,
+                features,
+                ack,
+                keep_alive_ms,
+                max_message,
+                standing: standing.filter(|_| keeping.is_some()),
+                keeping,
             },
         )
+}
+
+fn keeping() -> impl Strategy<Value = Option<Keeping>> {
+    let keeping =
+        (1_u32.., 1_u64.., any::<[u8; 16]>()).prop_map(|(for_ms, incarnation, secret)| Keeping {
+            for_ms,
+            incarnation,
+            secret,
+        });
+    prop::option::of(keeping)
+}
+
+fn standing() -> impl Strategy<Value = Option<Standing>> {
+    let standing =
+        (any::<u64>(), 0..1_u64 << 53, 1..=1_u64 << 53).prop_map(|(with, received, next)| {
+            Standing {
+                with,
+                received,
+                next,
+            }
+        });
+    prop::option::of(standing)
 }
 
 /// A preamble of this version and these fields.
@@ -140,6 +175,18 @@ fn a_hello_must_name_its_sender_and_every_field_must_have_its_length() {
         [field(1, &[7; 16]), vec![9]].concat(),
         [field(1, &[7; 16]), vec![9, 255, 255, 0]].concat(),
         field(7, b""),
+        [field(1, &[7; 16]), field(8, &[1; 27])].concat(),
+        [field(1, &[7; 16]), field(8, &[0; 28])].concat(),
+        // Where it stands in a session that it does not keep, and past the last number.
+        [field(1, &[7; 16]), field(9, &[1; 24])].concat(),
+        [field(1, &[7; 16]), field(8, &[1; 28]), field(9, &[0; 24])].concat(),
+        [
+            field(1, &[7; 16]),
+            field(8, &[1; 28]),
+            field(9, &[0xff; 24]),
+        ]
+        .concat(),
+        [field(1, &[7; 16]), field(8, &[1; 28]), field(9, &[1; 25])].concat(),
     ] {
         let bytes = with_fields(&fields);
         assert_eq!(

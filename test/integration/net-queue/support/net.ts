@@ -126,4 +126,4 @@ function secured(): SecurityOptions {
 }
 
 /** No signs of life: they would wake what sleeps although it has work to do, and hide that. */
-const quiet = { keepAliveMs: 0 };
+const quiet = { keepAliveMs: 0, sessionTimeoutMs: 0 };

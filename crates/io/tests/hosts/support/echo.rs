@@ -3,7 +3,7 @@ use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use wire::{Code, Error, Session, Status};
+use wire::{Code, Error, Redial, Session, Status};
 
 /// What a [`Pipe`] does, and what it has seen. Shared with the test.
 #[derive(Default)]
@@ -188,10 +188,11 @@ impl Session for Pipe {
         }
     }
 
-    fn on_closed(&mut self, result: Result<(), Error>) {
+    fn on_closed(&mut self, result: Result<(), Error>, _now: Instant) -> Option<Redial> {
         self.script.with(|state| {
             assert!(state.closed.is_none(), "closed twice");
             state.closed = Some(result);
         });
+        None
     }
 }

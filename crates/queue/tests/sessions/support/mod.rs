@@ -5,5 +5,5 @@ mod node;
 mod pipe;
 mod world;
 
-pub(crate) use node::{Message, Node, ROOT, config, endpoint, peer_event, word};
+pub(crate) use node::{Message, Node, ROOT, Root, config, endpoint, peer_event, word};
 pub(crate) use world::{CLIENT, Pair, SERVER, World};

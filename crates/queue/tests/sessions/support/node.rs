@@ -1,7 +1,8 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use queue::{Client, Communicator, Config, Event, Introduction, Payload, Server, WakeBits};
-use wire::{AckPoint, Code, Endpoint, Kind, Token, Word};
+use queue::{Communicator, Config, Event, Introduction, Payload, Server, WakeBits};
+use wire::{AckPoint, Code, Dialer, Endpoint, Kind, Token, Word};
 
 use super::driver::Recorder;
 
@@ -27,11 +28,15 @@ pub(crate) struct Node {
     pub(crate) finishes: bool,
     /// How often a watched acknowledgement was reported.
     pub(crate) acked: usize,
+    /// When a client that has lost its connection wants to try again.
+    pub(crate) again_at: Option<Instant>,
+    /// A dial ends at the patience of close().
+    pub(crate) closing: bool,
 }
 
 pub(crate) enum Root {
     Listening(Server),
-    Dialing(Client),
+    Dialing(Box<dyn Dialer>),
     Gone,
 }
 
@@ -42,6 +47,7 @@ pub(crate) struct Message {
     pub(crate) seq: u64,
     pub(crate) word: u32,
     pub(crate) payload: Vec<u8>,
+    pub(crate) redelivered: u8,
 }
 
 impl Node {
@@ -60,6 +66,8 @@ impl Node {
             acknowledges: true,
             finishes: true,
             acked: 0,
+            again_at: None,
+            closing: false,
         }
     }
 
@@ -102,6 +110,7 @@ impl Node {
                 seq: drained.seq,
                 word: index[1],
                 payload,
+                redelivered: drained.redelivered,
             });
         } else {
             for (i, pair) in index.chunks(2).take(drained.count).enumerate() {
@@ -114,6 +123,7 @@ impl Node {
                     seq,
                     word: pair[1],
                     payload,
+                    redelivered: drained.redelivered,
                 });
             }
         }
@@ -213,11 +223,16 @@ pub(crate) fn peer_event(number: u32, id: u8) -> Event {
         max_message: 256 << 20,
         ack: AckPoint::Received,
         python: false,
+        first: 1,
     };
     Event::Peer(number, introduction)
 }
 
-/// Settings of a communicator whose id is that byte, repeated.
+/// Settings of a communicator whose id is that byte, repeated. Its sessions end with their connections.
 pub(crate) fn config(id: u8) -> Config {
-    Config::new([id; 16])
+    let mut config = Config::new([id; 16]);
+    config.keep_alive = Some(Duration::from_secs(10));
+    config.idle_timeout = Some(Duration::from_secs(30));
+    config.session_timeout = None;
+    config
 }

@@ -1,0 +1,179 @@
+// Sessions that outlive their connections and their processes, over real sockets.
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+
+import { open } from 'chaski/net-queue';
+import type { Communicator } from 'chaski/net-queue';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { Cable } from './support/cable.ts';
+import { useNet } from './support/net.ts';
+import { soon, take, until } from './support/waiting.ts';
+import { tcpWorlds } from './support/worlds.ts';
+
+const keeping = { sessionTimeoutMs: 30_000, keepAliveMs: 100 };
+
+describe.each(tcpWorlds)('a session, $name', (world) => {
+  const net = useNet(world);
+  const cables: Cable[] = [];
+
+  afterEach(() => {
+    for (const cable of cables.splice(0)) cable.close();
+  });
+
+  async function cableTo(server: Communicator): Promise<Cable> {
+    const { port } = server.address() as { port: number };
+    const cable = await Cable.to(port);
+    cables.push(cable);
+    return cable;
+  }
+
+  async function connect(
+    options: { server?: object; client?: object } = {},
+  ): Promise<{ server: Communicator; client: Communicator; cable: Cable }> {
+    const server = await net.server({ ...keeping, ...options.server });
+    const cable = await cableTo(server);
+    const client = await net.client(server, { ...keeping, port: cable.port, ...options.client });
+    await until(() => server.peers.has(client.id), 'the server hears of its client');
+    return { server, client, cable };
+  }
+
+  it('goes on over the next connection: nothing is lost, repeated or reordered in either direction', async () => {
+    const { server, client, cable } = await connect();
+    const seen: { server: number[]; client: number[] } = { server: [], client: [] };
+    server.subscribe((value) => seen.server.push(value as number));
+    client.subscribe((value) => seen.client.push(value as number));
+    const count = 30_000;
+    let rejected = 0;
+    let puts = 0;
+    for (let i = 0; i < count; i += 1) {
+      for (const side of [server, client]) {
+        puts += 1;
+        side.put(i).catch(() => {
+          rejected += 1;
+        });
+      }
+      if (i % 3000 === 1500) cable.cut();
+      if (i % 100 === 0) await new Promise(setImmediate);
+    }
+    await soon(Promise.all([server.drain(), client.drain()]), 'everything is acknowledged');
+    const all = Array.from({ length: count }, (_, i) => i);
+    await until(() => seen.server.length >= count && seen.client.length >= count, 'all arrived');
+    expect(seen.server).toEqual(all);
+    expect(seen.client).toEqual(all);
+    expect([puts, rejected]).toEqual([2 * count, 0]);
+    expect(cable.connections).toBeGreaterThan(3);
+  });
+
+  it('carries messages of every size across a cut', async () => {
+    const { server, client, cable } = await connect();
+    const sizes = [0, 1, 65_516, 65_517, 1 << 20, 5 << 20, 100, 3 << 20];
+    const puts = sizes.map((size, i) => client.put(new Uint8Array(size).fill(i + 1)));
+    await new Promise(setImmediate);
+    cable.cut();
+    await soon(Promise.all(puts), 'all are acknowledged');
+    const got = await payloads<Uint8Array>(server, sizes.length);
+    expect(got.map((bytes) => bytes.length)).toEqual(sizes);
+    expect(got.every((bytes, i) => bytes.every((byte) => byte === i + 1))).toBe(true);
+  });
+
+  it('tells both sides that the connection is lost, and that it is back', async () => {
+    const { server, client, cable } = await connect();
+    const away = [once(server, 'disconnect'), once(client, 'disconnect')];
+    const back = [once(server, 'reconnect'), once(client, 'reconnect')];
+    cable.cut();
+    const [[atServer, why], [atClient]] = (await soon(Promise.all(away), 'both hear of it')) as [
+      [string, { code: string }],
+      [string],
+    ];
+    expect([atServer, atClient]).toEqual([client.id, server.id]);
+    expect(why.code).toBe('ERR_CHASKI_CLOSED');
+    await soon(Promise.all(back), 'both are back');
+    expect([...server.peers]).toEqual([client.id]);
+    expect([server.isConnected(client.id), client.isConnected()]).toEqual([true, true]);
+  });
+
+  it('leaves a connection that has fallen silent within 3 × keepAliveMs, and finds another', async () => {
+    const { server, client, cable } = await connect();
+    const away = [once(server, 'disconnect'), once(client, 'disconnect')];
+    cable.pull();
+    const put = client.put('while away');
+    await soon(Promise.all(away), 'both notice');
+    expect(client.isConnected()).toBe(false);
+    cable.plug();
+    await soon(put, 'it is delivered over the next connection');
+    expect(await payloads(server, 1)).toEqual(['while away']);
+  });
+
+  it('ends when nobody comes back in time', async () => {
+    const { server, client, cable } = await connect({
+      server: { sessionTimeoutMs: 300 },
+      client: { sessionTimeoutMs: 300 },
+    });
+    cable.pull();
+    const put = client.put('never');
+    const lost = once(server, 'lost');
+    await expect(put).rejects.toMatchObject({ code: 'ERR_CHASKI_CLOSED', delivered: 'unknown' });
+    const [id, error] = (await soon(lost, 'the server gives it up')) as [string, { code: string }];
+    expect([id, error.code]).toEqual([client.id, 'ERR_CHASKI_TIMEOUT']);
+    await until(() => client.closed, 'the client ends');
+  });
+
+  it('goes on in a new process of the client, which gets what the old one had not done', async () => {
+    const server = await net.server({ ...keeping });
+    const first = await net.client(server, { ...keeping, ack: 'processed' });
+    await until(() => server.peers.has(first.id), 'the server hears of its client');
+    const puts = ['a', 'b', 'c'].map((value) => server.put(value, first.id));
+    const got = await first.get();
+    got.ack();
+    await soon(puts[0] as Promise<void>, 'the first one is done');
+    expect((await first.get()).data).toBe('b');
+    const { session } = first;
+    const child = net.child('resumer.mjs', {
+      session,
+      port: (server.address() as { port: number }).port,
+    });
+    // The old process is as good as dead: the new one takes its place.
+    const told = (await child.report('got')) as unknown as {
+      got: [string, number, number][];
+    };
+    expect(told.got).toEqual([
+      ['b', 2, 2],
+      ['c', 3, 2],
+    ]);
+    await soon(Promise.all(puts), 'all are done');
+    expect(await payloads(server, 1)).toEqual(['from the new process']);
+  });
+
+  it('is not taken by somebody who knows its id only', async () => {
+    const { server, client, cable } = await connect();
+    const { port } = server.address() as { port: number };
+    for (const cut of [false, true]) {
+      if (cut) {
+        cable.pull();
+        await soon(once(server, 'disconnect'), 'it is away');
+      }
+      const thief = open({ id: client.id, port, runOn: world.host, connectTimeoutMs: 2000 });
+      await expect(soon(thief, 'an answer')).rejects.toMatchObject({ code: 'ERR_CHASKI_AUTH' });
+    }
+  });
+
+  it('is kept by a client whose server is not there for a while', async () => {
+    const options = net.serverOptions({ ...keeping, id: randomUUID() });
+    const first = net.keep(await open(options));
+    const { port } = first.address() as { port: number };
+    const client = await net.client(first, { ...keeping });
+    await client.put('for the first');
+    await first.close({ force: true });
+    await until(() => !client.isConnected(), 'the client notices');
+    const put = client.put('for the second');
+    const second = net.keep(await open({ ...options, port }));
+    await soon(put, 'the new server takes it');
+    expect(await payloads(second, 1)).toEqual(['for the second']);
+  });
+});
+
+/** What the next messages hold. */
+async function payloads<T>(queue: Communicator, count: number): Promise<T[]> {
+  return (await take(queue, count)).map(({ data }) => data as T);
+}
