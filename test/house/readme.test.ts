@@ -30,7 +30,7 @@ describe('the tables of the README', () => {
     };
     const rows = readme.table('Options');
     const told = rows.map(([name = '', value = '']) => [codeOf(name), codeOf(value)] as const);
-    const computed = ['id', 'path', 'idleTimeoutMs', 'runOn'];
+    const computed = ['id', 'path', 'idleTimeoutMs', 'secret', 'runOn'];
     const wrong = told.filter(
       ([name, value]) =>
         !computed.includes(name) &&

@@ -232,7 +232,7 @@ impl Communicator {
             Window::Bounded(messages, bytes)
         });
         peer.outbox().set_window(window);
-        self.hub.driver().nudge(peer.token, false);
+        self.hub.driver().nudge(peer.token(), false);
         Ok(())
     }
 

@@ -37,10 +37,6 @@ impl Greeting {
 }
 
 impl Session for Greeting {
-    fn on_secured(&mut self, peer: Option<[u8; 32]>) {
-        self.session.on_secured(peer);
-    }
-
     fn read_buffer(&mut self, hung_up: bool) -> Option<&mut [u8]> {
         if self.undecided.is_some() {
             Some(&mut self.first)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::{AckPoint, Code, Error, Hello, Refusal, Secret, Standing};
+use wire::{AckPoint, Code, Error, Hello, Refusal, Standing};
 
 use super::{Session, State, receiver};
 use crate::credential::Credential;
@@ -55,13 +55,14 @@ impl Session {
     // --- server -----------------------------------------------------------------------------------------------------
 
     fn on_offer(&mut self, hello: Hello, rest: Vec<u8>) -> Result<(), Error> {
-        let secret = hello
+        // Where sessions end with their connections there is none to go on with, whoever comes.
+        let keeping = hello
             .keeping
-            .map_or(Secret::default(), |keeping| keeping.secret);
-        let credential = Credential {
-            secret,
+            .filter(|_| self.hub.config.session_timeout.is_some());
+        let credential = keeping.map_or_else(Credential::default, |keeping| Credential {
+            secret: keeping.secret,
             certificate: self.certificate,
-        };
+        });
         match self.hub.introduce(&self.peer, hello.id, credential) {
             Ok(Introduced::New) => self.begin(&hello, &rest),
             Ok(Introduced::Known(peer)) => {
