@@ -69,6 +69,8 @@ export class AckWatch {
     const next = this.#next(peer);
     if (next === Infinity || peer.gone !== undefined) {
       this.#peers.delete(peer);
+      // What native still watches may be reached without anybody here to hear of it.
+      peer.watched = 0;
       return true;
     }
     if (peer.watched !== 0 && peer.watched <= next) return true;
