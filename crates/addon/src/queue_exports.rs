@@ -55,7 +55,7 @@ pub fn queue_open(
         )
     })?;
     let security = config.security.as_ref();
-    let secured = |error: wire::Error| failed(error.code, error.message);
+    let secured = |error: wire::Error| failed(error.code, format!("{}.", error.message));
     let (server_security, client_security) = if config.server {
         let security = security.map(QueueSecurity::server).transpose();
         (security.map_err(secured)?, None)

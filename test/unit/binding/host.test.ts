@@ -41,6 +41,12 @@ describe('chooseHost', () => {
     expect(chooseHost(undefined, runtime({ env: { CHASKI_HOST: '' } }))).toBe('loop');
   });
 
+  it('prefers a thread where it is told to, unless somebody wants something else', () => {
+    expect(chooseHost(undefined, runtime(), 'thread')).toBe('thread');
+    expect(chooseHost('loop', runtime(), 'thread')).toBe('loop');
+    expect(chooseHost(undefined, runtime({ env: { CHASKI_HOST: 'loop' } }), 'thread')).toBe('loop');
+  });
+
   it('refuses the loop where it is not on the list, and a CHASKI_HOST that is neither', () => {
     const bun = runtime({ versions: { node: '22.0.0', bun: '1.2.0' } });
     expect(() => chooseHost('loop', bun)).toThrow(
