@@ -33,6 +33,27 @@ test('a serializer says what messages are', () => {
   void queue.put('text');
 });
 
+test('pickles are read and written by name, or by a serializer that knows classes', () => {
+  class Point {
+    readonly x: number = 1;
+  }
+  expectTypeOf(nq.new<string>({ serializer: 'pickle' })).toEqualTypeOf<nq.Communicator<string>>();
+  const serializer = nq.pickle({
+    allow: ['points'],
+    decoders: { 'points.Point': (args, state) => [args, state] },
+    encoders: [{ type: Point, encode: ({ x }: Point) => ({ name: 'points.Point', args: [x] }) }],
+  });
+  expectTypeOf(serializer).toEqualTypeOf<nq.PickleSerializer>();
+  expectTypeOf(nq.new({ serializer })).toEqualTypeOf<nq.Communicator>();
+  expectTypeOf(nq.new({ serialization: serializer })).toEqualTypeOf<nq.Communicator>();
+  expectTypeOf(new nq.Tuple(1, 2)).toExtend<number[]>();
+  expectTypeOf(new nq.NdArray(new Float32Array(2)).data).toEqualTypeOf<nq.NumericArray>();
+  // @ts-expect-error -- an encoder names what Python is to make.
+  nq.pickle({ encoders: [{ type: Point, encode: () => ({}) }] });
+  // @ts-expect-error -- there is no such option.
+  nq.pickle({ alow: [] });
+});
+
 test('put gives a promise that knows its peers', async () => {
   const queue = nq.new<string>();
   const result = queue.put('text', 'peer');
