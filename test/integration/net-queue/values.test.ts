@@ -93,7 +93,8 @@ describe.each(tcpWorlds)('values, $name', (world) => {
     expect(() => client.put(undefined)).toThrow(codec('ERR_CHASKI_CODEC'));
     expect(() => client.putMany([1, 2n, 3])).toThrow(codec('ERR_CHASKI_CODEC'));
     await client.put('after');
-    expect(await values(server, 2)).toEqual([1, 'after']);
+    // The 1 has been taken back.
+    expect(await values(server, 1)).toEqual(['after']);
   });
 
   it("go through a user's own serializer, in either way of naming it", async () => {
