@@ -7,7 +7,7 @@ import { bytesOf, isBytesOf } from './support/payloads.ts';
 import { rejection, values } from './support/waiting.ts';
 import { plainWorlds } from './support/worlds.ts';
 
-const { ca, server: identity } = trust();
+const { ca, server: identity, client: guest } = trust();
 const ofServer = { security: { key: identity.key, cert: identity.cert } };
 const ofClient = { security: { ca: ca.cert } };
 
@@ -30,6 +30,24 @@ describe.each(plainWorlds)('TLS, $name', (world) => {
     }
     await client.close();
     await server.close();
+  });
+
+  it('hands a session to who shows the same certificate, and to nobody else', async () => {
+    const keeping = { sessionTimeoutMs: 30_000 };
+    const [own, foreign] = [guest, certificate({ name: 'client', by: ca })].map(
+      ({ key, cert }) => ({
+        security: { ca: ca.cert, key, cert },
+      }),
+    );
+    const security = { ...ofServer.security, ca: ca.cert };
+    const server = await net.server({ ...keeping, security });
+    const first = await net.client(server, { ...keeping, ...own });
+    const { id } = first;
+    const thief = await rejection(open(net.clientOptions(server, { ...keeping, ...foreign, id })));
+    expect(thief.code).toBe('ERR_CHASKI_AUTH');
+    const heir = await net.client(server, { ...keeping, ...own, id });
+    await heir.put('inherited');
+    expect(await values(server, 1)).toEqual(['inherited']);
   });
 
   it('refuses a server of another authority, and says what to do', async () => {

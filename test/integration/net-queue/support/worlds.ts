@@ -23,10 +23,11 @@ export const plainWorlds: readonly World[] = hosts.flatMap((host) =>
 );
 
 /** TLS is the same on both hosts and over both kinds of socket, so it is tried on one. */
-export const worlds: readonly World[] = [
-  ...plainWorlds,
-  ...hosts.slice(0, 1).map((host) => world(host, Protocol.TCP, true)),
-];
+export const securedWorlds: readonly World[] = hosts
+  .slice(0, 1)
+  .map((host) => world(host, Protocol.TCP, true));
+
+export const worlds: readonly World[] = [...plainWorlds, ...securedWorlds];
 
 /** Where the kind of socket makes no difference to what is tested. */
 export const tcpWorlds: readonly World[] = hosts.map((host) => world(host, Protocol.TCP));
