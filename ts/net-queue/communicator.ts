@@ -297,7 +297,7 @@ export class Communicator<T = unknown>
 
   /**
    * Sets how much may be put to a peer, or to each of a group that is there, and what happens at that mark, from now on and as long
-   * as it is connected. A listener of `ini` does it before anything else can be put.
+   * as its session lasts. A listener of `ini` does it before anything else can be put.
    *
    * @throws ChaskiError `ERR_CHASKI_NOT_CONNECTED`, `_INVALID_ARGUMENT`.
    */

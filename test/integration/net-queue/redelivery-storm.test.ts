@@ -1,7 +1,9 @@
-// Puts, cancels and nacks at random, all at once: what was cancelled never arrives, all else is processed once and acknowledged.
+// Puts, cancels, nacks and lost connections at random, all at once: what was cancelled never arrives, all else is processed once
+// and acknowledged.
 import type { Communicator, Message, PutResult } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
+import { Cable } from './support/cable.ts';
 import { useNet } from './support/net.ts';
 import { soon, turn } from './support/waiting.ts';
 import { tcpWorlds } from './support/worlds.ts';
@@ -21,6 +23,7 @@ async function putMany(
   client: Communicator<Uint8Array>,
   count: number,
   below: (most: number) => number,
+  cut: () => void,
 ): Promise<Outcome[]> {
   const all: Outcome[] = [];
   for (let id = 0; id < count; id += 1) {
@@ -34,6 +37,7 @@ async function putMany(
       if (!victim.cancelled) victim.cancelled = victim.put.cancel();
     }
     if (below(50) === 0) await turn();
+    if (below(500) === 0) cut();
   }
   return all;
 }
@@ -41,11 +45,24 @@ async function putMany(
 describe.each(tcpWorlds)('a storm of puts, cancels and nacks, $name', (world) => {
   const net = useNet(world);
 
-  it.each([1, 2, 3])('loses and doubles nothing, seed %i', async (seed) => {
+  it.each([
+    [1, false],
+    [2, false],
+    [3, true],
+    [4, true],
+  ])('loses and doubles nothing, seed %i, connections are lost: %s', async (seed, cuts) => {
     const below = random(seed);
-    const { server, client } = await net.pair<Uint8Array>({
-      server: { ack: 'processed', highWaterMark: { messages: 200, bytes: 500_000 } },
-      client: { highWaterMark: { messages: 300, bytes: 500_000 } },
+    const sessionTimeoutMs = cuts ? 60_000 : 0;
+    const server = await net.server<Uint8Array>({
+      ack: 'processed',
+      highWaterMark: { messages: 200, bytes: 500_000 },
+      sessionTimeoutMs,
+    });
+    const cable = await Cable.to((server.address() as { port: number }).port);
+    const client = await net.client<Uint8Array>(server, {
+      port: cable.port,
+      highWaterMark: { messages: 300, bytes: 500_000 },
+      sessionTimeoutMs,
     });
     const done = new Map<number, number>();
     const deliveries = new Map<number, number>();
@@ -82,7 +99,10 @@ describe.each(tcpWorlds)('a storm of puts, cancels and nacks, $name', (world) =>
         batch?.ack();
       }
     })();
-    const all = await soon(putMany(client, 5000, below), 'all puts');
+    const cut = (): void => {
+      if (cuts) cable.cut();
+    };
+    const all = await soon(putMany(client, 5000, below, cut), 'all puts');
     const outcomes = await soon(Promise.allSettled(all.map(({ put }) => put)), 'all outcomes');
     await soon(client.drain(), 'draining');
     outcomes.forEach(({ status }, i) => {
@@ -96,5 +116,6 @@ describe.each(tcpWorlds)('a storm of puts, cancels and nacks, $name', (world) =>
     await client.close();
     await server.close();
     await reading;
+    cable.close();
   });
 });
