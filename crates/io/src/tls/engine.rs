@@ -62,6 +62,11 @@ impl Engine {
         self.common().is_handshaking()
     }
 
+    /// Whether there are records for the peer; if so, [`step`](Self::step) looks at nothing else.
+    pub(crate) fn has_records(&self) -> bool {
+        self.common().wants_write()
+    }
+
     /// The peer's end-entity certificate in DER, if it showed one.
     pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
         let chain = self.common().peer_certificates()?;

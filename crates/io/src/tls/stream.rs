@@ -36,6 +36,8 @@ pub(crate) struct TlsStream {
     pending_sent: usize,
     /// How the peer's side ended, once all before it has been read.
     ended: Option<io::Result<()>>,
+    /// rustls has given up: it must not be asked for anything any more.
+    failed: bool,
     told_secured: bool,
     said_goodbye: bool,
 }
@@ -88,6 +90,7 @@ impl TlsStream {
             pending: Vec::new(),
             pending_sent: 0,
             ended: None,
+            failed: false,
             told_secured: false,
             said_goodbye: false,
         };
@@ -167,7 +170,7 @@ impl TlsStream {
         }
         self.spare_taken += length;
         if self.spare_taken == self.spare.len() {
-            self.spare.clear();
+            self.spare = Vec::new();
             self.spare_taken = 0;
         }
         length
@@ -206,7 +209,10 @@ impl TlsStream {
                 Err(error) => self.ended = Some(Err(error)),
             }
         }
-        self.rest.extend_from_slice(incoming.bytes());
+        match incoming.bytes() {
+            [] => self.rest = Vec::new(),
+            bytes => self.rest.extend_from_slice(bytes),
+        }
         filled
     }
 
@@ -233,6 +239,7 @@ impl TlsStream {
                 Ok(Step::Again) => {}
                 Ok(Step::PeerClosed) => self.ended = Some(Ok(())),
                 Ok(Step::NeedsInput) if hopeless => {
+                    self.failed = true;
                     let error = Error::InvalidMessage(InvalidMessage::InvalidContentType);
                     self.ended = Some(Err(failed(&error, self.engine.is_client())));
                 }
@@ -255,11 +262,18 @@ impl TlsStream {
                     }
                 }
                 Err(error) => {
+                    // Who has spoken TLS until now speaks it.
+                    let is_damage = self.told_secured && matches!(error, Error::InvalidMessage(_));
+                    let error = if is_damage {
+                        Error::DecryptError
+                    } else {
+                        error
+                    };
                     self.ended = Some(Err(failed(&error, self.engine.is_client())));
-                    // The peer is told why.
-                    while let (_, Ok(Step::Again)) =
-                        self.engine.step(incoming.window(self.seen), &mut sink)
-                    {
+                    self.failed = true;
+                    // The peer is told why. rustls is not to look at what it has refused again.
+                    while self.engine.has_records() {
+                        let _told = self.engine.step(incoming.window(self.seen), &mut sink);
                     }
                 }
             }
@@ -274,19 +288,22 @@ impl TlsStream {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         while let Some(left @ [_, ..]) = self.pending.get(self.pending_sent..) {
             match self.socket.write(&[IoSlice::new(left)]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => self.pending_sent += n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.pending.clear();
+        // An idle stream keeps nothing.
+        self.pending = Vec::new();
         self.pending_sent = 0;
         Ok(())
     }
 
     /// Encrypts and writes; says how much of the plaintext is taken care of, which is less than all of it if it is long.
     pub(crate) fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if !self.is_open() {
+        // Reading tells what has failed.
+        if !self.is_open() || self.failed {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.flush()?;
@@ -356,7 +373,7 @@ impl TlsStream {
 
     /// Says goodbye and closes the write side, unless the socket takes nothing now: false.
     pub(crate) fn shutdown_write(&mut self) -> bool {
-        if !self.said_goodbye && self.is_open() {
+        if !self.said_goodbye && self.is_open() && !self.failed {
             self.said_goodbye = true;
             let mut records = [0; OVERHEAD];
             let window = self.rest.get_mut(..self.seen).unwrap_or_default();

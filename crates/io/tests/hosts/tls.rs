@@ -1,6 +1,6 @@
 //! TLS over real sockets, between our own ends and with rustls as a stranger on the other one.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -295,6 +295,100 @@ fn a_session_that_takes_nothing_leaves_it_in_the_socket_and_still_writes() {
             accepted.with(|state| state.read_bytes == 1 + MORE)
         });
     }
+}
+
+#[test]
+fn what_was_changed_on_its_way_ends_the_connection_and_nothing_of_it_is_read() {
+    let server = identity("localhost");
+    for running in Running::each() {
+        let listening = Listening::secured(&running.host, server.server(), Ends::Keep);
+        let damages: [&[u8]; 3] = [b"CHSKNQ\r\n", &[23, 3, 3, 0, 20], &[23, 3, 3, 0xff, 0xff]];
+        for (number, damage) in damages.into_iter().enumerate() {
+            let mut stranger = connect(&server, &listening, &rustls::version::TLS13);
+            stranger.write_all(b"good").unwrap();
+            let (_, accepted) = listening.session(number);
+            eventually("it is read", || {
+                accepted.with(|state| state.read_bytes == 4)
+            });
+            stranger.sock.write_all(damage).unwrap();
+            stranger.sock.write_all(&[0; 64]).unwrap();
+            eventually("it ends", || accepted.with(|state| state.closed.is_some()));
+            let closed = accepted.with(|state| state.closed.clone().unwrap());
+            let error = closed.unwrap_err();
+            assert_eq!(error.code, Code::Tls);
+            assert!(error.message.contains("changed on its way"), "{error}");
+            assert_eq!(accepted.with(|state| state.read_bytes), 4);
+            // And the stranger is told, by an alert.
+            let told = stranger.read(&mut [0; 1]).unwrap_err();
+            assert_eq!(told.kind(), ErrorKind::InvalidData, "{told}");
+        }
+    }
+}
+
+#[test]
+fn no_changed_byte_does_more_than_end_its_connection() {
+    let server = identity("localhost");
+    let running = Running::start(io::Kind::Thread);
+    let listening = Listening::secured(&running.host, server.server(), Ends::Echo);
+    let mut connections = 0;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for flight in 0..3 {
+            let mut at = 0;
+            loop {
+                let mut stranger = connect(&server, &listening, version);
+                let is_whole = send_changed(&mut stranger, flight, at);
+                stranger.sock.shutdown(Shutdown::Write).unwrap();
+                // Whatever the server says.
+                let _said = stranger.sock.read_to_end(&mut Vec::new());
+                let (_, accepted) = listening.session(connections);
+                eventually("it ends", || accepted.with(|state| state.closed.is_some()));
+                let closed = accepted.with(|state| state.closed.clone().unwrap());
+                let code = closed.unwrap_err().code;
+                assert!(
+                    matches!(code, Code::Tls | Code::Closed),
+                    "{code:?} for byte {at} of flight {flight} of {:?}",
+                    version.version
+                );
+                connections += 1;
+                if is_whole {
+                    break;
+                }
+                at += 5;
+            }
+        }
+    }
+}
+
+/// Shakes hands, and changes byte `at` of one flight: one of the handshake, or data behind it. True if that has none.
+fn send_changed(stranger: &mut Stranger, flight: usize, at: usize) -> bool {
+    let Stranger { conn, sock } = stranger;
+    for number in 0..4 {
+        let mut bytes = Vec::new();
+        if !conn.is_handshaking() {
+            // Two records, the first of which is good when the second is not.
+            for piece in [b"one", b"two"] {
+                conn.writer().write_all(piece).unwrap();
+            }
+        }
+        while conn.wants_write() {
+            conn.write_tls(&mut bytes).unwrap();
+        }
+        if number == flight {
+            let Some(byte) = bytes.get_mut(at) else {
+                return true;
+            };
+            *byte ^= 1 << (at % 8);
+        }
+        if sock.write_all(&bytes).is_err() || number == flight {
+            return false;
+        }
+        while conn.is_handshaking() && !conn.wants_write() {
+            if !matches!(conn.read_tls(sock), Ok(1..)) || conn.process_new_packets().is_err() {
+                return false;
+            }
+        }
+    }
+    false
 }
 
 #[test]
