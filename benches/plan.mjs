@@ -14,6 +14,7 @@ const FLOOD_SIZE = 1_024;
 const HOSTS = ['chaski-thread', 'chaski-loop'];
 const PYTHON = ['python', 'python-to-chaski'];
 const TLS = ['chaski-tls', 'slab-tls'];
+const PLAIN = ['chaski-plain-thread', 'chaski-plain-loop'];
 
 /**
  * @typedef {object} Case
@@ -29,7 +30,7 @@ const TLS = ['chaski-tls', 'slab-tls'];
 
 /** @type {Record<string, string[]>} */
 const QUICK = {
-  '64b-batch': [...HOSTS, 'slab', 'slab-columns', ...TLS],
+  '64b-batch': [...HOSTS, ...PLAIN, 'slab', 'slab-columns', ...TLS],
   '64b-callback': [...HOSTS, 'slab', 'ws', 'zeromq', 'nats'],
   '64b-iterate': [...HOSTS, 'slab'],
   '64b-acked-all': [...HOSTS, 'slab', 'jetstream', 'bullmq', 'grpc'],

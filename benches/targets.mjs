@@ -48,6 +48,14 @@ export const targets = [
   ),
   cpu('1mib-callback', '1 MiB', 'slab', 'chaski-thread'),
   cpu('1mib-callback', '1 MiB', 'slab-joined', 'chaski-thread'),
+  ...['thread', 'loop'].map((host) =>
+    rate(
+      `64 B batches, with sessions and signs of life / without, ${host}`,
+      ['64b-batch', `chaski-${host}`],
+      ['64b-batch', `chaski-plain-${host}`],
+      0.85,
+    ),
+  ),
   rate(
     '64 B batches over TLS, chaski-tls / slab-tls',
     ['64b-batch', 'chaski-tls'],

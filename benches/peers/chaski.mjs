@@ -8,6 +8,8 @@ const ENTRY = new URL('../../dist/net-queue/index.js', import.meta.url);
 const HOST = '127.0.0.1';
 const CLOSE_MS = 10_000;
 const TLS = process.env.BENCH_TLS === '1';
+/** Without sessions that outlive their connection, and without signs of life. */
+const PLAIN = process.env.BENCH_PLAIN === '1' ? { sessionTimeoutMs: 0, keepAliveMs: 0 } : {};
 
 /** @type {import('../lib/peer.mjs').Peer} */
 export default {
@@ -26,6 +28,14 @@ export default {
   variants: {
     'chaski-thread': { env: { CHASKI_HOST: 'thread' } },
     'chaski-loop': { env: { CHASKI_HOST: 'loop' } },
+    'chaski-plain-thread': {
+      env: { CHASKI_HOST: 'thread', BENCH_PLAIN: '1' },
+      modes: ['batch', 'callback'],
+    },
+    'chaski-plain-loop': {
+      env: { CHASKI_HOST: 'loop', BENCH_PLAIN: '1' },
+      modes: ['batch', 'callback'],
+    },
     'chaski-tls': {
       env: { CHASKI_HOST: 'thread', BENCH_TLS: '1' },
       modes: ['callback', 'batch'],
@@ -47,7 +57,7 @@ function missingBuild() {
 /** @param {'server' | 'client'} purpose @param {number} port @param {object} [security] @returns {Promise<any>} */
 async function open(purpose, port, security) {
   const { open } = await import(ENTRY.href);
-  return open('tcp', purpose, { host: HOST, port, ...(security && { security }) });
+  return open('tcp', purpose, { host: HOST, port, ...PLAIN, ...(security && { security }) });
 }
 
 /** @param {import('../lib/run.mjs').ReceiveRun} run */
