@@ -48,7 +48,9 @@ async function main(runs, many) {
     values.sort((a, b) => a - b);
     const at = (/** @type {number} */ share) =>
       /** @type {number} */ (values[Math.floor((values.length - 1) * share)]).toPrecision(3);
-    console.log(`${name.padEnd(55)} ${at(0.5).padStart(8)}  (${at(0)} to ${at(1)}, n ${values.length})`);
+    console.log(
+      `${name.padEnd(55)} ${at(0.5).padStart(8)}  (${at(0)} to ${at(1)}, n ${values.length})`,
+    );
   }
 }
 

@@ -37,6 +37,14 @@ export class Cable {
     }
   }
 
+  /** Both sides are told that the other one has hung up, or one of them only. */
+  end(which: 'both' | 'near' | 'far'): void {
+    for (const [near, far] of this.#pairs) {
+      if (which !== 'far') near.end();
+      if (which !== 'near') far.end();
+    }
+  }
+
   /** No byte passes any more, and nobody hears why. New connections are as silent. */
   pull(): void {
     this.#silent = true;
