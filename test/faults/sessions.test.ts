@@ -114,7 +114,7 @@ describe.each(tcpWorlds)('sessions, $name', (world) => {
       await child.report('open');
     }
     const count = await stream.end();
-    audit(file, count);
+    expect(wrongIn(file, count)).toEqual([]);
   });
 
   it(`lose nothing when the process of the server is killed ${rounds} times and comes back`, async () => {
@@ -124,7 +124,7 @@ describe.each(tcpWorlds)('sessions, $name', (world) => {
     const options = { ...net.serverOptions(), ...keeping, id };
     let child = net.child(processor, { options, file });
     const { address } = (await child.report('open')) as unknown as { address: { port: number } };
-    const client = net.early<Uint8Array>({
+    const client = net.early({
       ...net.serverOptions(),
       ...keeping,
       purpose: 'client',
@@ -141,7 +141,7 @@ describe.each(tcpWorlds)('sessions, $name', (world) => {
       await child.report('open');
     }
     const count = await stream.end();
-    audit(file, count);
+    expect(wrongIn(file, count)).toEqual([]);
   });
 
   it('come back all together, 300 of them, when their server does', async () => {
@@ -151,7 +151,7 @@ describe.each(tcpWorlds)('sessions, $name', (world) => {
     let child = net.child(processor, { options, file });
     const { address } = (await child.report('open')) as unknown as { address: { port: number } };
     const clients = Array.from({ length: 300 }, () =>
-      net.early<Uint8Array>({
+      net.early({
         ...net.serverOptions(),
         ...keeping,
         purpose: 'client',
@@ -198,21 +198,16 @@ function numbered(number: number): Buffer {
 }
 
 /** Puts numbers until told to end; then all of them are acknowledged. */
-function numbers(
-  queue: Communicator<Uint8Array> | Communicator,
-  peer?: string,
-): { end(): Promise<number> } {
-  let running = true;
+function numbers(queue: Communicator, peer?: string): { end(): Promise<number> } {
   let count = 0;
+  const stop = new AbortController();
   const rejected: unknown[] = [];
   const done = (async () => {
-    while (running) {
+    while (!stop.signal.aborted) {
       if (!queue.needDrain) {
         for (let i = 0; i < 50; i += 1) {
-          const put =
-            peer === undefined
-              ? (queue as Communicator<Uint8Array>).put(numbered(count))
-              : (queue as Communicator<Uint8Array>).put(numbered(count), peer);
+          const message = numbered(count);
+          const put = peer === undefined ? queue.put(message) : queue.put(message, peer);
           put.catch((error: unknown) => rejected.push(error));
           count += 1;
         }
@@ -222,7 +217,7 @@ function numbers(
   })();
   return {
     async end() {
-      running = false;
+      stop.abort();
       await done;
       await soon(queue.drain(), 'all is processed', 120_000);
       expect(rejected).toEqual([]);
@@ -239,20 +234,18 @@ function lines(file: string): (readonly [number, number])[] {
   ]);
 }
 
-/** Each number is there, in order; what is there again says that it was delivered before. */
-function audit(file: string, count: number): void {
+/** Each number has to be there, in order; what is there again has to say that it was delivered before. */
+function wrongIn(file: string, count: number): unknown[] {
   let next = 0;
   let repeated = 0;
   const wrong: unknown[] = [];
   for (const [number, deliveries] of lines(file)) {
     if (number === next) next += 1;
     else if (number < next && deliveries > 1) repeated += 1;
-    else wrong.push([number, deliveries, next]);
-    // A run of repetitions may reach what was on its way and never written down.
+    else wrong.push({ number, deliveries, next });
     if (wrong.length > 10) break;
   }
-  expect(wrong).toEqual([]);
-  expect(next).toBe(count);
-  expect(count).toBeGreaterThan(1000);
+  if (next !== count || count < 1000) wrong.push({ next, count });
   console.log(`${count} messages, ${repeated} of them written down again`);
+  return wrong;
 }
