@@ -1,4 +1,4 @@
-import { ChaskiError } from 'chaski/net-queue';
+import { ChaskiError, FrozenSet, NdArray, pickle, Tuple } from 'chaski/net-queue';
 import type { OpenOptions, Serializer } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
@@ -26,7 +26,7 @@ describe.each(tcpWorlds)('values, $name', (world) => {
     Array.from({ length: 5000 }, (_, i) => ({ i, text: `row ${i}` })),
   ];
 
-  it.each(['auto', 'json', 'msgpack'] as const)(
+  it.each(['auto', 'json', 'msgpack', 'pickle'] as const)(
     'travel as they are with serializer %s',
     async (serializer) => {
       const options = { serializer };
@@ -37,6 +37,18 @@ describe.each(tcpWorlds)('values, $name', (world) => {
       expect(await values(client, documents.length)).toEqual(documents);
     },
   );
+
+  it('of Python, large and small, travel as pickles, in any number', async () => {
+    const options = { serializer: pickle() };
+    const { server, client } = await net.pair({ server: options, client: options });
+    const data = Array.from({ length: 300 }, (_, i) => [
+      new Tuple<unknown>(i, new FrozenSet([i])),
+      new NdArray(new Float64Array(i).fill(i), [1, i]),
+      { array: new Float32Array((i % 10) * 400).fill(i), bytes: new Uint8Array(i) },
+    ]);
+    await client.putMany(data);
+    expect(await values(server, data.length)).toStrictEqual(data);
+  });
 
   it('go as bytes with auto when they are bytes, whatever the view', async () => {
     const { server, client } = await net.pair();

@@ -58,7 +58,6 @@ class Machine {
   readonly #levels: number[] = [0];
   readonly #flags: number[] = [0];
   readonly #memoOf: number[] = [-1];
-  #dataView: DataView | undefined = undefined;
   /** Below this index of the stack lies what belongs to others. */
   #floor: number = 0;
   /** Whether something may hold itself. */
@@ -74,6 +73,8 @@ class Machine {
   run(): unknown {
     const bytes = this.#bytes;
     const end = bytes.length;
+    // For floating numbers: several times as fast as the methods of a Buffer.
+    let doubles: DataView | undefined;
     let at = this.#header();
     for (;;) {
       if (at >= end) throw cut();
@@ -114,7 +115,8 @@ class Machine {
           break;
         case Op.BINFLOAT:
           if (end - at < 8) throw cut();
-          this.#push(this.#doubles().getFloat64(at));
+          doubles ??= new DataView(bytes.buffer, bytes.byteOffset, end);
+          this.#push(doubles.getFloat64(at));
           at += 8;
           break;
         case Op.LONG1:
@@ -276,13 +278,6 @@ class Machine {
     const [value] = this.#stack;
     if (this.#circular && isDeeper(value, maxDepth)) throw tooDeep();
     return value;
-  }
-
-  /** For floating numbers: several times as fast as the methods of a Buffer. */
-  #doubles(): DataView {
-    const { buffer, byteOffset, length } = this.#bytes;
-    this.#dataView ??= new DataView(buffer, byteOffset, length);
-    return this.#dataView;
   }
 
   // Plain values.
