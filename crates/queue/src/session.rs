@@ -18,6 +18,9 @@ use crate::sender::Sender;
 
 mod opening;
 
+/// A sender keeps what is not acknowledged, so it should hear soon: what it can reuse is what its caches still hold.
+const ACK_EVERY: u64 = 256 * 1024;
+
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -203,7 +206,9 @@ impl Session {
         self.messages_since_ack += messages;
         // A sender that never lets the socket run dry still hears of its progress.
         let (most_bytes, most_messages) = self.hub.budget();
-        if self.bytes_since_ack >= most_bytes / 4 || self.messages_since_ack >= most_messages / 4 {
+        if self.bytes_since_ack >= (most_bytes / 4).min(ACK_EVERY)
+            || self.messages_since_ack >= most_messages / 4
+        {
             self.acknowledge();
         }
         Ok(())
