@@ -170,6 +170,23 @@ describe.each(tcpWorlds)('sessions, $name', (world) => {
     expect(found.size).toBe(900);
   });
 
+  it('keep the connection of a peer whose event loop is blocked for 30 s', async () => {
+    const server = await net.server({ keepAliveMs: 1000 });
+    let away = 0;
+    server.on('disconnect', () => (away += 1));
+    const child = net.child(new URL('fixtures/blocker.mjs', import.meta.url), {
+      options: { ...net.clientOptions(server), keepAliveMs: 1000 },
+      forMs: 30_000,
+    });
+    const { id } = (await child.report('open')) as unknown as { id: string };
+    await until(() => server.isConnected(id), 'the server hears of its client');
+    const put = server.put('meanwhile', id);
+    await soon(put, 'its native part acknowledges');
+    await child.report('awake');
+    expect(away).toBe(0);
+    expect((await server.get({ timeoutMs: 10_000 })).data).toBe('awake');
+  });
+
   it('do not mind a clock that jumps', async () => {
     const server = await net.server({ ...keeping });
     const client = await net.client(server, { ...keeping });
