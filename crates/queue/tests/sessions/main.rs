@@ -11,6 +11,7 @@ mod direct;
 mod dropping;
 mod errors;
 mod flow;
+mod fuzzed;
 mod handshake;
 mod hostile;
 
@@ -20,3 +21,11 @@ mod order;
 mod python;
 mod resume;
 mod support;
+
+// The functions that the fuzzers call.
+#[path = "../../../../fuzz/src/resume.rs"]
+mod fuzz_resume;
+#[path = "../../../../fuzz/src/session.rs"]
+mod fuzz_session;
+#[path = "../../../../fuzz/src/victim.rs"]
+mod victim;
