@@ -49,7 +49,7 @@ describe('the tables of the README', () => {
       return '';
     })();
     const known = /There are (.*)\./.exec(message)?.[1]?.split(', ') ?? [];
-    const seeds = ['netloc', 'connection', 'serialization', 'workers'];
+    const seeds = ['netloc', 'connection', 'serialization'];
     for (const seed of seeds) expect(readme.section('Options')).toContain(`\`${seed}\``);
     const names = new Set(told.map(([name]) => name.split('.')[0]));
     expect(new Set(known.filter((name) => !seeds.includes(name)))).toEqual(names);

@@ -154,6 +154,7 @@ class End {
         secret: new Uint8Array(16),
         incarnation: new Uint8Array(8),
         runOn: 0,
+        workers: 1,
         ...config,
       },
       () => {

@@ -41,6 +41,8 @@ export interface NativeQueueConfig {
   incarnation: Uint8Array;
   /** 0 thread, 1 loop. */
   runOn: number;
+  /** Threads that share the connections. */
+  workers: number;
   /** TLS; left out, connections are in plain. */
   security?: NativeSecurity;
 }

@@ -69,6 +69,8 @@ export interface QueueConfig {
   incarnation: Uint8Array
   /** 0: a thread of its own, 1: Node's event loop. */
   runOn: number
+  /** So many threads share the connections; 1 where it is the event loop. */
+  workers: number
   /** TLS; without it connections are in plain. */
   security?: QueueSecurity
 }

@@ -48,6 +48,8 @@ export interface Settings {
   readonly secret: Uint8Array;
   readonly closeTimeoutMs: number;
   readonly runOn: Host | undefined;
+  /** Threads that share the connections. */
+  readonly workers: number;
   /** null: in plain. */
   readonly security: NativeSecurity | null;
 }
@@ -81,10 +83,10 @@ export function parseOptions<T>(
   refuseUnknown('options', options, known);
   const protocol = protocolOf(options.protocol);
   const { host, port } = location(options, protocol);
-  checkWorkers(options.workers);
   checkConnection(options.connection);
   const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 1000);
   const side = purposeOf(options.purpose);
+  const workers = workersOf(options.workers, side);
   return {
     protocol,
     purpose: side,
@@ -120,8 +122,8 @@ export function parseOptions<T>(
     sessionTimeoutMs: time('sessionTimeoutMs', options.sessionTimeoutMs, 30_000),
     secret: secretOf(options.secret),
     closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
-    runOn:
-      options.runOn === undefined ? undefined : oneOf('runOn', options.runOn, ['loop', 'thread']),
+    runOn: runOnOf(options.runOn, workers),
+    workers,
     security: securityOf(options.security, {
       purpose: side,
       host: protocol === Protocol.UNIX ? 'localhost' : host,
@@ -210,6 +212,7 @@ export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig 
     secret: settings.secret,
     incarnation: new Uint8Array(randomBytes(8)),
     runOn: host === 'loop' ? 1 : 0,
+    workers: settings.workers,
     ...(settings.security === null ? {} : { security: settings.security }),
   };
 }
@@ -347,10 +350,18 @@ const compats = ['auto', 'native', 'python'] as const;
 
 const serializers = ['auto', 'bytes', 'json', 'msgpack', 'pickle'] as const;
 
-function checkWorkers(workers: number | undefined): void {
-  if (integer('workers', workers, 1, 1, 1024) > 1) {
-    throw unsupported(`workers: ${workers}`, 'Leave it out, or use 1.');
-  }
+/** A client has one connection, which one thread runs, whatever it asks for. */
+function workersOf(value: unknown, purpose: Purpose): number {
+  const workers = integer('workers', value, 1, 1, 64);
+  return purpose === Purpose.SERVER ? workers : 1;
+}
+
+function runOnOf(value: Host | undefined, workers: number): Host | undefined {
+  const runOn = value === undefined ? undefined : oneOf('runOn', value, ['loop', 'thread']);
+  if (workers === 1) return runOn;
+  if (runOn === 'loop')
+    throw invalid('runOn', runOn, "'thread', or left out, with several workers");
+  return 'thread';
 }
 
 /** The seed's tuning knobs: taken, checked, and not needed (frames are split and merged natively). */

@@ -144,6 +144,11 @@ export interface CommunicatorOptions<T = unknown> {
    */
   runOn?: 'loop' | 'thread';
   /**
+   * How many threads share the connections of a server, 1 to 64; more than one needs `runOn: 'thread'`, and sets it. What they gain is most
+   * with TLS. A client has one connection: whatever it gives counts as 1. Default: 1.
+   */
+  workers?: number;
+  /**
    * TLS 1.3, or 1.2 with a peer that knows no better; see docs/tls.md. With it nothing is ever sent in plain. A server needs `key` and
    * `cert`; for a client `{}` is enough where the system trusts the server's authority. Default: null, without TLS.
    */
@@ -156,8 +161,6 @@ export interface CommunicatorOptions<T = unknown> {
   connection?: { max_size?: number; merge_size?: number; efficient_size?: number };
   /** `serializer`. */
   serialization?: SeedSerializer<T>;
-  /** Only 1. */
-  workers?: number;
 }
 
 export type { WaitOptions } from '../shared/wait.ts';

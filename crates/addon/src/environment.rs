@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-use io::{Host, Kind};
+use io::{Crew, Host, Kind};
 use napi::sys;
 use queue::{Communicator, Event};
 use wire::{Code, Driver};
@@ -32,7 +32,8 @@ pub(crate) struct Environment {
 }
 
 struct ThreadHost {
-    host: Host,
+    /// As many threads as a communicator has asked for so far; one that asks for fewer has the first ones.
+    crew: Crew,
     mailbox: Arc<Mailbox>,
     keepers: usize,
 }
@@ -120,28 +121,31 @@ impl Environment {
         self.returns.release(self.env);
     }
 
-    /// A handle whose communicator `make` builds on the host of that kind.
+    /// A handle whose communicator `make` builds on so many hosts of that kind.
     pub(crate) fn open(
         &mut self,
-        kind: Kind,
+        (kind, workers): (Kind, usize),
         wake: sys::napi_value,
-        make: impl FnOnce(&Host, Arc<dyn Driver>) -> Result<Communicator, Code>,
+        make: impl FnOnce(&Crew, Arc<dyn Driver>) -> Result<Communicator, Code>,
     ) -> napi::Result<u32> {
         self.break_off_after_defect(kind);
-        let (host, mailbox) = self.host(kind)?;
+        let (crew, mailbox) = match kind {
+            Kind::Thread => self.thread_hosts(workers)?,
+            Kind::Loop => self.loop_host()?,
+        };
         let handle = self.next_handle;
         self.next_handle += 1;
         let driver = Arc::new(QueueDriver {
-            host: host.clone(),
+            crew: crew.clone(),
             mailbox: Arc::clone(&mailbox),
             handle,
         });
         let communicator =
-            make(&host, driver).map_err(|code| napi::Error::from_reason(code.as_str()))?;
+            make(&crew, driver).map_err(|code| napi::Error::from_reason(code.as_str()))?;
         let mut reference = ptr::null_mut();
         // SAFETY: `wake` is a function of this environment.
         let referred = unsafe { sys::napi_create_reference(self.env, wake, 1, &raw mut reference) };
-        let mut queue = Queue::new(handle, communicator, host, kind, mailbox, reference);
+        let mut queue = Queue::new(handle, communicator, crew, kind, mailbox, reference);
         if let Err(error) = napi::check_status!(referred) {
             queue.communicator.close(None);
             return Err(error);
@@ -151,43 +155,31 @@ impl Environment {
         Ok(handle)
     }
 
-    fn host(&mut self, kind: Kind) -> napi::Result<(Host, Arc<Mailbox>)> {
-        match kind {
-            Kind::Thread => self.thread_host(),
-            Kind::Loop => self.loop_host(),
-        }
-    }
-
-    fn thread_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
+    /// So many threads, each with a reactor, that all leave what they have to tell in one mailbox.
+    fn thread_hosts(&mut self, workers: usize) -> napi::Result<(Crew, Arc<Mailbox>)> {
         if self.thread_host.is_none() {
             let bells = [
                 Threadsafe::new(self.env, on_threadsafe)?,
                 Threadsafe::new(self.env, on_threadsafe)?,
             ];
             let mailbox = Arc::new(Mailbox::new(Bell::Threadsafe(bells)));
-            let on_defect = {
-                let mailbox = Arc::downgrade(&mailbox);
-                move |_: &Host| {
-                    if let Some(mailbox) = mailbox.upgrade() {
-                        mailbox.call();
-                    }
-                }
-            };
             self.thread_host = Some(ThreadHost {
-                host: Host::start(Kind::Thread, on_defect).map_err(refused)?,
+                crew: Crew::start(1, call_through(&mailbox)).map_err(refused)?,
                 mailbox,
                 keepers: 0,
             });
         }
-        let there = self
-            .thread_host
-            .as_ref()
-            .map(|there| (there.host.clone(), Arc::clone(&there.mailbox)));
-        there.ok_or_else(|| napi::Error::from_reason("no host"))
+        let there = self.thread_host.as_mut();
+        let there = there.ok_or_else(|| napi::Error::from_reason("no host"))?;
+        if there.crew.size() < workers {
+            let grown = there.crew.grown(workers, call_through(&there.mailbox));
+            there.crew = grown.map_err(refused)?;
+        }
+        Ok((there.crew.first(workers), Arc::clone(&there.mailbox)))
     }
 
     #[cfg(unix)]
-    fn loop_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
+    fn loop_host(&mut self) -> napi::Result<(Crew, Arc<Mailbox>)> {
         if self.loop_host.is_none() {
             let host = Host::start(Kind::Loop, Host::wake_owner).map_err(refused)?;
             let polls = LoopPoll::start(self.env, host.poll_fd(), on_readable).and_then(|poll| {
@@ -232,12 +224,12 @@ impl Environment {
         let there = self
             .loop_host
             .as_ref()
-            .map(|there| (there.host.clone(), Arc::clone(&there.mailbox)));
+            .map(|there| (Crew::of(there.host.clone()), Arc::clone(&there.mailbox)));
         there.ok_or_else(|| napi::Error::from_reason("no host"))
     }
 
     #[cfg(not(unix))]
-    fn loop_host(&mut self) -> napi::Result<(Host, Arc<Mailbox>)> {
+    fn loop_host(&mut self) -> napi::Result<(Crew, Arc<Mailbox>)> {
         Err(napi::Error::from_reason(
             "the loop host is not for this system: set CHASKI_HOST=thread",
         ))
@@ -305,14 +297,18 @@ impl Environment {
 
     /// Breaks the queues of the host of that kind off if its reactor has panicked.
     pub(crate) fn break_off_after_defect(&mut self, kind: Kind) {
-        let host = match kind {
-            Kind::Thread => self.thread_host.as_ref().map(|there| &there.host),
+        let thread_host = self.thread_host.as_ref();
+        let has_defect = match kind {
+            Kind::Thread => thread_host.is_some_and(|there| there.crew.take_defect()),
             #[cfg(unix)]
-            Kind::Loop => self.loop_host.as_ref().map(|there| &there.host),
+            Kind::Loop => {
+                let loop_host = self.loop_host.as_ref();
+                loop_host.is_some_and(|there| there.host.take_defect())
+            }
             #[cfg(not(unix))]
-            Kind::Loop => None,
+            Kind::Loop => false,
         };
-        if host.is_some_and(Host::take_defect) {
+        if has_defect {
             self.break_off(kind);
         }
     }
@@ -379,6 +375,16 @@ impl Environment {
                 }
                 drop(queue);
             });
+        }
+    }
+}
+
+/// Calls JavaScript's thread after a defect of a host.
+fn call_through(mailbox: &Arc<Mailbox>) -> impl Fn(&Host) + Clone + Send + Sync + use<> {
+    let mailbox = Arc::downgrade(mailbox);
+    move |_: &Host| {
+        if let Some(mailbox) = mailbox.upgrade() {
+            mailbox.call();
         }
     }
 }
@@ -450,7 +456,7 @@ fn end(done: impl FnOnce() + 'static) {
     // A panic in one part must not keep the others, and `done`, from their turn.
     let _panicked = guarded(|| drop(environment.queues));
     if let Some(there) = environment.thread_host {
-        let _panicked = guarded(|| there.host.stop());
+        let _panicked = guarded(|| there.crew.stop());
         if let Some(mailbox) = Arc::into_inner(there.mailbox) {
             mailbox.release();
         }

@@ -2,7 +2,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use io::Host;
+use io::{Crew, Host};
 use napi::sys;
 use wire::{Driver, Token, Word};
 
@@ -106,24 +106,24 @@ impl Mailbox {
     }
 }
 
-/// What a communicator asks of its host.
+/// What a communicator asks of its hosts.
 pub(crate) struct QueueDriver {
-    pub(crate) host: Host,
+    pub(crate) crew: Crew,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) handle: u32,
 }
 
 impl Driver for QueueDriver {
     fn nudge(&self, token: Token, inline: bool) {
-        self.host.nudge(token, inline);
+        self.crew.nudge(token, inline);
     }
 
     fn send_direct(&self, token: Token, word: Word, payload: &[u8]) -> bool {
-        self.host.send_direct(token, word, payload)
+        self.crew.send_direct(token, word, payload)
     }
 
     fn close(&self, token: Token, at: Option<Instant>) {
-        self.host.close(token, at);
+        self.crew.close(token, at);
     }
 
     fn wake(&self) {

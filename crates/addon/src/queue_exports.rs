@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use chunk::Slice;
-use io::Kind;
+use io::{Kind, MOST_HOSTS, Serving};
 use napi::bindgen_prelude::{
     Float64ArraySlice, FromNapiValue, Function, Uint8ArraySlice, Uint32ArraySlice, Unknown,
 };
@@ -65,18 +65,22 @@ pub fn queue_open(
     };
     let endpoint = config.endpoint();
     let server = config.server;
+    let workers = (config.workers as usize).clamp(1, MOST_HOSTS);
     let raw = wake.raw();
     let opened = with(env.raw(), |environment| {
-        environment.open(kind, raw, |host, driver| {
+        environment.open((kind, workers), raw, |crew, driver| {
             let mut communicator = Communicator::new(settings, driver);
             if server {
-                let token = host.listen(endpoint, server_security, Box::new(communicator.server()));
+                let serving = Serving {
+                    security: server_security,
+                };
+                let token = crew.listen(endpoint, serving, Box::new(communicator.server()));
                 communicator.set_root(token);
             } else {
-                let token = host.reserve();
+                let token = crew.reserve();
                 communicator.set_root(token);
                 let client = communicator.client(token, endpoint.clone(), Instant::now())?;
-                host.dial(token, endpoint, client_security, Box::new(client));
+                crew.dial(token, endpoint, client_security, Box::new(client));
             }
             Ok(communicator)
         })
@@ -341,7 +345,7 @@ pub fn queue_ref(env: Env, handle: u32, on: bool) -> napi::Result<()> {
 pub fn queue_stats(handle: u32) -> Option<QueueStats> {
     let all = with_queue(handle, |queue| {
         let lent = queue.lent.load(Ordering::Relaxed);
-        Ok((queue.communicator.stats(), queue.host.stats(), lent))
+        Ok((queue.communicator.stats(), queue.crew.stats(), lent))
     })
     .ok()?;
     let (stats, host, lent) = all;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use io::{Host, Kind};
+use io::{Crew, Kind};
 use napi::sys;
 use queue::{Communicator, Event};
 use wire::{Code, Error};
@@ -12,7 +12,7 @@ use crate::mailbox::Mailbox;
 /// A communicator and how JavaScript hears of it.
 pub(crate) struct Queue {
     pub(crate) communicator: Communicator,
-    pub(crate) host: Host,
+    pub(crate) crew: Crew,
     pub(crate) kind: Kind,
     pub(crate) mailbox: Arc<Mailbox>,
     /// The function that tells JavaScript.
@@ -41,14 +41,14 @@ impl Queue {
     pub(crate) fn new(
         handle: u32,
         communicator: Communicator,
-        host: Host,
+        crew: Crew,
         kind: Kind,
         mailbox: Arc<Mailbox>,
         wake: sys::napi_ref,
     ) -> Self {
         Self {
             communicator,
-            host,
+            crew,
             kind,
             mailbox,
             wake,
@@ -105,6 +105,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use io::{Host, Serving};
     use queue::{Config, WakeBits};
     use wire::Endpoint;
 
@@ -114,20 +115,25 @@ mod tests {
     /// A server on a host of its own, which listens.
     fn server(handle: u32) -> Queue {
         let host = Host::start(Kind::Thread, |_| {}).unwrap();
+        let crew = Crew::of(host.clone());
         let mailbox = Arc::new(Mailbox::new(Bell::Loop(host.clone())));
         let driver = Arc::new(QueueDriver {
-            host: host.clone(),
+            crew: crew.clone(),
             mailbox: Arc::clone(&mailbox),
             handle,
         });
         let communicator = Communicator::new(Config::new([7; 16]), driver);
         let endpoint = Endpoint::Tcp("127.0.0.1".into(), 0);
-        let token = host.listen(endpoint, None, Box::new(communicator.server()));
+        let token = crew.listen(
+            endpoint,
+            Serving::default(),
+            Box::new(communicator.server()),
+        );
         communicator.set_root(token);
         let mut queue = Queue::new(
             handle,
             communicator,
-            host,
+            crew,
             Kind::Thread,
             mailbox,
             std::ptr::null_mut(),
@@ -169,7 +175,7 @@ mod tests {
         assert_eq!(queue.last_events(), []);
         // Its peers are not left hanging.
         assert!(std::net::TcpStream::connect(address).is_err());
-        queue.host.stop();
+        queue.crew.stop();
     }
 
     #[test]
@@ -180,6 +186,6 @@ mod tests {
         queue.break_off();
         assert_eq!(queue.last_events(), []);
         assert_eq!(queue.act(|_| Ok(())), Err(Code::Internal));
-        queue.host.stop();
+        queue.crew.stop();
     }
 }

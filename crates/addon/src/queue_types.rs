@@ -56,6 +56,8 @@ pub struct QueueConfig {
     pub incarnation: Uint8Array,
     /// 0: a thread of its own, 1: Node's event loop.
     pub run_on: u32,
+    /// So many threads share the connections; 1 where it is the event loop.
+    pub workers: u32,
     /// TLS; without it connections are in plain.
     pub security: Option<QueueSecurity>,
 }

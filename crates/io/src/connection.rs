@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use wire::{Error, Session, Status, Word};
 
+use crate::crew::Load;
 use crate::dial::Way;
 use crate::failure::broken;
 use crate::socket::Stream;
@@ -19,6 +20,8 @@ pub(crate) struct Connection {
     pub(crate) session: Box<dyn Session>,
     /// Of an outgoing one.
     pub(crate) dialed: Option<Way>,
+    /// Of one that came in: what it adds to its host's load, until it ends.
+    _load: Option<Load>,
     readable: bool,
     /// The peer hung up, or closed its write side: what is left can be read, then comes the end.
     read_closed: bool,
@@ -45,11 +48,27 @@ pub(crate) enum Served {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, session: Box<dyn Session>, dialed: Option<Way>) -> Self {
+    /// One that came in.
+    pub(crate) fn accepted(stream: Stream, session: Box<dyn Session>, load: Load) -> Self {
+        Self::new(stream, session, None, Some(load))
+    }
+
+    /// One that was dialed that way.
+    pub(crate) fn dialed(stream: Stream, session: Box<dyn Session>, way: Way) -> Self {
+        Self::new(stream, session, Some(way), None)
+    }
+
+    fn new(
+        stream: Stream,
+        session: Box<dyn Session>,
+        dialed: Option<Way>,
+        load: Option<Load>,
+    ) -> Self {
         Self {
             stream,
             session,
             dialed,
+            _load: load,
             readable: true,
             read_closed: false,
             undrained: false,

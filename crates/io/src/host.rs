@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Waker};
 use wire::{Acceptor, Dialer, Endpoint, Error, Token, Word};
 
+use crate::crew::{Crew, Load};
 use crate::guard::guard;
+use crate::listener::{Arrival, Server, Serving, SharedAcceptor};
 use crate::reactor::Reactor;
 use crate::resolve;
+use crate::slots::MOST_HOSTS;
 use crate::socket::Place;
 #[cfg(unix)]
 use crate::sys;
-use crate::tls::{ClientSecurity, ServerSecurity};
+use crate::tls::ClientSecurity;
 
 /// Not a slot: the reactor's waker.
 const WAKER: mio::Token = mio::Token(usize::MAX);
@@ -56,6 +59,11 @@ pub(crate) struct Shared {
     waker: Waker,
     /// Who is to be nudged by the next one to run the reactor.
     dirty: Mutex<Vec<Token>>,
+    /// What other hosts have accepted for this one.
+    arrivals: Mutex<Vec<Arrival>>,
+    /// How many connections it runs that came in.
+    load: Arc<AtomicUsize>,
+    /// There is something in `dirty` or `arrivals`.
     has_dirty: AtomicBool,
     /// The host's thread may not look at what is dirty before something wakes it.
     asleep: AtomicBool,
@@ -98,16 +106,28 @@ impl Host {
         on_defect: impl Fn(&Self) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         match kind {
-            Kind::Thread => Self::start_on(kind, "chaski-io", Shared::run, on_defect),
+            Kind::Thread => Self::start_numbered(0, on_defect),
             #[cfg(unix)]
-            Kind::Loop => Self::start_on(kind, "chaski-watch", crate::watch::run, on_defect),
+            Kind::Loop => Self::start_on(kind, 0, "chaski-watch", crate::watch::run, on_defect),
             #[cfg(not(unix))]
             Kind::Loop => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
+    /// A thread that can be the one with that number in a [`Crew`].
+    pub(crate) fn start_numbered(
+        number: usize,
+        on_defect: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        if number >= MOST_HOSTS {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Self::start_on(Kind::Thread, number, "chaski-io", Shared::run, on_defect)
+    }
+
     fn start_on(
         kind: Kind,
+        number: usize,
         name: &str,
         run: impl Fn(&Arc<Shared>) + Send + 'static,
         on_defect: impl Fn(&Self) + Send + Sync + 'static,
@@ -120,10 +140,12 @@ impl Host {
         let host = Self {
             shared: Arc::new(Shared {
                 kind,
-                reactor: Mutex::new(Reactor::new(registry)),
+                reactor: Mutex::new(Reactor::new(registry, number)),
                 poll: Mutex::new((poll, Events::with_capacity(EVENTS))),
                 waker,
                 dirty: Mutex::new(Vec::new()),
+                arrivals: Mutex::new(Vec::new()),
+                load: Arc::default(),
                 has_dirty: AtomicBool::new(false),
                 asleep: AtomicBool::new(true),
                 stopped: AtomicBool::new(false),
@@ -153,18 +175,34 @@ impl Host {
         Ok(host)
     }
 
-    /// Listens at `endpoint`; what comes of it the acceptor hears. Connections are secured if `security` says how, and never in
-    /// plain then. Returns the listener's token at once.
+    /// Listens at `endpoint`; what comes of it the acceptor hears. Returns the listener's token at once.
     pub fn listen(
         &self,
         endpoint: Endpoint,
-        security: Option<ServerSecurity>,
+        serving: Serving,
         acceptor: Box<dyn Acceptor>,
     ) -> Token {
+        self.listen_for(endpoint, serving, acceptor, &Crew::of(self.clone()))
+    }
+
+    /// The same, and `crew` runs the connections.
+    pub(crate) fn listen_for(
+        &self,
+        endpoint: Endpoint,
+        serving: Serving,
+        acceptor: Box<dyn Acceptor>,
+        crew: &Crew,
+    ) -> Token {
+        let server = Server {
+            endpoint: endpoint.clone(),
+            serving,
+            acceptor: SharedAcceptor::new(acceptor),
+            crew: crew.clone(),
+        };
         let token = {
             let mut reactor = lock(&self.shared.reactor);
             let token = reactor.reserve();
-            reactor.bind_later(token, endpoint.clone(), security, acceptor);
+            reactor.bind_later(token, server);
             token
         };
         self.shared.resolve(token, endpoint);
@@ -301,10 +339,35 @@ impl Host {
             let _panicked = thread.join();
         }
         lock(&self.shared.reactor).close_all(None);
+        self.shared.drop_arrivals();
+    }
+
+    /// How many connections it runs that came in, or is about to.
+    pub(crate) fn load(&self) -> usize {
+        self.shared.load.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more.
+    pub(crate) fn add_load(&self) -> Load {
+        Load::add_to(&self.shared.load)
     }
 }
 
 impl Shared {
+    /// Takes what another host has accepted for this one. Waits for nobody.
+    fn take_over(&self, arrival: Arrival) {
+        lock(&self.arrivals).push(arrival);
+        self.has_news();
+        if self.is_stopped() {
+            self.drop_arrivals();
+        }
+    }
+
+    fn drop_arrivals(&self) {
+        let arrivals = std::mem::take(&mut *lock(&self.arrivals));
+        drop(arrivals);
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
@@ -380,6 +443,11 @@ impl Shared {
                 dirty.push(token);
             }
         }
+        self.has_news();
+    }
+
+    /// Has the next one to run the reactor look at `dirty` and `arrivals`.
+    fn has_news(&self) {
         // SeqCst, with `asleep` in `run_once`: either the thread sees the flag before it sleeps, or this sees that it sleeps.
         let first = !self.has_dirty.swap(true, Ordering::SeqCst);
         if first && self.asleep.load(Ordering::SeqCst) {
@@ -511,7 +579,7 @@ impl Shared {
         }
         self.turns.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
-        let (unresolved, in_time) = {
+        let (unresolved, handed_over, in_time) = {
             let mut reactor = lock(&self.reactor);
             for event in events.iter().filter(|event| event.token() != WAKER) {
                 let read_closed = event.is_read_closed() || event.is_error();
@@ -525,14 +593,26 @@ impl Shared {
                 for token in dirty {
                     reactor.nudge(token, now);
                 }
+                let arrivals = std::mem::take(&mut *lock(&self.arrivals));
+                for arrival in arrivals {
+                    reactor.adopt(arrival, now);
+                }
             }
             let in_time = reactor.on_time(now);
             // A thread that runs the reactor asks before it sleeps again.
             if !self.is_on_thread() {
                 self.tell_deadline(&mut reactor);
             }
-            (reactor.take_unresolved(), in_time)
+            (
+                reactor.take_unresolved(),
+                reactor.take_handed_over(),
+                in_time,
+            )
         };
+        // With the reactor unlocked: no host waits for another one.
+        for (host, arrival) in handed_over {
+            host.shared.take_over(arrival);
+        }
         for (token, endpoint) in unresolved {
             self.resolve(token, endpoint);
         }
@@ -591,7 +671,7 @@ mod tests {
     fn listen(host: &Host) -> Receiver<Result<Endpoint, Option<Error>>> {
         let (tell, told) = channel();
         let local = Endpoint::Tcp("127.0.0.1".into(), 0);
-        host.listen(local, None, Box::new(Told(tell)));
+        host.listen(local, Serving::default(), Box::new(Told(tell)));
         assert!(told.recv_timeout(PATIENCE).unwrap().is_ok());
         told
     }
@@ -622,7 +702,7 @@ mod tests {
                 }
             };
             let on_defect = move |host: &Host| tell.send(host.take_defect()).unwrap();
-            let host = Host::start_on(kind, "broken", run, on_defect).unwrap();
+            let host = Host::start_on(kind, 0, "broken", run, on_defect).unwrap();
             let before = listen(&host);
             allow.send(()).unwrap();
             assert_ends_with_a_defect(&before);

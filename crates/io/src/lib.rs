@@ -4,6 +4,7 @@
 //! It may not know N-API, and never calls into the owner while the lock is held other than to raise a flag.
 
 mod connection;
+mod crew;
 mod dial;
 mod failure;
 mod guard;
@@ -22,6 +23,9 @@ mod watch;
 
 pub mod sys;
 
+pub use crew::Crew;
 pub use guard::guard;
 pub use host::{Host, HostStats, Kind};
+pub use listener::Serving;
+pub use slots::MOST_HOSTS;
 pub use tls::{ClientSecurity, Pem, ServerSecurity};

@@ -3,17 +3,18 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
-use wire::{Acceptor, Code, Dialer, Endpoint, Error, Listening, Token, Word, closed_by_owner};
+use wire::{Code, Dialer, Endpoint, Error, Listening, Token, Word, closed_by_owner};
 
 use crate::connection::{Connection, Served};
 use crate::dial::{Dial, Stage, Way};
-use crate::failure::{broken, cannot_connect, cannot_listen, cannot_take};
+use crate::failure::{broken, cannot_connect, cannot_listen};
 use crate::guard::guard;
-use crate::listener::Accepting;
+use crate::host::Host;
+use crate::listener::{Accepting, Arrival, Server};
 use crate::slots::Slots;
 use crate::socket::{Listener, Place, Stream};
 use crate::timers::Timers;
-use crate::tls::{ClientSecurity, ServerSecurity};
+use crate::tls::ClientSecurity;
 
 /// Everything that a host runs: listeners, dials, connections, their timers, and who is to be served next.
 pub(crate) struct Reactor {
@@ -24,6 +25,10 @@ pub(crate) struct Reactor {
     again: BTreeSet<Token>,
     /// Dials whose name has to be looked up again, by the host.
     unresolved: Vec<(Token, Endpoint)>,
+    /// What was accepted for other hosts, which get it from their host when the reactor is unlocked.
+    handed_over: Vec<(Host, Arrival)>,
+    /// Number of the host.
+    number: usize,
     /// A thread sleeps until then, or without a limit.
     watched: Option<Option<Instant>>,
     /// How long it has read, since this was last asked.
@@ -32,17 +37,19 @@ pub(crate) struct Reactor {
 
 enum Slot {
     /// A server whose name is being looked up.
-    Binding(Endpoint, Option<ServerSecurity>, Box<dyn Acceptor>),
+    Binding(Server),
     Listener(Accepting),
     Dial(Dial),
     Connection(Connection),
 }
 
 impl Reactor {
-    pub(crate) fn new(registry: Registry) -> Self {
+    pub(crate) fn new(registry: Registry, number: usize) -> Self {
         Self {
             registry,
-            slots: Slots::new(),
+            slots: Slots::new(number),
+            number,
+            handed_over: Vec::new(),
             timers: Timers::default(),
             again: BTreeSet::new(),
             unresolved: Vec::new(),
@@ -93,21 +100,18 @@ impl Reactor {
         std::mem::take(&mut self.unresolved)
     }
 
+    pub(crate) fn take_handed_over(&mut self) -> Vec<(Host, Arrival)> {
+        std::mem::take(&mut self.handed_over)
+    }
+
     pub(crate) fn has_more(&self) -> bool {
-        !self.again.is_empty()
+        !self.again.is_empty() || !self.handed_over.is_empty()
     }
 
     // --- what the owner asks for -----------------------------------------------------------------------------------
 
-    pub(crate) fn bind_later(
-        &mut self,
-        token: Token,
-        endpoint: Endpoint,
-        security: Option<ServerSecurity>,
-        acceptor: Box<dyn Acceptor>,
-    ) {
-        self.slots
-            .set(token, Slot::Binding(endpoint, security, acceptor));
+    pub(crate) fn bind_later(&mut self, token: Token, server: Server) {
+        self.slots.set(token, Slot::Binding(server));
     }
 
     pub(crate) fn dial_later(
@@ -133,9 +137,9 @@ impl Reactor {
         now: Instant,
     ) {
         match self.slots.take(token) {
-            Some(Slot::Binding(endpoint, security, acceptor)) => match places {
-                Ok(places) => self.bind(token, &endpoint, security, acceptor, &places, now),
-                Err(error) => self.end_listener(token, acceptor, Err(error)),
+            Some(Slot::Binding(server)) => match places {
+                Ok(places) => self.bind(token, server, &places, now),
+                Err(error) => self.end_listener(token, &server, Err(error)),
             },
             Some(Slot::Dial(mut dial)) => {
                 let attempt = places.and_then(|places| dial.attempt(places, now));
@@ -146,15 +150,7 @@ impl Reactor {
         }
     }
 
-    fn bind(
-        &mut self,
-        token: Token,
-        endpoint: &Endpoint,
-        security: Option<ServerSecurity>,
-        mut acceptor: Box<dyn Acceptor>,
-        places: &[Place],
-        now: Instant,
-    ) {
+    fn bind(&mut self, token: Token, server: Server, places: &[Place], now: Instant) {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for place in places {
             let bound = Listener::bind(place).and_then(|mut listener| {
@@ -164,14 +160,13 @@ impl Reactor {
             });
             match bound {
                 Ok((listener, at)) => {
-                    if let Err(defect) = guard(|| acceptor.on_listening(at)) {
+                    if let Err(defect) = server.acceptor.on_listening(at) {
                         listener.close();
-                        return self.end_listener(token, acceptor, Err(defect));
+                        return self.end_listener(token, &server, Err(defect));
                     }
                     let accepting = Accepting {
                         listener,
-                        security,
-                        acceptor,
+                        server,
                         ask_at: None,
                     };
                     self.slots.set(token, Slot::Listener(accepting));
@@ -181,18 +176,13 @@ impl Reactor {
                 Err(error) => last = error,
             }
         }
-        self.end_listener(token, acceptor, Err(cannot_listen(endpoint, &last)));
+        let error = cannot_listen(&server.endpoint, &last);
+        self.end_listener(token, &server, Err(error));
     }
 
-    fn end_listener(
-        &mut self,
-        token: Token,
-        mut acceptor: Box<dyn Acceptor>,
-        result: Result<(), Error>,
-    ) {
+    fn end_listener(&mut self, token: Token, server: &Server, result: Result<(), Error>) {
         self.slots.free(token);
-        // Nobody is left to be told of a defect in the last call.
-        let _defect = guard(move || acceptor.on_closed(result));
+        server.acceptor.end(result);
     }
 
     /// The owner of a connection or a listener has something new.
@@ -247,10 +237,10 @@ impl Reactor {
         let ended = defect.map_or(Ok(()), |defect| Err(defect.clone()));
         let error = || defect.cloned().unwrap_or_else(closed_by_owner);
         match slot {
-            Slot::Binding(_, _, acceptor) => self.end_listener(token, acceptor, ended),
+            Slot::Binding(server) => self.end_listener(token, &server, ended),
             Slot::Listener(accepting) => {
                 accepting.listener.close();
-                self.end_listener(token, accepting.acceptor, ended);
+                self.end_listener(token, &accepting.server, ended);
             }
             Slot::Dial(dial) => self.end_dial(token, dial, error()),
             Slot::Connection(connection) => self.end_connection(token, connection, Err(error())),
@@ -262,6 +252,7 @@ impl Reactor {
         self.timers = Timers::default();
         self.again.clear();
         self.unresolved.clear();
+        self.handed_over.clear();
         for token in self.slots.tokens() {
             // After a defect nothing is sure, and one must not keep the others from their end.
             let _defect = guard(|| {
@@ -331,7 +322,7 @@ impl Reactor {
                     }
                 });
             }
-            Some(Slot::Binding(..)) | None => {}
+            Some(Slot::Binding(_)) | None => {}
         }
     }
 
@@ -340,7 +331,7 @@ impl Reactor {
         let Some(Slot::Listener(accepting)) = self.slots.get_mut(token) else {
             return;
         };
-        match guard(|| accepting.acceptor.on_nudge(now)) {
+        match accepting.server.acceptor.ask(now) {
             Ok(Listening::Until(at)) => {
                 accepting.ask_at = at;
                 if let Some(at) = at {
@@ -372,43 +363,28 @@ impl Reactor {
                     Some(again) => self.timers.add(again, token),
                     None => {}
                 }
-                for stream in accepted.streams {
-                    self.adopt(token, stream, now);
+                let arrivals = accepted.streams.into_iter().map(|stream| {
+                    let (number, arrival) = accepting.arrival(stream);
+                    (accepting.server.crew.host(number).clone(), number, arrival)
+                });
+                for (host, number, arrival) in arrivals.collect::<Vec<_>>() {
+                    if number == self.number {
+                        self.adopt(arrival, now);
+                    } else {
+                        self.handed_over.push((host, arrival));
+                    }
                 }
             }
-            Some(Slot::Binding(..) | Slot::Dial(_)) | None => {}
+            Some(Slot::Binding(_) | Slot::Dial(_)) | None => {}
         }
     }
 
-    /// Makes a connection of an accepted stream.
-    fn adopt(&mut self, listener: Token, mut stream: Stream, now: Instant) {
+    /// Runs what was accepted from now on.
+    pub(crate) fn adopt(&mut self, arrival: Arrival, now: Instant) {
         let token = self.slots.reserve();
-        let registered = stream.register(&self.registry, token);
-        let Some(Slot::Listener(accepting)) = self.slots.get_mut(listener) else {
-            return self.slots.free(token);
-        };
-        if let Err(error) = registered {
-            accepting.warn(cannot_take("watched", "epoll_ctl", &error));
-            return self.slots.free(token);
-        }
-        let stream = match &accepting.security {
-            Some(security) => stream.secured_by_server(security),
-            None => Ok(stream),
-        };
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => {
-                accepting.warn(broken("accept", &error));
-                return self.slots.free(token);
-            }
-        };
-        match guard(|| accepting.acceptor.accept(token, now)) {
-            Ok(Some(session)) => self.start(token, Connection::new(stream, session, None), now),
-            Ok(None) => self.slots.free(token),
-            Err(defect) => {
-                accepting.warn(defect);
-                self.slots.free(token);
-            }
+        match arrival.connect(&self.registry, token, now) {
+            Some(connection) => self.start(token, connection, now),
+            None => self.slots.free(token),
         }
     }
 
@@ -542,7 +518,7 @@ impl Reactor {
                     endpoint: dial.endpoint,
                     security: dial.security,
                 };
-                self.start(token, Connection::new(stream, session, Some(way)), now);
+                self.start(token, Connection::dialed(stream, session, way), now);
             }
             Err(defect) => self.end_dial(token, dial, defect),
         }

@@ -1,10 +1,26 @@
 use wire::Token;
 
-const INDEX_BITS: u32 = 32;
+/// More than a process can have descriptors.
+const INDEX_BITS: u32 = 26;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const NUMBER_BITS: u32 = 6;
+const NUMBER_MASK: usize = MOST_HOSTS - 1;
+const USES_SHIFT: u32 = INDEX_BITS + NUMBER_BITS;
+/// One bit less than there is: the highest number is kept back for tokens that are not slots.
+const USES_MASK: usize = (1 << 31) - 1;
 
-/// Values under tokens that are never given twice: an index and, above it, how often the index was used before.
+/// So many hosts can work together: their numbers have room in tokens.
+pub const MOST_HOSTS: usize = 1 << NUMBER_BITS;
+
+/// The number of the host that gave a token.
+pub(crate) fn host_of(token: Token) -> usize {
+    token >> INDEX_BITS & NUMBER_MASK
+}
+
+/// Values under tokens that are never given twice: an index and, above it, the number of the host and how often the index was
+/// used before.
 pub(crate) struct Slots<T> {
+    number: usize,
     entries: Vec<Entry<T>>,
     free: Vec<usize>,
 }
@@ -15,8 +31,10 @@ struct Entry<T> {
 }
 
 impl<T> Slots<T> {
-    pub(crate) fn new() -> Self {
+    /// Those of the host with that number, which is below [`MOST_HOSTS`].
+    pub(crate) fn new(number: usize) -> Self {
         Self {
+            number: number & NUMBER_MASK,
             entries: Vec::new(),
             free: Vec::new(),
         }
@@ -32,13 +50,20 @@ impl<T> Slots<T> {
             self.entries.len() - 1
         });
         let uses = self.entries.get(index).map_or(0, |entry| entry.uses);
-        (uses << INDEX_BITS) | index
+        self.token(uses, index)
+    }
+
+    fn token(&self, uses: usize, index: usize) -> Token {
+        uses << USES_SHIFT | self.number << INDEX_BITS | index
     }
 
     fn entry(&mut self, token: Token) -> Option<&mut Entry<T>> {
+        if host_of(token) != self.number {
+            return None;
+        }
         self.entries
             .get_mut(token & INDEX_MASK)
-            .filter(|entry| entry.uses == token >> INDEX_BITS)
+            .filter(|entry| entry.uses == token >> USES_SHIFT)
     }
 
     pub(crate) fn set(&mut self, token: Token, value: T) {
@@ -60,8 +85,7 @@ impl<T> Slots<T> {
     pub(crate) fn free(&mut self, token: Token) {
         if let Some(entry) = self.entry(token) {
             entry.value = None;
-            // The highest number is kept back for tokens that are not slots.
-            entry.uses = (entry.uses + 1) & (INDEX_MASK >> 1);
+            entry.uses = (entry.uses + 1) & USES_MASK;
             self.free.push(token & INDEX_MASK);
         }
     }
@@ -72,7 +96,7 @@ impl<T> Slots<T> {
             .iter()
             .enumerate()
             .filter(|(_, entry)| entry.value.is_some());
-        live.map(|(index, entry)| (entry.uses << INDEX_BITS) | index)
+        live.map(|(index, entry)| self.token(entry.uses, index))
             .collect()
     }
 }
@@ -83,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_stale_token_finds_nothing() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::new(0);
         let first = slots.reserve();
         slots.set(first, 'a');
         slots.free(first);
@@ -94,5 +118,21 @@ mod tests {
         assert_eq!(slots.get_mut(second), Some(&mut 'b'));
         slots.free(first);
         assert_eq!(slots.tokens(), [second]);
+    }
+
+    #[test]
+    fn a_token_of_another_host_finds_nothing() {
+        let mut hosts = [Slots::new(0), Slots::new(MOST_HOSTS - 1)];
+        let tokens = hosts.each_mut().map(|slots| {
+            let token = slots.reserve();
+            slots.set(token, ());
+            token
+        });
+        assert_eq!(tokens.map(host_of), [0, MOST_HOSTS - 1]);
+        let [first, last] = &mut hosts;
+        assert_eq!(first.get_mut(tokens[1]), None);
+        assert_eq!(last.get_mut(tokens[0]), None);
+        assert_eq!(last.get_mut(tokens[1]), Some(&mut ()));
+        assert_eq!(last.tokens(), [tokens[1]]);
     }
 }

@@ -82,6 +82,16 @@ pub(crate) enum Introduced {
     Known(Arc<Peer>),
 }
 
+/// What became of a connection's wish to go on with a session.
+pub(crate) enum Unparked {
+    /// It has the session now.
+    Taken(Box<Conversation>),
+    /// The session has another connection, which can be asked to leave.
+    Busy,
+    /// The session has ended meanwhile.
+    Over,
+}
+
 /// What travels from the sessions to the owner.
 pub(crate) enum Incoming {
     /// A whole DATA frame.
@@ -103,7 +113,8 @@ pub(crate) enum Incoming {
     Event(Event, Option<Arc<Peer>>),
 }
 
-/// What all sessions of one communicator share.
+/// What all sessions of one communicator share. They may run on several threads. Whoever holds the lock of the members may take
+/// those of a peer and of the ring, never the other way round.
 pub(crate) struct Hub {
     pub(crate) config: Config,
     driver: Arc<dyn Driver>,
@@ -352,7 +363,7 @@ impl Hub {
         id: PeerId,
         credential: Credential,
     ) -> Result<Introduced, Error> {
-        let evicted = {
+        {
             let mut members = lock(&self.members);
             let known = members.ids.get(&id).copied();
             if let Some(known) = known.and_then(|index| members.peers.get(&index)) {
@@ -369,32 +380,26 @@ impl Hub {
             if peer.index >= members.late_from {
                 return Err(Error::new(Code::Closed, "this side is closing"));
             }
+            if !members.strangers.contains_key(&peer.index) {
+                return Err(made_room());
+            }
             let most = self.config.max_peers;
-            let mut evicted = None;
             if members.ids.len() >= most {
                 // Who is there has more right to a place than who may never come back.
-                evicted = members
-                    .parked
-                    .first_key_value()
-                    .map(|(_, peer)| Arc::clone(peer));
-                let Some(evicted) = &evicted else {
+                let first = members.parked.first_key_value();
+                let Some(evicted) = first.map(|(_, peer)| Arc::clone(peer)) else {
                     return Err(Error::new(
                         Code::QueueFull,
                         format!("{most} peers are connected already (maxPeers)"),
                     ));
                 };
-                members.remove(evicted);
+                let why = "it was without a connection, and its place was needed for another peer (maxPeers)";
+                self.give_up(&mut members, &evicted, |_| Error::new(Code::QueueFull, why));
             }
             members.ids.insert(id, peer.index);
             members.strangers.remove(&peer.index);
             peer.introduce(id);
             peer.set_credential(credential);
-            evicted
-        };
-        if let Some(evicted) = evicted {
-            let why =
-                "it was without a connection, and its place was needed for another peer (maxPeers)";
-            self.give_up(&evicted, |_| Error::new(Code::QueueFull, why));
         }
         Ok(Introduced::New)
     }
@@ -425,10 +430,11 @@ impl Hub {
                 members.parked.insert((until, peer.index), Arc::clone(peer));
             }
             let root = members.root.filter(|_| parked.until.is_some());
+            // First: another connection, on another thread, may go on with the session and say so as soon as this is done.
+            self.event(Event::Away(peer.index, why));
             peer.park(parked);
             root
         };
-        self.event(Event::Away(peer.index, why));
         if let Some(waiting) = peer.take_waiting() {
             self.driver.nudge(waiting, false);
         }
@@ -438,11 +444,16 @@ impl Hub {
         true
     }
 
-    /// The session of `peer` goes on over the connection of the stranger. `None` as long as it has another connection.
-    pub(crate) fn unpark(&self, peer: &Peer, stranger: &Peer) -> Option<Conversation> {
+    /// The session of `peer` is to go on over the connection of the stranger.
+    pub(crate) fn unpark(&self, peer: &Peer, stranger: &Peer) -> Unparked {
         let (parked, over) = {
             let mut members = lock(&self.members);
-            let parked = peer.unpark(Some(stranger.token()))?;
+            if !members.peers.contains_key(&peer.index) {
+                return Unparked::Over;
+            }
+            let Some(parked) = peer.unpark(Some(stranger.token())) else {
+                return Unparked::Busy;
+            };
             if let Some(until) = parked.until {
                 members.parked.remove(&(until, peer.index));
             }
@@ -454,30 +465,25 @@ impl Hub {
         if let Some(root) = over {
             self.driver.nudge(root, false);
         }
-        Some(parked.conversation)
+        Unparked::Taken(Box::new(parked.conversation))
     }
 
     /// Gives up the sessions whose time has come. When the next one's will; and whether the listener is needed no more.
     pub(crate) fn expire(&self, now: Instant) -> (Option<Instant>, bool) {
+        let mut members = lock(&self.members);
         loop {
-            let due = {
-                let mut members = lock(&self.members);
-                let first = members.parked.first_key_value();
-                let first = first.map(|(&(until, _), peer)| (until, Arc::clone(peer)));
-                match first {
-                    Some((until, peer)) if until <= now => {
-                        members.remove(&peer);
-                        peer
-                    }
-                    first => {
-                        return (
-                            first.map(|(until, _)| until),
-                            members.closing && members.parked.is_empty(),
-                        );
-                    }
+            let first = members.parked.first_key_value();
+            let first = first.map(|(&(until, _), peer)| (until, Arc::clone(peer)));
+            let due = match first {
+                Some((until, peer)) if until <= now => peer,
+                first => {
+                    return (
+                        first.map(|(until, _)| until),
+                        members.closing && members.parked.is_empty(),
+                    );
                 }
             };
-            self.give_up(&due, |why| Error {
+            self.give_up(&mut members, &due, |why| Error {
                 message: format!(
                     "{}; it did not come back in time (sessionTimeoutMs, or the patience of close())",
                     why.message
@@ -487,8 +493,10 @@ impl Hub {
         }
     }
 
-    /// A session without a connection, no member any more, ends.
-    fn give_up(&self, peer: &Peer, error: impl FnOnce(Error) -> Error) {
+    /// A session without a connection ends. While the members are locked: nobody can go on with it, and a new one of the same name
+    /// is heard of after its end.
+    fn give_up(&self, members: &mut Members, peer: &Peer, error: impl FnOnce(Error) -> Error) {
+        members.remove(peer);
         let Some(parked) = peer.unpark(None) else {
             return;
         };
@@ -515,20 +523,16 @@ impl Hub {
 
     /// The listener or the dial is gone. Without one, the communicator ends with its last member.
     pub(crate) fn leave_root(&self, ends_all: bool) {
-        let left: Vec<_> = {
+        let last = {
             let mut members = lock(&self.members);
             members.root = None;
             members.closing |= ends_all;
-            let parked = std::mem::take(&mut members.parked);
-            for peer in parked.values() {
-                members.remove(peer);
+            for peer in std::mem::take(&mut members.parked).values() {
+                self.give_up(&mut members, peer, |why| why);
             }
-            parked.into_values().collect()
+            members.is_last()
         };
-        for peer in left {
-            self.give_up(&peer, |why| why);
-        }
-        if lock(&self.members).is_last() {
+        if last {
             self.event(Event::Closed);
         }
     }
@@ -539,12 +543,11 @@ impl Hub {
         &self,
         deadline: Option<Instant>,
     ) -> (Option<Token>, bool, Vec<Arc<Peer>>) {
-        let (root, waits, peers, hopeless) = {
+        let (root, waits, peers, last) = {
             let mut members = lock(&self.members);
             members.closing = true;
             members.late_from = members.late_from.min(members.next_index);
             let parked = std::mem::take(&mut members.parked);
-            let mut hopeless = Vec::new();
             for ((until, index), peer) in parked {
                 match deadline.filter(|_| peer.is_owed()) {
                     Some(deadline) => {
@@ -552,28 +555,31 @@ impl Hub {
                         peer.while_parked(|parked| parked.until = Some(until));
                         members.parked.insert((until, index), peer);
                     }
-                    None => {
-                        members.remove(&peer);
-                        hopeless.push(peer);
-                    }
+                    None => self.give_up(&mut members, &peer, |why| why),
                 }
             }
             members.waits = !members.parked.is_empty();
+            let last = members.is_last();
             (
                 members.root,
                 members.waits,
                 members.peers.values().cloned().collect(),
-                hopeless,
+                last,
             )
         };
-        for peer in &hopeless {
-            self.give_up(peer, |why| why);
-        }
-        if lock(&self.members).is_last() {
+        if last {
             self.event(Event::Closed);
         }
         (root, waits, peers)
     }
+}
+
+/// Why a connection that has not introduced itself has to go.
+pub(crate) fn made_room() -> Error {
+    Error::new(
+        Code::QueueFull,
+        "a connection that had not introduced itself made room for newer ones (maxPeers)",
+    )
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

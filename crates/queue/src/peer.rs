@@ -153,7 +153,8 @@ impl Peer {
         if let Some(token) = token {
             self.token.store(token, Ordering::Release);
             self.dismissed.store(false, Ordering::Release);
-            parking.waiting = None;
+            // Who waits besides goes on waiting for this one.
+            parking.waiting = parking.waiting.filter(|&waiting| waiting != token);
         }
         Some(*parked)
     }

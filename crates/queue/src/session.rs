@@ -9,7 +9,7 @@ use wire::{AckPoint, Code, Error, FrameType, Header, Hello, Redial, Status, Word
 use crate::client::{Client, not_connected};
 use crate::clock::{Clock, Due, Stage, earliest};
 use crate::handshake::Handshake;
-use crate::hub::{Event, Hub, Incoming, WakeBits};
+use crate::hub::{Event, Hub, Incoming, WakeBits, made_room};
 use crate::out_frame::OutFrame;
 use crate::outbox::Phase;
 use crate::peer::{Conversation, Parked, Peer};
@@ -338,10 +338,7 @@ impl Session {
                 Code::Closed,
                 "a newer connection of this peer takes the place of this one",
             )),
-            State::Handshake(_) if self.peer.is_dismissed() => Err(Error::new(
-                Code::QueueFull,
-                "a connection that had not introduced itself made room for newer ones (maxPeers)",
-            )),
+            State::Handshake(_) if self.peer.is_dismissed() => Err(made_room()),
             _ => {
                 self.overdue = true;
                 Err(Error::new(

@@ -9,11 +9,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Cable } from './support/cable.ts';
 import { useNet } from './support/net.ts';
 import { soon, take, until } from './support/waiting.ts';
-import { securedWorlds, tcpWorlds } from './support/worlds.ts';
+import { securedWorlds, tcpWorlds, threadedWorlds } from './support/worlds.ts';
 
 const keeping = { sessionTimeoutMs: 30_000, keepAliveMs: 100 };
 
-describe.each([...tcpWorlds, ...securedWorlds])('a session, $name', (world) => {
+describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $name', (world) => {
   const net = useNet(world);
   const cables: Cable[] = [];
 

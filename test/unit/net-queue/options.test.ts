@@ -59,7 +59,6 @@ describe('parseOptions', () => {
     });
     expect(parse({ netloc: ['localhost', 2] })).toMatchObject({ host: 'localhost', port: 2 });
     parse({ connection: { max_size: 4 << 20, merge_size: 0, efficient_size: 1 } });
-    parse({ workers: 1 });
     parse({ security: null });
     const { codec } = parse({
       serialization: { dump: (value: string) => Buffer.from(value), load: String },
@@ -67,8 +66,20 @@ describe('parseOptions', () => {
     expect(Buffer.from(codec.encode('text')).toString()).toBe('text');
   });
 
+  it('has several workers on threads, and one for a client', () => {
+    const server = { purpose: 'server', workers: 4 } as const;
+    expect(parse(server)).toMatchObject({ workers: 4, runOn: 'thread' });
+    expect(parse({ ...server, runOn: 'thread' })).toMatchObject({ workers: 4, runOn: 'thread' });
+    expect(parse({ workers: 4, runOn: 'loop' })).toMatchObject({ workers: 1, runOn: 'loop' });
+    expect(parse({ purpose: 'server' })).toMatchObject({ workers: 1, runOn: undefined });
+    expect(() => parse({ ...server, runOn: 'loop' })).toThrow(/runOn.*several workers/);
+    for (const workers of [0, 65, 1.5]) {
+      expect(() => parse({ workers })).toThrow(/workers/);
+    }
+  });
+
   it('refuses what is not in this version instead of leaving it out', () => {
-    const later: object[] = [{ protocol: 'mqtt' }, { protocol: 'grpc' }, { workers: 2 }];
+    const later: object[] = [{ protocol: 'mqtt' }, { protocol: 'grpc' }];
     for (const options of later) expect(() => parse(options)).toThrow(unsupported);
   });
 

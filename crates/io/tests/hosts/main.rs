@@ -8,6 +8,7 @@
 
 mod closing;
 mod connections;
+mod crews;
 mod dials;
 mod idle;
 mod loans;

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
+use io::Serving;
 use wire::{Acceptor, Code, Dialer, Endpoint, Error, Session, Token};
 
 use crate::support::{Dialing, Ends, Listening, PATIENCE, Running, eventually};
@@ -117,9 +118,10 @@ fn an_acceptor_that_panics_turns_the_connection_away_or_ends_alone() {
         for at in ["on_listening", "accept", "on_closed"] {
             let (heard, hears) = channel();
             let local = Endpoint::Tcp("127.0.0.1".into(), 0);
-            let token = running
-                .host
-                .listen(local, None, Box::new(Broken { at, heard }));
+            let token =
+                running
+                    .host
+                    .listen(local, Serving::default(), Box::new(Broken { at, heard }));
             match hears.recv_timeout(PATIENCE).unwrap() {
                 Err(error) => {
                     assert_eq!(at, "on_listening");

@@ -8,7 +8,7 @@ use wire::{AckPoint, Code, Error, Hello, Refusal, Standing};
 use super::{Session, State, receiver};
 use crate::credential::Credential;
 use crate::handshake::{Handshake, Progress};
-use crate::hub::{Event, Incoming, Introduced, Introduction};
+use crate::hub::{Event, Incoming, Introduced, Introduction, Unparked};
 use crate::peer::Conversation;
 
 impl Session {
@@ -63,22 +63,29 @@ impl Session {
             secret: keeping.secret,
             certificate: self.certificate,
         });
-        match self.hub.introduce(&self.peer, hello.id, credential) {
-            Ok(Introduced::New) => self.begin(&hello, &rest),
-            Ok(Introduced::Known(peer)) => {
-                // First: the older connection may be leaving at this moment.
-                peer.wait(self.peer.token());
-                let Some(conversation) = self.hub.unpark(&peer, &self.peer) else {
+        loop {
+            let peer = match self.hub.introduce(&self.peer, hello.id, credential) {
+                Ok(Introduced::New) => return self.begin(&hello, &rest),
+                Ok(Introduced::Known(peer)) => peer,
+                Err(error) => return self.refuse(error),
+            };
+            // First: the older connection may be leaving at this moment.
+            peer.wait(self.peer.token());
+            match self.hub.unpark(&peer, &self.peer) {
+                Unparked::Taken(conversation) => {
+                    self.peer = peer;
+                    self.announced = true;
+                    return self.go_on(*conversation, &hello, &rest);
+                }
+                Unparked::Busy => {
                     peer.dismiss();
                     self.hub.driver().nudge(peer.token(), false);
                     self.state = State::Waiting(Box::new(hello), rest);
                     return Ok(());
-                };
-                self.peer = peer;
-                self.announced = true;
-                self.go_on(conversation, &hello, &rest)
+                }
+                // The name is free again, or somebody else's.
+                Unparked::Over => {}
             }
-            Err(error) => self.refuse(error),
         }
     }
 

@@ -39,9 +39,9 @@ export class Net {
 
   /** Options of a server of this world at a place of its own. */
   serverOptions<T>(options: OpenOptions<T> = {}): OpenOptions<T> {
-    const { host, protocol } = this.world;
+    const { host, protocol, workers = 1 } = this.world;
     const place = protocol === Protocol.UNIX ? { path: this.path() } : { port: 0 };
-    const own = { protocol, purpose: Purpose.SERVER, runOn: host, ...quiet, ...place };
+    const own = { protocol, purpose: Purpose.SERVER, runOn: host, workers, ...quiet, ...place };
     return { ...own, ...this.#security(), ...options };
   }
 

@@ -9,6 +9,8 @@ export interface World {
   readonly protocol: Protocol;
   /** Everything is sent over TLS. */
   readonly secured: boolean;
+  /** Threads of a server. */
+  readonly workers?: number;
 }
 
 const forced = process.env['CHASKI_HOST'];
@@ -31,6 +33,13 @@ export const worlds: readonly World[] = [...plainWorlds, ...securedWorlds];
 
 /** Where the kind of socket makes no difference to what is tested. */
 export const tcpWorlds: readonly World[] = hosts.map((host) => world(host, Protocol.TCP));
+
+/** A server of several threads. They are the same over every kind of socket. */
+export const threadedWorlds: readonly World[] = hosts
+  .flatMap((host) =>
+    host === 'thread' ? [world(host, Protocol.TCP), world(host, Protocol.TCP, true)] : [],
+  )
+  .map((single) => ({ ...single, name: `${single.name}, 4 workers`, workers: 4 }));
 
 function world(host: Host, protocol: Protocol, secured: boolean = false): World {
   return { name: `${host} host, ${protocol}${secured ? ' and TLS' : ''}`, host, protocol, secured };

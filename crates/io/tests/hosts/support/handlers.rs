@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use io::{ClientSecurity, Host, ServerSecurity};
+use io::{ClientSecurity, Crew, Host, ServerSecurity, Serving};
 use wire::{Acceptor, Dialer, Endpoint, Error, Session, Token};
 
 use super::echo::{Ends, Pipe, Script};
@@ -31,17 +31,23 @@ impl Listening {
     }
 
     pub(crate) fn start_with(host: &Host, endpoint: Endpoint, ends: Ends, takes: bool) -> Self {
-        Self::open(host, endpoint, None, ends, takes)
+        Self::open(&Crew::of(host.clone()), endpoint, None, ends, takes)
+    }
+
+    /// At any free port of the loopback address; the connections are those of a crew.
+    pub(crate) fn of_crew(crew: &Crew, ends: Ends) -> Self {
+        let local = Endpoint::Tcp("127.0.0.1".into(), 0);
+        Self::open(crew, local, None, ends, true)
     }
 
     /// At any free port of the loopback address, over TLS.
     pub(crate) fn secured(host: &Host, security: ServerSecurity, ends: Ends) -> Self {
         let local = Endpoint::Tcp("127.0.0.1".into(), 0);
-        Self::open(host, local, Some(security), ends, true)
+        Self::open(&Crew::of(host.clone()), local, Some(security), ends, true)
     }
 
     fn open(
-        host: &Host,
+        crew: &Crew,
         endpoint: Endpoint,
         security: Option<ServerSecurity>,
         ends: Ends,
@@ -54,7 +60,8 @@ impl Listening {
             takes,
             token: 0,
         };
-        this.token = host.listen(endpoint, security, Box::new(this.clone()));
+        let serving = Serving { security };
+        this.token = crew.listen(endpoint, serving, Box::new(this.clone()));
         eventually("it listens or cannot", || {
             let heard = this.shared.lock().unwrap();
             heard.at.is_some() || heard.closed.is_some()

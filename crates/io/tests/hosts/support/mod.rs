@@ -7,7 +7,7 @@ mod owner;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use echo::Ends;
+pub(crate) use echo::{Ends, Script};
 pub(crate) use event_loop::Running;
 pub(crate) use handlers::{Dialing, Listening};
 pub(crate) use owner::Owner;

@@ -2,7 +2,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use io::Host;
+use io::{Host, Serving};
 use queue::{Communicator, Config, Event, Payload, WakeBits};
 use wire::{Code, Driver, Endpoint, Kind, Token, Word};
 
@@ -63,7 +63,7 @@ impl Owner {
     /// A server, and where it listens.
     pub(crate) fn server(host: &Host, config: Config, endpoint: Endpoint) -> (Self, Endpoint) {
         let mut this = Self::new(host, config);
-        let token = host.listen(endpoint, None, Box::new(this.queue.server()));
+        let token = host.listen(endpoint, Serving::default(), Box::new(this.queue.server()));
         this.queue.set_root(token);
         this.until("it listens", |this| {
             matches!(this.events[..], [Event::Open(_)])
