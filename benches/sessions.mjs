@@ -11,8 +11,11 @@ import { connect, createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { open } from '../dist/net-queue/index.js';
 
-const MESSAGES = 256;
-const TURNS = 4_000;
+/** Of 64 B, put by one peer before the next one has its turn. */
+const MESSAGES = 4_096;
+const TURNS = 3_000;
+/** Peers that a server has before the memory of more is measured: what it loads and compiles is theirs. */
+const WARM = 50;
 const CUTS = 100;
 const KEEP_ALIVE_MS = 1_000;
 
@@ -40,29 +43,47 @@ async function main(runs, many) {
     note('one peer, M messages/s', one.rate / 1e6);
     note(`${many} peers in turn, M messages/s`, all.rate / 1e6);
     note(`${many} peers in turn / one peer (at least 0.8)`, all.rate / one.rate);
-    note('KB a peer, server (at most 20)', (all.rss - one.rss) / (many - 1) / 1e3);
+    note('KB a peer, server (at most 20)', await memory(many));
     for (const ms of await reconnections()) note('reset to next message, ms (p50 at most 50)', ms);
     note(`stopped peer to event, ms (at most ${3 * KEEP_ALIVE_MS})`, await stopped());
   }
   for (const [name, values] of Object.entries(figures)) {
     values.sort((a, b) => a - b);
-    const at = (/** @type {number} */ share) =>
-      /** @type {number} */ (values[Math.floor((values.length - 1) * share)]).toPrecision(3);
+    const at = (/** @type {number} */ share) => {
+      const value = /** @type {number} */ (values[Math.floor((values.length - 1) * share)]);
+      return value.toFixed(value < 100 ? 2 : 0);
+    };
     console.log(
       `${name.padEnd(55)} ${at(0.5).padStart(8)}  (${at(0)} to ${at(1)}, n ${values.length})`,
     );
   }
 }
 
+/** Resident memory that a server takes for each of so many idle peers, in KB. @param {number} count */
+async function memory(count) {
+  const server = await open('tcp', 'server', { port: 0, keepAliveMs: KEEP_ALIVE_MS });
+  const { port } = /** @type {{ port: number }} */ (server.address());
+  const children = [];
+  const rss = [];
+  for (const more of [WARM, count]) {
+    const child = fork(process.argv[1] ?? '', ['--child', String(more), '--port', String(port)]);
+    await once(child, 'message');
+    children.push(child);
+    for (let i = 0; i < 4; i += 1) globalThis.gc?.();
+    rss.push(process.memoryUsage.rss());
+  }
+  for (const child of children) child.kill('SIGKILL');
+  await server.close({ force: true });
+  const [before = 0, after = 0] = rss;
+  return (after - before) / count / 1e3;
+}
+
 /** Peers that put in turn, each a turn's worth of messages. @param {number} count */
 async function inTurn(count) {
-  globalThis.gc?.();
   const server = await open('tcp', 'server', { port: 0, keepAliveMs: KEEP_ALIVE_MS });
   const { port } = /** @type {{ port: number }} */ (server.address());
   const child = fork(process.argv[1] ?? '', ['--child', String(count), '--port', String(port)]);
   await once(child, 'message');
-  globalThis.gc?.();
-  const { rss } = process.memoryUsage();
   let taken = 0;
   const total = MESSAGES * TURNS;
   const start = performance.now();
@@ -75,7 +96,7 @@ async function inTurn(count) {
   child.kill('SIGKILL');
   await once(child, 'exit');
   await server.close({ force: true });
-  return { rate: taken / seconds, rss };
+  return { rate: taken / seconds };
 }
 
 /** The other process of inTurn(). @param {number} port @param {number} count */

@@ -6,7 +6,8 @@ import { Kind, lostMemory, unshared } from '../codec/index.ts';
 import type { Checked } from './packed.ts';
 import type { Payload } from './payloads.ts';
 import type { Peer, Target } from './peer.ts';
-import { frameBytes, longestCopied, SendSlab } from './send-slab.ts';
+import { frameBytes, longestCopied, recycle, SendSlab } from './send-slab.ts';
+import type { SlabMemory } from './send-slab.ts';
 import { SharedPut } from './shared-put.ts';
 import { take } from './transfer.ts';
 import type { PutResult } from './types.ts';
@@ -102,7 +103,7 @@ export class Handover {
     if (length > longestCopied) return this.#handLong(target, payload);
     if (slab.target !== target || !slab.fits(length)) this.flush();
     if (slab.count === 0) {
-      slab.target = target;
+      slab.begin(target);
       this.quicken(target.peers[0] as Peer);
     }
     slab.add(bytes, length, kind);
@@ -147,23 +148,18 @@ export class Handover {
     if (target === undefined || count === 0) return;
     if (shared !== undefined) this.#complete(shared, target.peers[0] as Peer);
     // Before anything else: whatever becomes of it, nothing is handed over twice.
-    slab.clear();
+    const memory = slab.take();
     for (const peer of target.peers) {
       const left = cancelled?.get(peer);
       if (left !== undefined) {
-        this.#handRest(peer, left, count);
+        this.#handRest(peer, memory, left, count);
         continue;
       }
-      const code = this.#native.queuePut(
-        this.#handle,
-        peer.number,
-        slab.bytes,
-        used,
-        slab.words,
-        count,
-      );
+      const { bytes, words } = memory;
+      const code = this.#native.queuePut(this.#handle, peer.number, bytes, used, words, count);
       if (code < 0) this.#host.onBroken(peer, peer.sentSeq - count + 1, code);
     }
+    recycle(memory);
   }
 
   /** Takes back those of the messages first to last to `peer` that were not handed over yet; how many. */
@@ -190,9 +186,13 @@ export class Handover {
     if (this.#slab.target?.peers.includes(peer) === true) this.flush();
   }
 
-  /** Hands over the first `count` messages of the slab but those at the places `cancelled`, whose numbers are left out. */
-  #handRest(peer: Peer, cancelled: ReadonlySet<number>, count: number): void {
-    const { bytes, words } = this.#slab;
+  /** Hands over the first `count` messages of a slab but those at the places `cancelled`, whose numbers are left out. */
+  #handRest(
+    peer: Peer,
+    { bytes, words }: SlabMemory,
+    cancelled: ReadonlySet<number>,
+    count: number,
+  ): void {
     let offset = 0;
     for (let from = 0, to = 0; from < count; from = to) {
       const out = cancelled.has(from);
