@@ -66,11 +66,12 @@ impl Client {
     }
 
     fn redial(mut self, at: Instant) -> Redial {
+        // First: an owner that closes after that finds the dial, and of one that has begun to close the deadline is known.
+        self.hub.set_root(self.peer.token());
         let phase = self.peer.outbox().phase();
         if let Phase::Closing(end) = phase {
             self.deadline = earliest(self.deadline, end);
         }
-        self.hub.set_root(self.peer.token());
         Redial {
             dialer: Box::new(self),
             at,

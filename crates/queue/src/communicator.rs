@@ -342,10 +342,7 @@ impl Communicator {
         }
         for peer in members {
             match deadline {
-                Some(_) => {
-                    peer.outbox().start_closing(deadline);
-                    driver.nudge(peer.token(), false);
-                }
+                Some(_) => driver.nudge(peer.token(), false),
                 None => driver.close(peer.token(), None),
             }
         }

@@ -560,6 +560,12 @@ impl Hub {
             }
             members.waits = !members.parked.is_empty();
             let last = members.is_last();
+            if deadline.is_some() {
+                // Before the root is looked at: a client that has just lost its connection dials until then.
+                for peer in members.peers.values() {
+                    peer.outbox().start_closing(deadline);
+                }
+            }
             (
                 members.root,
                 members.waits,

@@ -27,8 +27,6 @@ pub(crate) struct Conversation {
     pub(crate) sender: Sender,
     /// Number of the last message that came whole.
     pub(crate) received: u64,
-    /// Incarnation of the other side.
-    pub(crate) with: u64,
     /// The owner has heard that the peer will send no more.
     pub(crate) fin_told: bool,
 }
@@ -57,6 +55,8 @@ pub(crate) struct Peer {
     token: AtomicUsize,
     id: Mutex<Option<PeerId>>,
     credential: OnceLock<Credential>,
+    /// Which run of it has the session; 0: none that keeps one. Written by the session.
+    incarnation: AtomicU64,
     outbox: Mutex<Outbox>,
     parking: Mutex<Parking>,
     alive: AtomicBool,
@@ -90,6 +90,7 @@ impl Peer {
             token: AtomicUsize::new(token),
             id: Mutex::new(None),
             credential: OnceLock::new(),
+            incarnation: AtomicU64::new(0),
             outbox: Mutex::new(outbox),
             parking: Mutex::new(Parking::default()),
             alive: AtomicBool::new(true),
@@ -133,6 +134,14 @@ impl Peer {
 
     pub(crate) fn credential(&self) -> Option<&Credential> {
         self.credential.get()
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_incarnation(&self, incarnation: u64) {
+        self.incarnation.store(incarnation, Ordering::Release);
     }
 
     // --- between two connections ---------------------------------------------------------------------------------

@@ -49,8 +49,6 @@ pub(crate) struct Session {
     sender: Sender,
     /// SHA-256 of the certificate that the peer showed.
     certificate: Option<[u8; 32]>,
-    /// Incarnation of the peer.
-    with: u64,
     /// How long the session is kept when its connection is lost.
     patience: Duration,
     /// The owner has been told of this peer, and is to be told of its end.
@@ -59,6 +57,12 @@ pub(crate) struct Session {
     told: bool,
     /// The time to end in order is over.
     overdue: bool,
+    /// The connection ends by its deadline, which is now, because of that.
+    ending: Option<Error>,
+    /// Bytes that came with the hello have not been looked at.
+    preloaded: bool,
+    /// There was room for messages since this connection began.
+    had_room: bool,
     /// When the handshake was done.
     opened: Instant,
     /// Number of the peer's last message, once it said FIN.
@@ -127,10 +131,12 @@ impl Session {
             state: State::Handshake(Handshake::new()),
             sender,
             certificate: None,
-            with: 0,
             patience: Duration::ZERO,
             told: false,
             overdue: false,
+            ending: None,
+            preloaded: false,
+            had_room: false,
             opened: now,
             peer_fin: None,
             fin_told: false,
@@ -315,18 +321,46 @@ impl Session {
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some. Of a peer that hung up all
     /// is read: it cannot send more, and what waits behind its last bytes is that it is gone.
     fn may_read(&mut self, hung_up: bool) -> bool {
-        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token()) {
+        if self.has_place(hung_up) && self.hub.has_room(self.peer.token()) {
             self.clock.resume();
             return true;
         }
         self.peer.pause();
         // The owner may have taken everything between the question and the pause: then nobody would nudge.
-        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token());
-        if may_now && self.peer.resume() {
+        let has_place = self.has_place(hung_up);
+        if has_place && self.hub.has_room(self.peer.token()) && self.peer.resume() {
             return true;
         }
         self.clock.pause();
+        if hung_up && !has_place {
+            self.end_now(hung_up_in_the_middle());
+        }
         false
+    }
+
+    /// Whether what comes may be kept. The session of a peer that hung up at the mark can go on, and what was not read comes again:
+    /// it is read beyond the mark only by a connection that was under it once. Else a peer that hangs up again and again would leave
+    /// what its socket holds each time.
+    fn has_place(&mut self, hung_up: bool) -> bool {
+        let has_budget = self.has_budget();
+        self.had_room |= has_budget;
+        has_budget || (hung_up && (self.had_room || !self.sender.keeps()))
+    }
+
+    /// Looks at what came with the hello, when there is room for it.
+    fn read_preloaded(&mut self) -> Result<(), Error> {
+        if !self.preloaded || !self.may_read(false) {
+            return Ok(());
+        }
+        self.preloaded = false;
+        self.receiver.preload(&[]);
+        self.read_frames()
+    }
+
+    /// The driver hears of it by the deadline, which is now.
+    fn end_now(&mut self, error: Error) {
+        self.ending.get_or_insert(error);
+        self.clock.end_now();
     }
 
     /// There is no more time to end in order.
@@ -334,6 +368,7 @@ impl Session {
         match self.state {
             State::Finished => Ok(()),
             State::Refused(ref error, _) => Err(error.clone()),
+            State::Open if self.ending.is_some() => self.ending.take().map_or(Ok(()), Err),
             State::Open if self.peer.is_dismissed() => Err(Error::new(
                 Code::Closed,
                 "a newer connection of this peer takes the place of this one",
@@ -402,6 +437,7 @@ impl wire::Session for Session {
             State::Handshake(_) => self.on_hello(n),
             State::Open => {
                 self.receiver.on_read(n);
+                self.preloaded = false;
                 self.read_frames()
             }
             State::Finished => Err(Error::protocol("bytes after the end of the session")),
@@ -412,6 +448,9 @@ impl wire::Session for Session {
     fn on_drained(&mut self, now: Instant) {
         self.clock.set(now);
         if matches!(self.state, State::Open) {
+            if let Err(error) = self.read_preloaded() {
+                self.end_now(error);
+            }
             self.acknowledge();
             self.receiver.on_drained();
             self.advance();
@@ -426,10 +465,7 @@ impl wire::Session for Session {
                 Code::Closed,
                 "the peer hung up before it introduced itself",
             )),
-            State::Open => Err(Error::new(
-                Code::Closed,
-                "the peer hung up in the middle of the session",
-            )),
+            State::Open => Err(hung_up_in_the_middle()),
         }
     }
 
@@ -441,6 +477,9 @@ impl wire::Session for Session {
         match self.state {
             State::Open if self.peer.is_dismissed() => self.clock.end_now(),
             State::Open => {
+                if let Err(error) = self.read_preloaded() {
+                    self.end_now(error);
+                }
                 if self.hub.config.ack == AckPoint::Processed {
                     self.acknowledge();
                 }
@@ -611,7 +650,6 @@ impl Session {
             conversation: Conversation {
                 sender,
                 received: self.receiver.last_seq(),
-                with: self.with,
                 fin_told: self.fin_told,
             },
             why,
@@ -637,6 +675,13 @@ impl Session {
             && *error != wire::closed_by_owner()
             && (!resumes || self.peer.outbox().phase() == Phase::Open || self.peer.is_owed())
     }
+}
+
+fn hung_up_in_the_middle() -> Error {
+    Error::new(
+        Code::Closed,
+        "the peer hung up in the middle of the session",
+    )
 }
 
 /// The reading half of a new connection, which begins with that message.

@@ -9,7 +9,7 @@ use super::{Session, State, receiver};
 use crate::credential::Credential;
 use crate::handshake::{Handshake, Progress};
 use crate::hub::{Event, Incoming, Introduced, Introduction, Unparked};
-use crate::peer::Conversation;
+use crate::peer::{Conversation, Peer};
 
 impl Session {
     /// A client speaks first.
@@ -17,7 +17,7 @@ impl Session {
         let standing = self.peer.while_parked(|parked| {
             let conversation = &parked.conversation;
             Standing {
-                with: conversation.with,
+                with: self.peer.incarnation(),
                 received: conversation.received,
                 next: conversation.sender.range().0 + 1,
             }
@@ -69,6 +69,10 @@ impl Session {
                 Ok(Introduced::Known(peer)) => peer,
                 Err(error) => return self.refuse(error),
             };
+            if is_older(&peer, &hello) {
+                let why = "a newer process, with the same id and secret, has the session now";
+                return self.refuse(Error::new(Code::Closed, why));
+            }
             // First: the older connection may be leaving at this moment.
             peer.wait(self.peer.token());
             match self.hub.unpark(&peer, &self.peer) {
@@ -135,8 +139,8 @@ impl Session {
     ) -> Result<(), Error> {
         let received = self.inherit(conversation);
         let (acked, sent) = self.sender.range();
-        // Without a standing it is a new run of the client's program, and knows nothing.
-        let lost = hello.standing.is_none();
+        // A new run of the client's program knows nothing, and neither does one that has not heard of its session.
+        let lost = incarnation_of(hello) != self.peer.incarnation();
         let theirs = hello.standing.map_or(acked, |theirs| theirs.received);
         let is_gap = hello
             .standing
@@ -145,7 +149,7 @@ impl Session {
             return self.refuse(different_histories());
         }
         let standing = Standing {
-            with: hello.keeping.map_or(0, |keeping| keeping.incarnation),
+            with: incarnation_of(hello),
             received,
             next: theirs + 1,
         };
@@ -182,7 +186,8 @@ impl Session {
             return Err(different_histories());
         }
         self.hub.meet_server(&self.peer, hello.id);
-        self.resend(hello, standing.received, standing.with == 0)?;
+        let lost = incarnation_of(hello) != self.peer.incarnation();
+        self.resend(hello, standing.received, lost)?;
         self.open(hello, rest, true)
     }
 
@@ -209,7 +214,7 @@ impl Session {
         let own = self.hub.config.session_timeout;
         self.sender.keep(own.is_some() && hello.keeping.is_some());
         if let (Some(own), Some(theirs)) = (own, hello.keeping) {
-            self.with = theirs.incarnation;
+            self.peer.set_incarnation(theirs.incarnation);
             let theirs = Duration::from_millis(u64::from(theirs.for_ms));
             // A client that came back later than its server waits would come in vain.
             self.patience = if self.is_client() {
@@ -235,9 +240,25 @@ impl Session {
         };
         self.hub
             .push(Incoming::Event(event, Some(Arc::clone(&self.peer))));
+        if !goes_on {
+            // What came before is no concern of this process, and was acknowledged by the one whose it was.
+            self.peer.set_processed(self.receiver.last_seq());
+        }
         self.receiver.preload(rest);
-        self.read_frames()
+        self.preloaded = !rest.is_empty();
+        self.read_preloaded()?;
+        self.advance();
+        Ok(())
     }
+}
+
+fn incarnation_of(hello: &Hello) -> u64 {
+    hello.keeping.map_or(0, |keeping| keeping.incarnation)
+}
+
+/// Whether the client is a process whose session another one has taken over since.
+fn is_older(peer: &Peer, hello: &Hello) -> bool {
+    hello.standing.is_some() && incarnation_of(hello) != peer.incarnation()
 }
 
 fn different_histories() -> Error {

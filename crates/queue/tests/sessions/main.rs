@@ -20,6 +20,7 @@ mod memory;
 mod order;
 mod python;
 mod resume;
+mod resume_hostile;
 mod support;
 
 // The functions that the fuzzers call.

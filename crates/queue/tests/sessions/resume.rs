@@ -11,7 +11,7 @@ use super::support::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Settings of a communicator that keeps its sessions for 30 s.
-fn keeping(id: u8) -> Config {
+pub(super) fn keeping(id: u8) -> Config {
     Config {
         session_timeout: Some(30 * SECOND),
         secret: [id; 16],
@@ -20,7 +20,7 @@ fn keeping(id: u8) -> Config {
     }
 }
 
-fn processed(id: u8) -> Config {
+pub(super) fn processed(id: u8) -> Config {
     Config {
         ack: AckPoint::Processed,
         ..keeping(id)
@@ -28,14 +28,14 @@ fn processed(id: u8) -> Config {
 }
 
 /// The same communicator in a process of its own.
-fn restarted(config: &Config) -> Config {
+pub(super) fn restarted(config: &Config) -> Config {
     Config {
         incarnation: config.incarnation + 100,
         ..config.clone()
     }
 }
 
-fn lost(node: &Node) -> Vec<Option<Code>> {
+pub(super) fn lost(node: &Node) -> Vec<Option<Code>> {
     let lost = node.events.iter().filter_map(|event| match event {
         Event::Lost(_, error) => Some(error.as_ref().map(|error| error.code)),
         _ => None,
@@ -43,7 +43,7 @@ fn lost(node: &Node) -> Vec<Option<Code>> {
     lost.collect()
 }
 
-fn returns(node: &Node) -> (usize, usize) {
+pub(super) fn returns(node: &Node) -> (usize, usize) {
     (
         node.count(|event| matches!(event, Event::Away(..))),
         node.count(|event| matches!(event, Event::Back(..))),
@@ -51,11 +51,11 @@ fn returns(node: &Node) -> (usize, usize) {
 }
 
 impl Pair {
-    fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         self.world.cut((self.client_end, self.server_end));
     }
 
-    fn reconnect(&mut self) {
+    pub(super) fn reconnect(&mut self) {
         (self.client_end, self.server_end) = self.world.connect(CLIENT, SERVER);
     }
 }
