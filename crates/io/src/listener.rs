@@ -36,8 +36,8 @@ pub(crate) struct Server {
 pub(crate) struct Accepting {
     pub(crate) listener: Listener,
     pub(crate) server: Server,
-    /// When the acceptor wants to be asked again.
-    pub(crate) ask_at: Option<Instant>,
+    /// The earliest entry among the timers at which the acceptor is asked again.
+    pub(crate) scheduled: Option<Instant>,
 }
 
 /// An acceptor as the hosts of a crew share it. Held by one for as long as it makes a session.

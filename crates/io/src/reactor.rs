@@ -167,7 +167,7 @@ impl Reactor {
                     let accepting = Accepting {
                         listener,
                         server,
-                        ask_at: None,
+                        scheduled: None,
                     };
                     self.slots.set(token, Slot::Listener(accepting));
                     self.serve(token, now);
@@ -300,7 +300,8 @@ impl Reactor {
 
     fn on_deadline(&mut self, token: Token, at: Instant, now: Instant) {
         match self.slots.get_mut(token) {
-            Some(Slot::Listener(accepting)) if accepting.ask_at.is_some_and(|ask| ask <= now) => {
+            Some(Slot::Listener(accepting)) if accepting.scheduled == Some(at) => {
+                accepting.scheduled = None;
                 self.ask(token, now);
             }
             Some(Slot::Listener(_)) => self.serve(token, now),
@@ -333,8 +334,10 @@ impl Reactor {
         };
         match accepting.server.acceptor.ask(now) {
             Ok(Listening::Until(at)) => {
-                accepting.ask_at = at;
-                if let Some(at) = at {
+                // One that is asked too early says so; an entry for each answer would pile up.
+                let sooner = |at: &Instant| accepting.scheduled.is_none_or(|before| *at < before);
+                if let Some(at) = at.filter(sooner) {
+                    accepting.scheduled = Some(at);
                     self.timers.add(at, token);
                 }
             }
@@ -557,6 +560,9 @@ impl Reactor {
                     }
                     None => {
                         self.unresolved.push((token, dial.endpoint.clone()));
+                        if let Some(give_up) = dial.deadline() {
+                            self.timers.add(give_up, token);
+                        }
                         self.slots.set(token, Slot::Dial(dial));
                     }
                 }

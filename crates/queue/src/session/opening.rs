@@ -256,9 +256,10 @@ fn incarnation_of(hello: &Hello) -> u64 {
     hello.keeping.map_or(0, |keeping| keeping.incarnation)
 }
 
-/// Whether the client is a process whose session another one has taken over since.
+/// Whether the client is a process whose session another one has taken over since. Of one that is just being begun nobody knows.
 fn is_older(peer: &Peer, hello: &Hello) -> bool {
-    hello.standing.is_some() && incarnation_of(hello) != peer.incarnation()
+    let has_it = peer.incarnation();
+    hello.standing.is_some() && has_it != 0 && has_it != incarnation_of(hello)
 }
 
 fn different_histories() -> Error {
