@@ -155,6 +155,7 @@ class End {
         incarnation: new Uint8Array(8),
         runOn: 0,
         workers: 1,
+        reusePort: false,
         ...config,
       },
       () => {

@@ -43,6 +43,8 @@ export interface NativeQueueConfig {
   runOn: number;
   /** Threads that share the connections. */
   workers: number;
+  /** Others may listen at the same TCP port. */
+  reusePort: boolean;
   /** TLS; left out, connections are in plain. */
   security?: NativeSecurity;
 }

@@ -71,6 +71,8 @@ export interface QueueConfig {
   runOn: number
   /** So many threads share the connections; 1 where it is the event loop. */
   workers: number
+  /** Other processes may listen at the same TCP port, if they say so too. */
+  reusePort: boolean
   /** TLS; without it connections are in plain. */
   security?: QueueSecurity
 }

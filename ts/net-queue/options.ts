@@ -50,6 +50,8 @@ export interface Settings {
   readonly runOn: Host | undefined;
   /** Threads that share the connections. */
   readonly workers: number;
+  /** Other processes may listen at the same port. */
+  readonly reusePort: boolean;
   /** null: in plain. */
   readonly security: NativeSecurity | null;
 }
@@ -87,6 +89,7 @@ export function parseOptions<T>(
   const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 1000);
   const side = purposeOf(options.purpose);
   const workers = workersOf(options.workers, side);
+  const reusePort = reusePortOf(options.reusePort, protocol, side);
   return {
     protocol,
     purpose: side,
@@ -119,11 +122,12 @@ export function parseOptions<T>(
       options.idleTimeoutMs,
       Math.min(3 * keepAliveMs, longestTimeoutMs),
     ),
-    sessionTimeoutMs: time('sessionTimeoutMs', options.sessionTimeoutMs, 30_000),
+    sessionTimeoutMs: sessionTimeoutOf(options.sessionTimeoutMs, reusePort),
     secret: secretOf(options.secret),
     closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
     runOn: runOnOf(options.runOn, workers),
     workers,
+    reusePort,
     security: securityOf(options.security, {
       purpose: side,
       host: protocol === Protocol.UNIX ? 'localhost' : host,
@@ -213,6 +217,7 @@ export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig 
     incarnation: new Uint8Array(randomBytes(8)),
     runOn: host === 'loop' ? 1 : 0,
     workers: settings.workers,
+    reusePort: settings.reusePort,
     ...(settings.security === null ? {} : { security: settings.security }),
   };
 }
@@ -234,7 +239,7 @@ const longest = 0x1fff_ffff;
 const known = (
   'protocol purpose id host port path cluster compat serializer ack highWaterMark onFull maxMessageBytes maxPeers ' +
   'connectTimeoutMs handshakeTimeoutMs keepAliveMs idleTimeoutMs sessionTimeoutMs secret closeTimeoutMs runOn ' +
-  'netloc connection serialization security workers'
+  'netloc connection serialization security workers reusePort'
 ).split(' ');
 
 function protocolOf(value: unknown): Protocol {
@@ -354,6 +359,32 @@ const serializers = ['auto', 'bytes', 'json', 'msgpack', 'pickle'] as const;
 function workersOf(value: unknown, purpose: Purpose): number {
   const workers = integer('workers', value, 1, 1, 64);
   return purpose === Purpose.SERVER ? workers : 1;
+}
+
+function reusePortOf(value: unknown, protocol: Protocol, purpose: Purpose): boolean {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw invalid('reusePort', value, 'true or false');
+  }
+  if (value !== true) return false;
+  if (protocol !== Protocol.TCP || purpose !== Purpose.SERVER) {
+    throw invalid('reusePort', value, "left out, but for a server with protocol 'tcp'");
+  }
+  if (process.platform !== 'linux') {
+    throw unsupported(
+      `reusePort on ${process.platform}`,
+      'Linux alone deals the connections out. Give each process a port of its own.',
+    );
+  }
+  return true;
+}
+
+/** A client that comes back to a shared port may find another process, which knows nothing of its session. */
+function sessionTimeoutOf(value: unknown, reusePort: boolean): number {
+  const timeoutMs = time('sessionTimeoutMs', value, reusePort ? 0 : 30_000);
+  if (reusePort && timeoutMs > 0) {
+    throw invalid('sessionTimeoutMs', value, '0, or left out, with reusePort');
+  }
+  return timeoutMs;
 }
 
 function runOnOf(value: Host | undefined, workers: number): Host | undefined {

@@ -149,6 +149,11 @@ export interface CommunicatorOptions<T = unknown> {
    */
   workers?: number;
   /**
+   * Whether other processes may listen at the same port, if they all say so (`SO_REUSEPORT`): the system deals the connections out. For TCP
+   * servers on Linux, and without sessions: `sessionTimeoutMs` is 0 then. Default: false, and a port that is taken is refused.
+   */
+  reusePort?: boolean;
+  /**
    * TLS 1.3, or 1.2 with a peer that knows no better; see docs/tls.md. With it nothing is ever sent in plain. A server needs `key` and
    * `cert`; for a client `{}` is enough where the system trusts the server's authority. Default: null, without TLS.
    */

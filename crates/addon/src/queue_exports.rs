@@ -73,6 +73,7 @@ pub fn queue_open(
             if server {
                 let serving = Serving {
                     security: server_security,
+                    reuse_port: config.reuse_port,
                 };
                 let token = crew.listen(endpoint, serving, Box::new(communicator.server()));
                 communicator.set_root(token);

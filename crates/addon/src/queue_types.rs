@@ -58,6 +58,8 @@ pub struct QueueConfig {
     pub run_on: u32,
     /// So many threads share the connections; 1 where it is the event loop.
     pub workers: u32,
+    /// Other processes may listen at the same TCP port, if they say so too.
+    pub reuse_port: bool,
     /// TLS; without it connections are in plain.
     pub security: Option<QueueSecurity>,
 }

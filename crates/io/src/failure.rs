@@ -19,7 +19,11 @@ pub(crate) fn cannot_listen(at: &Endpoint, why: &io::Error) -> Error {
     };
     let reason = advice.map_or_else(|| reason(why), str::to_owned);
     let text = format!("cannot listen at {at}: {reason}");
-    Error::new(Code::Address, text).caused_by(system("listen", why))
+    let code = match why.kind() {
+        ErrorKind::Unsupported => Code::Unsupported,
+        _ => Code::Address,
+    };
+    Error::new(code, text).caused_by(system("listen", why))
 }
 
 pub(crate) fn cannot_connect(to: &Endpoint, why: &io::Error) -> Error {

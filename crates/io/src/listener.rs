@@ -22,6 +22,8 @@ const REST: Duration = Duration::from_millis(100);
 pub struct Serving {
     /// Connections are secured by it, and never in plain then.
     pub security: Option<ServerSecurity>,
+    /// Others may listen at the same TCP address, if they say so too (Linux).
+    pub reuse_port: bool,
 }
 
 /// A server, and who runs its connections.

@@ -153,11 +153,12 @@ impl Reactor {
     fn bind(&mut self, token: Token, server: Server, places: &[Place], now: Instant) {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for place in places {
-            let bound = Listener::bind(place).and_then(|mut listener| {
-                listener.register(&self.registry, token)?;
-                let at = listener.endpoint()?;
-                Ok((listener, at))
-            });
+            let bound =
+                Listener::bind(place, server.serving.reuse_port).and_then(|mut listener| {
+                    listener.register(&self.registry, token)?;
+                    let at = listener.endpoint()?;
+                    Ok((listener, at))
+                });
             match bound {
                 Ok((listener, at)) => {
                     if let Err(defect) = server.acceptor.on_listening(at) {

@@ -187,6 +187,17 @@ impl Stream {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn bind_reusing_port(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
+    sys::listen_reusing_port(address).map(mio::net::TcpListener::from_std)
+}
+
+/// Other systems do not deal the connections out, or give all to the one that came last.
+#[cfg(not(target_os = "linux"))]
+fn bind_reusing_port(_address: SocketAddr) -> io::Result<mio::net::TcpListener> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Sets what every TCP connection needs.
 fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -207,8 +218,10 @@ fn in_progress() -> Option<i32> {
 }
 
 impl Listener {
-    pub(crate) fn bind(place: &Place) -> io::Result<Self> {
+    /// `reuse_port`: others may listen there too, if they say so.
+    pub(crate) fn bind(place: &Place, reuse_port: bool) -> io::Result<Self> {
         match place {
+            Place::Tcp(address) if reuse_port => bind_reusing_port(*address).map(Self::Tcp),
             Place::Tcp(address) => Ok(Self::Tcp(mio::net::TcpListener::bind(*address)?)),
             #[cfg(unix)]
             Place::Unix(path) => SocketFile::bind(path).map(Self::Unix),

@@ -78,6 +78,26 @@ describe('parseOptions', () => {
     }
   });
 
+  it.runIf(process.platform === 'linux')(
+    'shares a port only for a TCP server without sessions',
+    () => {
+      const server = { purpose: 'server', reusePort: true } as const;
+      expect(parse(server)).toMatchObject({ reusePort: true, sessionTimeoutMs: 0 });
+      expect(parse({ ...server, sessionTimeoutMs: 0 })).toMatchObject({ reusePort: true });
+      expect(parse({ reusePort: false })).toMatchObject({
+        reusePort: false,
+        sessionTimeoutMs: 30_000,
+      });
+      const wrong: object[] = [
+        { ...server, sessionTimeoutMs: 1 },
+        { ...server, protocol: 'unix', path: '/tmp/x' },
+        { reusePort: true },
+        { ...server, reusePort: 1 },
+      ];
+      for (const options of wrong) expect(() => parse(options)).toThrow(/reusePort/);
+    },
+  );
+
   it('refuses what is not in this version instead of leaving it out', () => {
     const later: object[] = [{ protocol: 'mqtt' }, { protocol: 'grpc' }];
     for (const options of later) expect(() => parse(options)).toThrow(unsupported);

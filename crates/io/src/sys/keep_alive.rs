@@ -1,5 +1,7 @@
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
+
+use super::option::set;
 
 /// A TCP connection on which nothing came for so long is probed by the system.
 const IDLE_SECONDS: libc::c_int = 60;
@@ -23,21 +25,11 @@ pub(crate) fn keep_alive(socket: &impl AsRawFd) -> io::Result<()> {
     set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, PROBES)
 }
 
-fn set(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    let length = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the system reads `length` bytes of `value`, which is alive and that long; a descriptor that is no socket is an error.
-    let result = unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
+    use std::os::fd::RawFd;
 
     fn value(fd: RawFd, level: libc::c_int, name: libc::c_int) -> libc::c_int {
         let mut value: libc::c_int = 0;

@@ -3,9 +3,15 @@
 #[cfg(unix)]
 mod keep_alive;
 #[cfg(unix)]
+mod option;
+#[cfg(target_os = "linux")]
+mod reuse_port;
+#[cfg(unix)]
 mod unix;
 
 #[cfg(unix)]
 pub(crate) use keep_alive::keep_alive;
+#[cfg(target_os = "linux")]
+pub(crate) use reuse_port::listen_reusing_port;
 #[cfg(unix)]
 pub(crate) use unix::{Alarm, is_readable, wait_readable};

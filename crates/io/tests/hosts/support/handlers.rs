@@ -60,7 +60,10 @@ impl Listening {
             takes,
             token: 0,
         };
-        let serving = Serving { security };
+        let serving = Serving {
+            security,
+            ..Serving::default()
+        };
         this.token = crew.listen(endpoint, serving, Box::new(this.clone()));
         eventually("it listens or cannot", || {
             let heard = this.shared.lock().unwrap();

@@ -1,0 +1,19 @@
+use std::io;
+use std::os::fd::RawFd;
+
+/// Sets an option of a socket.
+pub(super) fn set(
+    fd: RawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the system reads `length` bytes of `value`, which is alive and that long; a descriptor that is no socket is an error.
+    let result = unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
