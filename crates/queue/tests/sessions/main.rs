@@ -6,6 +6,7 @@
 )]
 
 mod acks;
+mod bad_input;
 mod closing;
 mod direct;
 mod dropping;
