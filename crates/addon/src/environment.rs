@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use io::{Crew, Host, Kind};
 use napi::sys;
-use queue::{Communicator, Event};
+use queue::{Communicator, Event, Memory};
 use wire::{Code, Driver};
 
 use crate::callbacks::on_threadsafe;
@@ -29,6 +29,8 @@ pub(crate) struct Environment {
     queues: HashMap<u32, Queue>,
     next_handle: u32,
     returns: Arc<Returns>,
+    /// Of all its queues.
+    memory: Memory,
 }
 
 struct ThreadHost {
@@ -107,7 +109,13 @@ impl Environment {
             queues: HashMap::new(),
             next_handle: 1,
             returns: Arc::new(Returns::new()),
+            memory: Memory::default(),
         }
+    }
+
+    /// What every queue of this environment has its messages in.
+    pub(crate) fn memory(&self) -> Memory {
+        self.memory.clone()
     }
 
     fn act<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {

@@ -47,7 +47,7 @@ pub fn queue_open(
     } else {
         Kind::Thread
     };
-    let settings = config.config().map_err(|code| {
+    let mut settings = config.config().map_err(|code| {
         failed(
             code,
             "the id must be 16 bytes, the cluster at most 255; compat and the kind must be known"
@@ -68,6 +68,7 @@ pub fn queue_open(
     let workers = (config.workers as usize).clamp(1, MOST_HOSTS);
     let raw = wake.raw();
     let opened = with(env.raw(), |environment| {
+        settings.memory = environment.memory();
         environment.open((kind, workers), raw, |crew, driver| {
             let mut communicator = Communicator::new(settings, driver);
             if server {

@@ -352,7 +352,10 @@ impl Communicator {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let counters = &self.hub.counters;
-        let (slabs, large) = (self.hub.config.slabs.stats(), self.hub.config.large.stats());
+        let (slabs, large) = (
+            self.hub.config.memory.slabs.stats(),
+            self.hub.config.memory.large.stats(),
+        );
         let held = self.peers.values().fold((0, 0), |sum, peer| {
             let (bytes, messages) = peer.held();
             (sum.0 + messages, sum.1 + bytes)

@@ -20,6 +20,25 @@ pub enum Compat {
     Python,
 }
 
+/// Pools from which messages have their memory. Communicators that share one keep together no more of it ready than one alone would;
+/// the gauges of each then count for all.
+#[derive(Clone)]
+pub struct Memory {
+    /// For frames up to 64 KiB.
+    pub slabs: Pool,
+    /// For longer messages.
+    pub large: LargePool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            slabs: Pool::new(SLAB_BYTES, FREE_SLABS),
+            large: LargePool::new(FREE_LARGE_BYTES),
+        }
+    }
+}
+
 /// What a communicator was opened with, and the memory that its sessions share.
 #[derive(Clone)]
 pub struct Config {
@@ -60,10 +79,8 @@ pub struct Config {
     pub incarnation: u64,
     /// Seed for the jitter of retries.
     pub entropy: u64,
-    /// Memory for frames up to 64 KiB.
-    pub slabs: Pool,
-    /// Memory for longer messages.
-    pub large: LargePool,
+    /// Where messages lie.
+    pub memory: Memory,
 }
 
 impl Config {
@@ -90,8 +107,7 @@ impl Config {
             secret: [0; 16],
             incarnation: 1,
             entropy: 0,
-            slabs: Pool::new(SLAB_BYTES, FREE_SLABS),
-            large: LargePool::new(FREE_LARGE_BYTES),
+            memory: Memory::default(),
         }
     }
 

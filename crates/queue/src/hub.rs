@@ -336,8 +336,8 @@ impl Hub {
             let index = members.next_index;
             members.next_index += 1;
             let outbox = Outbox::new(
-                self.config.slabs.clone(),
-                self.config.large.clone(),
+                self.config.memory.slabs.clone(),
+                self.config.memory.large.clone(),
                 self.config.max_message,
             );
             let peer = Arc::new(Peer::new(index, token, outbox));

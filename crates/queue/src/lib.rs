@@ -23,7 +23,7 @@ mod session;
 
 pub use client::Client;
 pub use communicator::{Communicator, PeerStatus, Stats};
-pub use config::{Compat, Config};
+pub use config::{Compat, Config, Memory};
 pub use hub::{Event, Introduction, WakeBits};
 pub use inbox::Drained;
 pub use payload::Payload;

@@ -396,7 +396,7 @@ impl Session {
 
     fn beat(&mut self, now: Instant) {
         self.clock.on_sent();
-        self.hub.config.large.trim(now);
+        self.hub.config.memory.large.trim(now);
         // Bytes that wait to be written are sign enough, and a peer that does not read must not pile up more.
         if self.sender.is_idle() {
             self.sender.urgent(Header::bare(FrameType::Beat, 0));
@@ -688,8 +688,8 @@ fn hung_up_in_the_middle() -> Error {
 fn receiver(hub: &Hub, next_seq: u64) -> Receiver {
     let config = &hub.config;
     Receiver::new(
-        config.slabs.clone(),
-        config.large.clone(),
+        config.memory.slabs.clone(),
+        config.memory.large.clone(),
         config.max_message,
         next_seq,
     )

@@ -74,13 +74,13 @@ impl PythonSession {
     fn new(side: Side, hub: Arc<Hub>, peer: Arc<Peer>, now: Instant) -> Self {
         let config = &hub.config;
         let receiver = Receiver::new(
-            config.slabs.clone(),
-            config.large.clone(),
+            config.memory.slabs.clone(),
+            config.memory.large.clone(),
             config.max_message,
             config.python_kind,
         );
         peer.outbox().forbid(config.id);
-        let mut sender = Sender::new(config.slabs.clone());
+        let mut sender = Sender::new(config.memory.slabs.clone());
         if config.holds_back {
             sender.limit(config.high_water_messages / 2, config.high_water_bytes / 2);
         }
@@ -428,7 +428,7 @@ impl Session for PythonSession {
             return self.on_end();
         }
         if self.trim_at.take_if(|at| *at <= now).is_some() {
-            self.hub.config.large.trim(now);
+            self.hub.config.memory.large.trim(now);
         }
         match &self.state {
             State::Introduction if self.introduce_by <= now => Err(Error::new(
