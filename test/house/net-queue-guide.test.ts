@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 
 import * as nq from 'chaski/net-queue';
 import type { Communicator, OpenOptions } from 'chaski/net-queue';
@@ -87,6 +88,48 @@ describe('the programs of docs/net-queue.md', () => {
       ]);
     }
     expect(second.tryGet()).toBeUndefined();
+  });
+
+  test('spread work over threads and processes', async () => {
+    const [many, post, worked, forked] = guide.programs(
+      'Threads and processes',
+      'nq',
+      'queue',
+      'worker',
+      'posted',
+      'parentPort',
+      'work',
+      'cluster',
+    );
+    const asked: unknown[] = [];
+    const opening = async (
+      protocol: nq.Protocol,
+      purpose: nq.Purpose,
+      options: object,
+    ): Promise<void> => {
+      asked.push(options);
+      opened.push(await nq.open(protocol, purpose, options));
+    };
+    await many!({ ...nq, open: opening });
+    expect(asked).toEqual([{ port: 0, workers: 4 }]);
+
+    const { server, client } = await pair({ ack: 'processed' });
+    const { port1: worker, port2: parentPort } = new MessageChannel();
+    const posted: nq.Batch[] = [];
+    worker.on('message', () => posted.shift()?.ack());
+    const done: unknown[] = [];
+    await worked!(nq, 0, 0, 0, parentPort, (data: unknown) => done.push(data));
+    const posting = post!(nq, server, worker, posted);
+    await client.putMany([1, 2, 3]);
+    expect(done).toEqual([1, 2, 3]);
+    await client.close();
+    await server.close();
+    await posting;
+    worker.close();
+
+    let forks = 0;
+    await forked!(nq, 0, 0, 0, 0, 0, { isPrimary: true, fork: () => (forks += 1) });
+    expect(forks).toBe(4);
   });
 
   test('set the mark of a peer', async () => {

@@ -158,21 +158,37 @@ describe('the programs of the README', () => {
 
   test('in examples/net-queue talk with each other', async () => {
     const port = await freePort();
-    const start = (name: string) => {
-      const path = join(root, 'examples', 'net-queue', name);
-      const child = spawn(process.execPath, [path, String(port)], { timeout: 20_000 });
-      let output = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-      return once(child, 'close').then(([code]) => ({ code: code as number, output }));
-    };
-    const [server, client] = await Promise.all([start('server.mjs'), start('client.mjs')]);
+    const [server, client] = await Promise.all([
+      example('server.mjs', port),
+      example('client.mjs', port),
+    ]);
     expect(server).toMatchObject({
       code: 0,
       output: expect.stringContaining('got Hello, Server!'),
     });
     expect(client).toEqual({ code: 0, output: 'got Hello, Client!\n' });
   });
+
+  test('in examples/net-queue have threads work on messages', async () => {
+    const port = await freePort();
+    const pool = example('pool.mjs', port);
+    const client = await nq.open({ port });
+    opened.push(client);
+    await client.putMany(Array.from({ length: 10_000 }, (_, i) => i));
+    await client.close();
+    expect(await pool).toMatchObject({ code: 0, output: expect.stringContaining('done') });
+  });
 });
+
+/** Runs a program of examples/net-queue. */
+async function example(name: string, port: number): Promise<{ code: number; output: string }> {
+  const path = join(root, 'examples', 'net-queue', name);
+  const child = spawn(process.execPath, [path, String(port)], { timeout: 60_000 });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output };
+}
 
 test('the links of the README lead somewhere', () => {
   const { links } = readme;

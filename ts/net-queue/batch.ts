@@ -5,7 +5,8 @@ import { invalid } from './failures.ts';
 import { OwnMessage, ReceivedMessage, valueAt, viewAt } from './message.ts';
 import type { GivenMessage } from './message.ts';
 import { nack } from './nack.ts';
-import type { Batch, Message, NackOptions } from './types.ts';
+import { toParcel } from './parcel.ts';
+import type { Batch, Message, NackOptions, Parcel } from './types.ts';
 
 /** Messages of one peer, in a row. */
 export class ReceivedBatch<T> implements Batch<T> {
@@ -72,6 +73,10 @@ export class ReceivedBatch<T> implements Batch<T> {
   nack(first?: number | NackOptions, second?: NackOptions): number {
     if (typeof first !== 'number') return nack(this, first);
     return nack(this.part(this.#checked(first), 1), second);
+  }
+
+  toParcel(): Parcel {
+    return toParcel(this);
   }
 
   *[Symbol.iterator](): IterableIterator<Message<T>> {

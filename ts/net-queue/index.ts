@@ -25,6 +25,7 @@ export type { Communicator } from './communicator.ts';
 export { ResourceClosed } from './failures.ts';
 export { create, create as new, open } from './open.ts';
 export type { OpenOptions } from './options.ts';
+export { fromParcel } from './parcel.ts';
 export { Protocol, Purpose } from './types.ts';
 export type {
   AckPoint,
@@ -35,6 +36,7 @@ export type {
   CommunicatorEvents,
   CommunicatorOptions,
   Compat,
+  FromParcelOptions,
   GetBatchOptions,
   GetOptions,
   Group,
@@ -46,6 +48,9 @@ export type {
   NackOptions,
   OnFull,
   Packed,
+  Parcel,
+  ParcelContent,
+  ParceledBatch,
   Pem,
   PeerOptions,
   PutOptions,

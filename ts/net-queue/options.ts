@@ -99,7 +99,7 @@ export function parseOptions<T>(
     path: pathOf(options.path, protocol),
     cluster: clusterOf(options.cluster),
     compat: oneOf('compat', options.compat, compats),
-    codec: codec(options),
+    codec: codecOption(options),
     ackProcessed: oneOf('ack', options.ack, ['received', 'processed']) === 'processed',
     ...markOf(options.highWaterMark, { highWaterBytes: 8 << 20, highWaterMessages: 65_536 }),
     onFull: oneOf('onFull', options.onFull, fulls),
@@ -317,7 +317,14 @@ function clusterOf(value: unknown): string {
   throw invalid('cluster', value, 'a string of at most 255 bytes of UTF-8');
 }
 
-function codec<T>(options: OpenOptions<T>): Codec {
+/**
+ * The codec that `serializer` or `serialization` asks for.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+ */
+export function codecOption<T>(
+  options: Pick<OpenOptions<T>, 'serializer' | 'serialization'>,
+): Codec {
   const { serializer, serialization } = options;
   if (serialization !== undefined) {
     if (serializer !== undefined) {

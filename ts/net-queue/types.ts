@@ -337,7 +337,40 @@ export interface Batch<T = unknown> extends Iterable<Message<T>> {
    */
   nack(options?: NackOptions): number;
   nack(i: number, options?: NackOptions): number;
+  /**
+   * A copy of its messages to post to another thread, which reads it by `fromParcel()`:
+   * `worker.postMessage(parcel, parcel.transferList)`. The batch stays as it is, to be acknowledged or nacked here.
+   */
+  toParcel(): Parcel;
 }
+
+/** What of a parcel arrives in another thread. */
+export interface ParcelContent {
+  readonly peer: string;
+  /** Sequence number of the first message. */
+  readonly seq: number;
+  /** See `Message.deliveries`. */
+  readonly deliveries: number;
+  /** Length and kind of each payload. */
+  readonly words: Uint32Array;
+  /** One behind the other. */
+  readonly payloads: Uint8Array;
+}
+
+/** Messages on their way to another thread; see `Batch.toParcel()`. */
+export interface Parcel extends ParcelContent {
+  /** All of its memory, in one piece: with it, `postMessage()` moves the parcel and copies nothing. */
+  readonly transferList: ArrayBuffer[];
+}
+
+/** `serializer`: that of the communicator that received the messages. Default 'auto'. */
+export type FromParcelOptions<T = unknown> = Pick<CommunicatorOptions<T>, 'serializer'>;
+
+/** The messages of a parcel. Views and decoded bytes hold its memory. They are acknowledged where they were received. */
+export type ParceledBatch<T = unknown> = Pick<
+  Batch<T>,
+  'peer' | 'seq' | 'deliveries' | 'length' | 'byteLength' | 'byteLengthAt' | 'view' | 'at'
+>;
 
 export type GroupPutOptions = Omit<PutOptions, 'peers'>;
 export type GroupSendOptions = Omit<SendOptions, 'peers'>;
