@@ -35,7 +35,15 @@ export interface Codec {
 
 /** The codec of the option `serializer`. */
 export function codecOf(
-  serializer: 'auto' | 'bytes' | 'json' | 'msgpack' | 'pickle' | PickleSerializer | UserCodec,
+  serializer:
+    | 'auto'
+    | 'bytes'
+    | 'json'
+    | 'msgpack'
+    | 'pickle'
+    | 'stream'
+    | PickleSerializer
+    | UserCodec,
 ): Codec {
   if (serializer instanceof PickleSerializer) return pickleCodec(serializer);
   if (typeof serializer === 'object') return new UserKindCodec(serializer);
@@ -59,6 +67,9 @@ export function codecOf(
       return only('msgpack', Kind.MSGPACK, writeMsgpack, readMsgpack);
     case 'pickle':
       return pickleCodec(new PickleSerializer());
+    case 'stream':
+      // Of a chunk, its head included. The tool puts them together.
+      return only('stream', Kind.STREAM, encodeBytes, view);
   }
 }
 
@@ -190,7 +201,8 @@ function described(value: unknown): string {
   return `a ${typeof value}`;
 }
 
-function otherKind(kind: number, here: string): ChaskiError {
+/** What tells of a message of a kind that the serializer `here` does not read. */
+export function otherKind(kind: number, here: string): ChaskiError {
   return failed(
     'decode',
     `its sender wrote it as ${kindNames[kind] ?? `something new (kind ${kind})`}, and the serializer here is ${here}, which does ` +
@@ -204,4 +216,5 @@ const kindNames: readonly string[] = [
   "JSON (serializer 'json')",
   'a serializer of its own does ({ encode, decode })',
   "a pickle of Python's (serializer 'pickle')",
+  "chunks of a stream (serializer 'stream')",
 ];

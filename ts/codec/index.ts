@@ -3,7 +3,16 @@
 // out of it: no code, no classes, no extension types. What a receiver would refuse, or get as something else, is refused when
 // it is written (`msgpack`). The only folder that imports msgpackr, which reads.
 export { asBytes, isLost, lengthOf, lostMemory, plain, unshared } from './bytes.ts';
-export { codecOf } from './codec.ts';
+export {
+  ChunkFlag,
+  chunkHead,
+  lastStream,
+  longestChunk,
+  readChunkHead,
+  writeChunkHead,
+} from './chunks.ts';
+export type { ChunkHead } from './chunks.ts';
+export { codecOf, otherKind } from './codec.ts';
 export type { Codec, UserCodec } from './codec.ts';
 export { Kind } from './kinds.ts';
 export { FrozenSet, NdArray, pickle, PickleSerializer, Tuple, Uuid } from './pickle/index.ts';

@@ -6,10 +6,10 @@ import type { InspectOptions } from 'node:util';
 
 import { chooseHost, loadNative, wakeBits } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
+import { Kind } from '../codec/index.ts';
 import { toChaskiError } from '../errors.ts';
 import type { ChaskiError } from '../errors.ts';
-import type { Stream } from '../shared/stream.ts';
-import { nextTick } from '../shared/timers.ts';
+import { clearTimeout, nextTick, now, setTimeout } from '../shared/timers.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
@@ -28,7 +28,10 @@ import { Patience } from './patience.ts';
 import { PeerBook } from './peer-book.ts';
 import { Peer } from './peer.ts';
 import { Sender } from './sender.ts';
+import type { Puts } from './puts.ts';
 import { Redelivery } from './redelivery.ts';
+import { StreamRouter } from './stream-router.ts';
+import { StreamSender } from './stream-sender.ts';
 import { readableOf, writableOf } from './streams.ts';
 import type {
   Address,
@@ -45,6 +48,7 @@ import type {
   PeerOptions,
   PutOptions,
   PutResult,
+  Puttable,
   SendOptions,
   Stats,
   SubscribeOptions,
@@ -71,6 +75,9 @@ export class Communicator<T = unknown>
   readonly #handle: QueueHandle;
   readonly #peers: PeerBook;
   readonly #sender: Sender;
+  /** With serializer 'stream'. */
+  readonly #streams: StreamSender | undefined;
+  readonly #puts: Puts;
   readonly #patience: Patience;
   readonly #inbox: Inbox<T>;
   readonly #consumers: Consumers<T>;
@@ -134,6 +141,9 @@ export class Communicator<T = unknown>
         this.#events.read();
       },
     });
+    this.#streams =
+      settings.codec.kind === Kind.STREAM ? new StreamSender(this.#sender) : undefined;
+    this.#puts = this.#streams ?? this.#sender;
     this.#patience = new Patience(this.#sender, this.#life);
     const server =
       settings.purpose === Purpose.CLIENT ? new Peer(0, '', settings.maxMessageBytes) : undefined;
@@ -162,9 +172,23 @@ export class Communicator<T = unknown>
           },
         })
       : undefined;
-    this.#inbox = new Inbox<T>(native, handle, settings.codec, redelivery, {
+    const streams =
+      this.#streams === undefined
+        ? undefined
+        : new StreamRouter<T>({
+            mostBytes: settings.highWaterBytes,
+            done: (peer, first, last) => {
+              if (settings.ackProcessed) this.#acks.done(peer, first, last);
+            },
+            warn: this.#warn,
+            onRoom: () => {
+              this.#inbox.again();
+            },
+          });
+    this.#inbox = new Inbox<T>(native, handle, settings.codec, redelivery, streams, {
       peerByNumber: (number) => this.#events.peer(number),
       peerById: (id) => this.#peers.byId(id),
+      allPeers: () => this.#peers.all,
       skipped: (peer, first, last) => {
         if (settings.ackProcessed) this.#acks.done(peer, first, last);
       },
@@ -245,25 +269,25 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` (wrong type, detached memory, cannot be transferred), `_CODEC` (cannot
    * be encoded).
    */
-  put(data: T | Stream, ...peers: string[]): PutResult;
-  put(data: T | Stream, options: PutOptions): PutResult;
-  put(data: T | Stream, peer?: string | PutOptions): PutResult {
+  put(data: Puttable<T>, ...peers: string[]): PutResult;
+  put(data: Puttable<T>, options: PutOptions): PutResult;
+  put(data: Puttable<T>, peer?: string | PutOptions): PutResult {
     // A peer that is undefined is a mistake of the caller, and must not send to all what was meant for one.
     if (arguments.length === 1) {
       const { only } = this.#peers;
-      if (only !== undefined) return this.#sender.put(only, data);
-      return this.#sender.putEach(this.#peers.everyone, [], data);
+      if (only !== undefined) return this.#puts.put(only, data);
+      return this.#puts.putEach(this.#peers.everyone, [], data);
     }
     if (arguments.length === 2) {
       if (typeof peer === 'object') return this.#putTo(peer, data);
       const known = peer === undefined ? undefined : this.#peers.liveById(peer);
-      if (known !== undefined) return this.#sender.put(known, data);
+      if (known !== undefined) return this.#puts.put(known, data);
     }
     // `arguments`, because rest parameters would cost an array on every put.
     const [found, unknown] = this.#peers.resolve(
       Array.prototype.slice.call(arguments, 1) as unknown[],
     );
-    return this.#sender.putEach(found, unknown, data);
+    return this.#puts.putEach(found, unknown, data);
   }
 
   /**
@@ -276,14 +300,14 @@ export class Communicator<T = unknown>
    * the iterable throws, what was put before it is taken back if it has not left; `delivered` of the error says whether
    * all of it was.
    */
-  putMany(messages: Iterable<T | Stream> | Packed, ...peers: string[]): PutResult {
+  putMany(messages: Iterable<Puttable<T>> | Packed, ...peers: string[]): PutResult {
     const packed = isPacked(messages);
     if (!packed && !isList(messages)) {
       throw invalid('messages', messages, severalMessages);
     }
     const [found, unknown] = this.#found(peers.length === 0 ? undefined : peers);
     if (unknown[0] !== undefined) return this.#sender.refused(unknown[0]);
-    return packed ? this.#sender.putPacked(found, messages) : this.#sender.putAll(found, messages);
+    return packed ? this.#puts.putPacked(found, messages) : this.#puts.putAll(found, messages);
   }
 
   /**
@@ -313,9 +337,9 @@ export class Communicator<T = unknown>
    *
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_CODEC`, `_TOO_LARGE`.
    */
-  trySend(data: T | Stream, ...peers: string[]): boolean;
-  trySend(data: T | Stream, options: PutOptions): boolean;
-  trySend(data: T | Stream, ...to: string[] | [PutOptions]): boolean {
+  trySend(data: Puttable<T>, ...peers: string[]): boolean;
+  trySend(data: Puttable<T>, options: PutOptions): boolean;
+  trySend(data: Puttable<T>, ...to: string[] | [PutOptions]): boolean {
     const first = to[0];
     const { peers, transfer } =
       typeof first === 'object'
@@ -323,7 +347,7 @@ export class Communicator<T = unknown>
         : { peers: to.length === 0 ? undefined : to, transfer: false };
     const [found, unknown] = this.#found(peers);
     if (unknown.length > 0) return false;
-    return transfer === true ? this.#sender.tryGive(found, data) : this.#sender.tryPut(found, data);
+    return transfer === true ? this.#puts.tryGive(found, data) : this.#puts.tryPut(found, data);
   }
 
   /**
@@ -332,13 +356,21 @@ export class Communicator<T = unknown>
    *
    * @throws ChaskiError as `put()`, and `ERR_CHASKI_TIMEOUT`, `_ABORTED`: `delivered` is 'no' when it was not put yet.
    */
-  async send(data: T | Stream, options?: SendOptions): Promise<void> {
+  async send(data: Puttable<T>, options?: SendOptions): Promise<void> {
     const checked = sendOptions(options);
     this.#life.checkOpen();
     const found =
       checked?.peers === undefined ? this.#peers.everyone : this.#peers.named(checked.peers);
     if (found.length === 0) throw notConnected(undefined);
-    await this.#patience.send(found, data, checked);
+    const streams = this.#streams;
+    if (streams === undefined) await this.#patience.send(found, data, checked);
+    else {
+      const give = checked?.transfer === true;
+      await this.#patience.follow(
+        () => (give ? streams.giveEach(found, [], data) : streams.putEach(found, [], data)),
+        checked,
+      );
+    }
   }
 
   /**
@@ -359,7 +391,8 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_TIMEOUT`, `_ABORTED`.
    */
   async drain(options?: WaitOptions): Promise<void> {
-    await this.#patience.drain(this.#peers.all, waitOptions(options));
+    const streams = this.#streams?.settled();
+    await this.#patience.drain(this.#peers.all, waitOptions(options), streams);
   }
 
   /**
@@ -460,7 +493,10 @@ export class Communicator<T = unknown>
    */
   async close(options?: CloseOptions): Promise<void> {
     const { timeoutMs = this.#settings.closeTimeoutMs, force } = closeOptions(options);
-    await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), force);
+    let bound = Math.min(timeoutMs, longestTimeoutMs);
+    if (!force && this.#streams?.busy === true)
+      bound = await this.#endStreams(this.#streams, bound);
+    await this.#life.close(bound, force);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -485,12 +521,27 @@ export class Communicator<T = unknown>
     return this.#lastStats;
   }
 
+  /** Lets the streams that were put come to their ends; returns how many ms are left. */
+  async #endStreams(streams: StreamSender, timeoutMs: number): Promise<number> {
+    const until = now() + timeoutMs;
+    streams.close(() => closed(undefined, 'no'));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      void streams.settled().then(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    streams.abort(closed(undefined, 'unknown'));
+    return Math.max(0, Math.ceil(until - now()));
+  }
+
   #putTo(options: PutOptions, data: unknown): PutResult {
     const { peers, transfer } = putOptions(options);
     const [found, unknown] = this.#found(peers);
     return transfer === true
-      ? this.#sender.giveEach(found, unknown, data)
-      : this.#sender.putEach(found, unknown, data);
+      ? this.#puts.giveEach(found, unknown, data)
+      : this.#puts.putEach(found, unknown, data);
   }
 
   /** The peers that `ids` name, or everyone without a list; and the ids of those that are not connected. */
@@ -511,6 +562,8 @@ export class Communicator<T = unknown>
 
   #bar(): void {
     this.#acks.flush();
+    this.#streams?.close(() => closed(this.#life.failure, 'no'));
+    this.#streams?.abort(closed(this.#life.failure, 'unknown'));
     this.#sender.close(this.#peers.all, () => closed(this.#life.failure, 'no'));
   }
 

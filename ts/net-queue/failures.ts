@@ -101,6 +101,108 @@ export function cancelledInPart(peer: string): ChaskiError {
   );
 }
 
+/** Its sender took a stream back; `begun`: after a part of it was put. */
+export function streamCancelled(peer: string, begun: boolean): ChaskiError {
+  if (!begun) return cancelled(peer);
+  return new ChaskiError(
+    'ERR_CHASKI_ABORTED',
+    `The stream to ${who(peer)} was cancelled after a part of it was sent; its reader is told.`,
+    { delivered: 'unknown' },
+  );
+}
+
+export function sourceFailed(cause: unknown, begun: boolean): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_ABORTED',
+    'The source of a stream failed before its end, and whoever reads the stream is told; see cause.',
+    { cause, delivered: begun ? 'unknown' : 'no' },
+  );
+}
+
+export function streamsUnsupported(): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_UNSUPPORTED',
+    "The Python protocol has no streams. Use serializer 'bytes' with peers of the Python package.",
+    { delivered: 'no' },
+  );
+}
+
+/** Given to the reader of a stream that its sender gave up. */
+export function streamAborted(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_ABORTED',
+    `${capital(who(peer))} gave this stream up before its end: its source failed, or it was cancelled there. ` +
+      'What was read of it is not the whole.',
+  );
+}
+
+/** Given to the reader of a stream of which the rest can never come. */
+export function streamLost(peer: string, cause?: unknown): ResourceClosed {
+  return new ResourceClosed(
+    `The rest of this stream will not come, because ${who(peer)} is gone. What was read of it is not the whole.`,
+    peer,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+export function streamBegunAnew(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_PROTOCOL',
+    `The rest of this stream will not come: ${who(peer)} counts its streams from the beginning again, as a new process does.`,
+  );
+}
+
+/** What a peer sent that is no part of a stream; nothing of it is taken any more. */
+export function noStream(peer: string, reason: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_PROTOCOL',
+    `${capital(who(peer))} sent ${reason}. Whatever it sends from now on is thrown away.`,
+  );
+}
+
+export function streamWithoutBeginning(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_PROTOCOL',
+    `The rest of a stream of ${who(peer)} was thrown away: a process before this one had its beginning. Have it sent again.`,
+  );
+}
+
+export function streamLetGo(peer: string, bytes: number): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_ABORTED',
+    `A stream of ${who(peer)} was let go before its end, with ${bytes} bytes unread, and is cancelled. Read it, or call cancel().`,
+  );
+}
+
+export function streamBlocked(peer: string): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_BUSY',
+    `A reader waits for a stream of ${who(peer)}, and another stream of it that nobody reads is in the way. Read streams that ` +
+      'come at the same time at the same time (do not await one before the next message is taken), or cancel() them.',
+  );
+}
+
+export function streamRead(): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_BUSY',
+    'This stream is read already, and can be read once only: keep its chunks, or its bytes().',
+  );
+}
+
+export function streamTooLong(limit: number): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_TOO_LARGE',
+    `This stream has more than the ${limit} bytes that bytes() takes. Give it a higher limit, or read chunk by chunk.`,
+  );
+}
+
+export function nackedStream(): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_INVALID_ARGUMENT',
+    'A stream cannot be delivered again: what was read of it is not kept. Ask its sender to put it once more.',
+  );
+}
+
 export function forgotten(peer: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',

@@ -11,16 +11,16 @@ import type {
   Packed,
   PutOptions,
   PutResult,
+  Puttable,
   SendOptions,
 } from './types.ts';
-import type { Stream } from '../shared/stream.ts';
 
 /** How a communicator puts. */
 export interface Putting<T> {
-  put(data: T | Stream, options: PutOptions): PutResult;
-  putMany(messages: Iterable<T | Stream> | Packed, ...peers: string[]): PutResult;
-  trySend(data: T | Stream, options: PutOptions): boolean;
-  send(data: T | Stream, options: SendOptions): Promise<void>;
+  put(data: Puttable<T>, options: PutOptions): PutResult;
+  putMany(messages: Iterable<Puttable<T>> | Packed, ...peers: string[]): PutResult;
+  trySend(data: Puttable<T>, options: PutOptions): boolean;
+  send(data: Puttable<T>, options: SendOptions): Promise<void>;
 }
 
 export class PeerGroup<T> implements Group<T>, Members {
@@ -65,19 +65,19 @@ export class PeerGroup<T> implements Group<T>, Members {
     return this;
   }
 
-  put(data: T | Stream, options?: GroupPutOptions): PutResult {
+  put(data: Puttable<T>, options?: GroupPutOptions): PutResult {
     return this.#putting.put(data, this.#toMembers(options));
   }
 
-  putMany(messages: Iterable<T | Stream> | Packed): PutResult {
+  putMany(messages: Iterable<Puttable<T>> | Packed): PutResult {
     return this.#putting.putMany(messages, this.id);
   }
 
-  trySend(data: T | Stream, options?: GroupPutOptions): boolean {
+  trySend(data: Puttable<T>, options?: GroupPutOptions): boolean {
     return this.#putting.trySend(data, this.#toMembers(options));
   }
 
-  async send(data: T | Stream, options?: GroupSendOptions): Promise<void> {
+  async send(data: Puttable<T>, options?: GroupSendOptions): Promise<void> {
     await this.#putting.send(data, this.#toMembers(options));
   }
 

@@ -9,9 +9,11 @@ import type { Delivery, Source } from './arena.ts';
 import { ReceivedBatch } from './batch.ts';
 import type { GivenMessage } from './message.ts';
 import { Parked } from './parked.ts';
+import { Inflow } from './inflow.ts';
 import type { Peer } from './peer.ts';
 import type { Redelivery } from './redelivery.ts';
 import { Retention } from './retention.ts';
+import type { StreamRouter } from './stream-router.ts';
 import { Wants } from './wants.ts';
 import type { Want } from './wants.ts';
 
@@ -20,6 +22,8 @@ export interface InboxHost {
   /** The peer that native calls `number`; reads events first when it is new. */
   peerByNumber(number: number): Peer;
   peerById(id: string): Peer | undefined;
+  /** The peers that native may name. */
+  allPeers(): readonly Peer[];
   /** Messages first to last of `peer` will never come. */
   skipped(peer: Peer, first: number, last: number): void;
 }
@@ -41,9 +45,13 @@ export class Inbox<T> {
   #index: Index = new Index();
   /** Undefined with ack 'received'. */
   readonly #redelivery: Redelivery<T> | undefined;
+  /** With serializer 'stream'. */
+  readonly #streams: StreamRouter<T> | undefined;
   readonly #retention: Retention = new Retention();
   /** What the latest batch shares with those of the same peer in the same arena. */
   #origin: Origin | undefined = undefined;
+  /** Place of the peer that was drained last, where they are not left to native to choose. */
+  #turn = 0;
   /** Native may have something. */
   #readable = false;
   #ended = false;
@@ -63,12 +71,14 @@ export class Inbox<T> {
     handle: QueueHandle,
     codec: Codec,
     redelivery: Redelivery<T> | undefined,
+    streams: StreamRouter<T> | undefined,
     host: InboxHost,
   ) {
     this.#native = native;
     this.#handle = handle;
     this.#codec = codec;
     this.#redelivery = redelivery;
+    this.#streams = streams;
     this.#host = host;
   }
 
@@ -135,6 +145,9 @@ export class Inbox<T> {
   /** What was given to somebody who has left is given to the next one, before all else, unless it is settled by then. */
   giveBack(delivery: Delivery): void {
     if (this.#ended || this.#redelivery === undefined) return;
+    const { settling } = delivery.origin;
+    const isStream = settling instanceof Inflow;
+    if (isStream && !settling.fresh) return;
     const { batch, cursor, count } = this;
     if (batch !== undefined && cursor < count) {
       this.#front.push({ batch: batch.part(cursor, count - cursor), given: false });
@@ -142,7 +155,7 @@ export class Inbox<T> {
     this.#hold(undefined, 0);
     const { origin, index, start, length, seq, deliveries } = delivery;
     const given = new ReceivedBatch<T>(origin, index, start, length, seq, deliveries);
-    this.#front.push({ batch: given, given: true });
+    this.#front.push({ batch: given, given: !isStream });
     this.again();
   }
 
@@ -170,6 +183,7 @@ export class Inbox<T> {
 
   /** There is something: it arrived, or is to be delivered again. */
   again(): void {
+    if (this.#streams !== undefined) this.#feed(this.#streams);
     this.serve();
     this.#onReadable?.();
   }
@@ -191,10 +205,14 @@ export class Inbox<T> {
   /** Takes all that native still has, because its handle is about to go. */
   end(error: ChaskiError | undefined): void {
     this.#readable = true;
+    const streams = this.#streams;
+    streams?.ending();
     for (let batch = this.#drain(-1); batch !== undefined; batch = this.#drain(-1)) {
-      this.#parked.push(batch);
+      if (streams === undefined) this.#parked.push(batch);
+      else this.#route(streams, batch);
     }
     this.#ended = true;
+    streams?.end(error);
     this.#endError = error;
     // Nobody could acknowledge it.
     this.#redelivery?.end();
@@ -285,9 +303,66 @@ export class Inbox<T> {
       this.#againNext = false;
       if (again !== undefined) return again;
     }
-    const batch = number === undefined ? undefined : this.#drain(number);
+    const batch =
+      number === undefined
+        ? undefined
+        : this.#streams === undefined
+          ? this.#drain(number)
+          : this.#nextStream(this.#streams, number, id);
     this.#againNext = batch !== undefined && this.#redelivery !== undefined;
     return batch ?? this.#redelivery?.take(id);
+  }
+
+  /** The next message that is a stream. */
+  #nextStream(
+    streams: StreamRouter<T>,
+    number: number,
+    id: string | undefined,
+  ): ReceivedBatch<T> | undefined {
+    for (;;) {
+      const chunks = number < 0 ? this.#drainAny(streams) : this.#drainOf(streams, number);
+      if (chunks === undefined) return undefined;
+      this.#route(streams, chunks);
+      const there = id === undefined ? this.#parked.shift() : this.#parked.takeFrom(id, Infinity);
+      if (there !== undefined) return there;
+    }
+  }
+
+  /** Takes what those who read streams wait for. */
+  #feed(streams: StreamRouter<T>): void {
+    for (const peer of streams.hungry) {
+      while (streams.isHungry(peer)) {
+        const chunks = this.#drain(peer.number);
+        if (chunks === undefined) break;
+        this.#route(streams, chunks);
+      }
+    }
+  }
+
+  #route(streams: StreamRouter<T>, chunks: ReceivedBatch<T>): void {
+    streams.route(chunks, (message) => {
+      this.#parked.push(message);
+    });
+  }
+
+  #drainOf(streams: StreamRouter<T>, number: number): ReceivedBatch<T> | undefined {
+    return streams.stops(this.#host.peerByNumber(number)) ? undefined : this.#drain(number);
+  }
+
+  /** Of the peers in turn, without those of which nothing is taken. */
+  #drainAny(streams: StreamRouter<T>): ReceivedBatch<T> | undefined {
+    if (!streams.anyStopped) return this.#drain(-1);
+    const peers = this.#host.allPeers();
+    for (let i = 1; i <= peers.length; i += 1) {
+      const at = (this.#turn + i) % peers.length;
+      const peer = peers[at] as Peer;
+      if (streams.stops(peer)) continue;
+      const chunks = this.#drain(peer.number);
+      if (chunks === undefined) continue;
+      this.#turn = at;
+      return chunks;
+    }
+    return undefined;
   }
 
   #drain(number: number): ReceivedBatch<T> | undefined {

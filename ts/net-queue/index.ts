@@ -5,7 +5,8 @@
 // `communicator` is what users hold. Behind it: `life` (from opening to closed) and `native-events` (what native tells); on
 // the way out `sender` (with `payloads`, `backlog`, `handover` and its `send-slab`, `ack-watch`, `put-result`, `waiters`) and
 // `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `redelivery`, `wants`) and `consumers`
-// (`iterator`, `subscription`).
+// (`iterator`, `subscription`). With serializer 'stream', `stream-sender` (with `outflow`, one for each stream) puts chunks by means of the
+// sender, and `stream-router` (with `inflow` and `incoming-stream`) puts them together between the inbox and its consumers.
 export { FrozenSet, NdArray, pickle, PickleSerializer, Tuple, Uuid } from '../codec/index.ts';
 export type {
   Dtype,
@@ -23,6 +24,7 @@ export type { BytesLike } from '../shared/stream-rope.ts';
 export { Stream } from '../shared/stream.ts';
 export type { Communicator } from './communicator.ts';
 export { ResourceClosed } from './failures.ts';
+export type { IncomingStream } from './incoming-stream.ts';
 export { create, create as new, open } from './open.ts';
 export type { OpenOptions } from './options.ts';
 export { fromParcel } from './parcel.ts';
@@ -55,11 +57,13 @@ export type {
   PeerOptions,
   PutOptions,
   PutResult,
+  Puttable,
   SecurityOptions,
   SeedSerializer,
   SendOptions,
   Serializer,
   Stats,
+  StreamSource,
   SubscribeOptions,
   Subscription,
   WaitOptions,

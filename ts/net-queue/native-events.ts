@@ -163,7 +163,9 @@ export class NativeEvents {
         if (peer !== undefined) this.#lose(peer);
         break;
       case 'gone':
-        if (peer !== undefined) peers.forget(peer);
+        if (peer === undefined) break;
+        peers.forget(peer);
+        peer.onForgotten?.();
         break;
       case 'dropped':
         if (peer === undefined) break;

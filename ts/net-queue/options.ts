@@ -188,6 +188,11 @@ function markOf(
   };
 }
 
+/** The kind of what Python peers put, which is not in chunks. */
+function pythonKind({ rawBytes, kind }: Codec): number {
+  return rawBytes || kind === Kind.STREAM ? Kind.BYTES : kind;
+}
+
 const fulls = ['wait', 'drop-oldest', 'drop-newest', 'error'] as const;
 
 /** What native takes of the settings. */
@@ -201,7 +206,7 @@ export function nativeConfig(settings: Settings, host: Host): NativeQueueConfig 
     id: uuidBytes(settings.id),
     cluster: settings.cluster,
     compat: compats.indexOf(settings.compat),
-    pythonKind: settings.codec.rawBytes ? Kind.BYTES : settings.codec.kind,
+    pythonKind: pythonKind(settings.codec),
     ackProcessed: settings.ackProcessed,
     highWaterBytes: settings.highWaterBytes,
     highWaterMessages: settings.highWaterMessages,
@@ -360,7 +365,7 @@ export function codecOption<T>(
 /** In the order of native's numbers. */
 const compats = ['auto', 'native', 'python'] as const;
 
-const serializers = ['auto', 'bytes', 'json', 'msgpack', 'pickle'] as const;
+const serializers = ['auto', 'bytes', 'json', 'msgpack', 'pickle', 'stream'] as const;
 
 /** A client has one connection, which one thread runs, whatever it asks for. */
 function workersOf(value: unknown, purpose: Purpose): number {

@@ -45,6 +45,20 @@ export class Patience {
     );
   }
 
+  /** Puts what waits for room by itself, and resolves when all have acknowledged. */
+  follow(begin: () => PutResult, options: SendOptions | undefined): Promise<void> {
+    let put: PutResult | undefined;
+    return bounded(
+      'Sending',
+      options,
+      async () => {
+        put = begin();
+        await put;
+      },
+      () => (put === undefined || put.cancel() ? 'no' : 'unknown'),
+    );
+  }
+
   /** Resolves when there is room towards every peer. */
   writable(peers: readonly Peer[], options: WaitOptions | undefined): Promise<void> {
     return bounded('Waiting for room', options, async (givenUp) => {
@@ -52,9 +66,14 @@ export class Patience {
     });
   }
 
-  /** Resolves when all that was put to `peers` is settled, one way or the other. */
-  drain(peers: readonly Peer[], options: WaitOptions | undefined): Promise<void> {
+  /** Resolves when `before` has, and all that was put to `peers` is settled, one way or the other. */
+  drain(
+    peers: readonly Peer[],
+    options: WaitOptions | undefined,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
     return bounded('Draining', options, async (givenUp) => {
+      if (before !== undefined) await before;
       await Promise.all(peers.map((peer) => this.#settled(peer, peer.sentSeq, givenUp)));
     });
   }

@@ -63,6 +63,8 @@ export class Peer {
   lostBy: ChaskiError | undefined = undefined;
   /** Why nothing can be sent any more. */
   gone: ChaskiError | undefined = undefined;
+  /** Called when it is gone; those who wait for more than acknowledgements. */
+  onLost: Set<() => void> | undefined = undefined;
   /** From this message on, nothing was handed over. */
   goneFrom: number = Infinity;
   /** Messages refused by onFull 'drop-newest' that no event has told yet. */
@@ -83,6 +85,8 @@ export class Peer {
   retries: Map<number, number> | undefined = undefined;
   /** Called when it is gone. */
   onGone: (() => void) | undefined = undefined;
+  /** Called when native has forgotten it: it is gone, and all that it sent was taken. */
+  onForgotten: (() => void) | undefined = undefined;
   /** Last message that native handed over. */
   received: number = 0;
   /** What native was last told. */
@@ -169,6 +173,7 @@ export class Peer {
     this.waiters.take(Infinity, (waiter) => {
       waiter.fail(this.loss(waiter.first));
     });
+    for (const tell of this.onLost ?? []) tell();
   }
 
   /** Lets no put pass any more; `reason` is for those who wait for room. */

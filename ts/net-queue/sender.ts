@@ -26,6 +26,7 @@ import { Payloads } from './payloads.ts';
 import type { Peer, PeerPolicy, Target } from './peer.ts';
 import { JointResult, ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { PartResult, Watch } from './put-result.ts';
+import type { Puts } from './puts.ts';
 import type { Packed, PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
@@ -47,7 +48,7 @@ type Refusals = ReadonlyMap<Peer, Reason>;
 /** Hands a message over; tells native's code for peers that it was not given to. */
 type Hand = (target: Target) => ReadonlyMap<Peer, number> | undefined;
 
-export class Sender implements Watch {
+export class Sender implements Watch, Puts {
   readonly #native: NativeBinding;
   readonly #handle: QueueHandle;
   readonly #host: SenderHost;
@@ -369,6 +370,13 @@ export class Sender implements Watch {
     return this.#refuse(peer, length, 1);
   }
 
+  /** Why nothing can be put to `peer` any more; undefined while something can. */
+  refusal(peer: Peer): ChaskiError | undefined {
+    if (this.#closed !== undefined) return this.#closed();
+    if (peer.gone !== undefined) return peerClosed(peer.id, 'no', peer.gone);
+    return peer.barred ? peerLeaving(peer.id) : undefined;
+  }
+
   /** Why messages cannot be put to `peer`; undefined when they can. */
   #refuse(peer: Peer, length: number, count: number): Reason | undefined {
     if (this.#closed !== undefined) return this.#closed;
@@ -487,7 +495,7 @@ function isOwnId({ ownId }: Peer, bytes: Uint8Array, length: number): boolean {
 }
 
 /** What became of a put to some peers: `parts[i]` is the result towards `ids[i]`. */
-function resultOf(ids: readonly string[], parts: readonly PartResult[]): PutResult {
+export function resultOf(ids: readonly string[], parts: readonly PartResult[]): PutResult {
   const [only] = parts;
   if (only === undefined) return new RefusedResult('', () => notConnected(undefined));
   return parts.length === 1 ? only : new ManyResult(ids, parts);

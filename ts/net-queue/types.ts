@@ -1,7 +1,9 @@
 // Public types of chaski/net-queue.
 import type { ChaskiError } from '../errors.ts';
+import type { BytesLike } from '../shared/stream-rope.ts';
 import type { Stream } from '../shared/stream.ts';
 import type { WaitOptions } from '../shared/wait.ts';
+import type { IncomingStream } from './incoming-stream.ts';
 
 /** Transport of a communicator. */
 export const Protocol = { TCP: 'tcp', UNIX: 'unix' } as const;
@@ -105,8 +107,11 @@ export interface CommunicatorOptions<T = unknown> {
    * 'json' refuses it with `ERR_CHASKI_CODEC`, and a serializer of yours is given the Stream itself.
    *
    * 'pickle' reads and writes what Python pickles, as data only; `pickle(options)` makes one that knows classes of yours.
+   *
+   * 'stream': each message is a stream of bytes, of any length, that goes in chunks while there is room. It is put as bytes, a Stream, an
+   * (async) iterable of bytes, a web stream or a Readable, and arrives as an `IncomingStream`.
    */
-  serializer?: 'auto' | 'bytes' | 'json' | 'msgpack' | 'pickle' | Serializer<T>;
+  serializer?: 'auto' | 'bytes' | 'json' | 'msgpack' | 'pickle' | 'stream' | Serializer<T>;
   /** When messages that arrive here are acknowledged. Default 'received'. */
   ack?: AckPoint;
   /** Bound per peer and direction. Default 8 MiB and 65,536 messages. */
@@ -189,6 +194,16 @@ export interface GetBatchOptions extends GetOptions {
   /** The most messages of the batch. Default: as many as are there. */
   max?: number;
 }
+
+/** What can be put with serializer 'stream'. */
+export type StreamSource =
+  | BytesLike
+  | Iterable<BytesLike>
+  | AsyncIterable<BytesLike>
+  | ReadableStream<BytesLike>;
+
+/** What can be put where messages arrive as `T`. */
+export type Puttable<T> = T | Stream | ([T] extends [IncomingStream] ? StreamSource : never);
 
 export interface PutOptions {
   /** Ids of peers, or of groups. Default: the server, or all peers. */
@@ -392,13 +407,13 @@ export interface Group<T = unknown> extends Disposable {
   add(...peers: string[]): this;
   delete(...peers: string[]): this;
   /** As `put()` of the communicator, to the members. */
-  put(data: T | Stream, options?: GroupPutOptions): PutResult;
+  put(data: Puttable<T>, options?: GroupPutOptions): PutResult;
   /** As `putMany()` of the communicator, to the members. */
-  putMany(messages: Iterable<T | Stream> | Packed): PutResult;
+  putMany(messages: Iterable<Puttable<T>> | Packed): PutResult;
   /** As `trySend()` of the communicator, to the members: to all that are there, or to none. */
-  trySend(data: T | Stream, options?: GroupPutOptions): boolean;
+  trySend(data: Puttable<T>, options?: GroupPutOptions): boolean;
   /** As `send()` of the communicator, to the members. */
-  send(data: T | Stream, options?: GroupSendOptions): Promise<void>;
+  send(data: Puttable<T>, options?: GroupSendOptions): Promise<void>;
   /** Its id means nothing any more, and it has no members. The peers stay connected. */
   close(): void;
 }

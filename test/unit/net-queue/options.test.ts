@@ -148,7 +148,7 @@ describe('parseOptions', () => {
     ],
     [
       { serializer: 'xml' },
-      "serializer is 'xml'; it must be 'auto', 'bytes', 'json', 'msgpack', 'pickle' or an object { encode, decode }.",
+      "serializer is 'xml'; it must be 'auto', 'bytes', 'json', 'msgpack', 'pickle', 'stream' or an object { encode, decode }.",
     ],
     [{ serializer: { encode: String } }, /must be an object with the functions encode and decode/],
   ])('says of %o what is wrong, and what there is', (options: object, message) => {
