@@ -326,14 +326,14 @@ describe('npm start', () => {
     'gives up when %s stands still, and says how far everything was',
     async (module) => {
       const world = new World();
-      const program = world.start(['--bytes', '8GiB', '--stall-seconds', '2']);
+      const program = world.start(['--bytes', '8GiB', '--stall-seconds', '5']);
       program.stdin.end();
       await program.says(' records/s ');
       // The rest goes on until it waits for the one that was stopped.
       for (const pid of program.children(module)) process.kill(pid, 'SIGSTOP');
       const { code, errors } = await program.end;
       expect(errors).toMatch(
-        /^Failed: nothing has moved for 2\.00 s: [\d,]+ records put, [\d,]+ on disk; still running: consumer \(at work\), producer 0 \(at work\), producer 1 \(at work\)\n$/,
+        /^Failed: nothing has moved for 5\.00 s: [\d,]+ records put, [\d,]+ on disk; still running: consumer \(at work\), producer 0 \(at work\), producer 1 \(at work\)\n$/,
       );
       expect(code).toBe(1);
       expect(world.left).toEqual([]);
