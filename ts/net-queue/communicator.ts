@@ -410,6 +410,8 @@ export class Communicator<T = unknown>
    * @throws ChaskiError `ERR_CHASKI_BUSY`.
    */
   tryGet(peer?: string): Message<T> | undefined {
+    // As for a put: undefined does not mean any.
+    if (arguments.length > 0 && peer === undefined) throw invalid('peer', peer, onePeer);
     return this.#consumers.tryGet(peer);
   }
 
@@ -610,6 +612,8 @@ export class Communicator<T = unknown>
     }
   };
 }
+
+const onePeer = 'the id of a peer, as text, or left out for any';
 
 const severalMessages =
   'an array or another iterable object of messages, or { data, lengths }; one message, also text or bytes, is for put()';

@@ -1,7 +1,9 @@
 // A group of peers: their ids, and who of them is there.
 import { randomUUID } from 'node:crypto';
 
+import { isPlain } from '../shared/invalid.ts';
 import { groupClosed, invalid } from './failures.ts';
+import { refuseWrong } from './options.ts';
 import type { Members, PeerBook } from './peer-book.ts';
 import type { Peer } from './peer.ts';
 import type {
@@ -101,9 +103,15 @@ export class PeerGroup<T> implements Group<T>, Members {
   }
 
   #toMembers<O extends GroupPutOptions>(options: O | undefined): O & { peers: string[] } {
-    if (options !== undefined && 'peers' in options) {
-      throw invalid('options.peers', options.peers, 'left out: the group says to whom');
+    // Before it is copied: of what is no plain object nothing would be left.
+    if (options !== undefined) {
+      if (isPlain(options) && 'peers' in options) {
+        throw invalid('options.peers', options.peers, 'left out: the group says to whom');
+      }
+      refuseWrong(options, groupNames);
     }
     return { ...(options as O), peers: [this.id] };
   }
 }
+
+const groupNames: readonly string[] = ['transfer', 'signal', 'timeoutMs'];

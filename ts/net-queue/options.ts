@@ -4,7 +4,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Host, NativeQueueConfig, NativeSecurity } from '../binding/index.ts';
 import { codecOf, Kind, PickleSerializer } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
-import { longestTimeoutMs } from '../shared/wait.ts';
+import { isPlain } from '../shared/invalid.ts';
+import { isSignal, longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
 import type { PeerPolicy } from './peer.ts';
 import { securityOf } from './security.ts';
@@ -136,23 +137,28 @@ export function parseOptions<T>(
   };
 }
 
+export interface CheckedPutOptions {
+  readonly peers?: readonly string[];
+  readonly transfer?: boolean;
+}
+
 /**
  * Options of a put, read once and checked; or those of something more, that knows the options `others` too.
  *
  * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
  */
-export function putOptions(options: PutOptions, others: readonly string[] = []): PutOptions {
-  const { peers, transfer } = object('options', options);
-  refuseUnknown('options', options, ['peers', 'transfer', ...others]);
-  if (peers === undefined ? 'peers' in options : !Array.isArray(peers)) {
+export function putOptions(options: PutOptions, others: readonly string[] = []): CheckedPutOptions {
+  refuseWrong(options, ['peers', 'transfer', ...others]);
+  const { peers, transfer } = options;
+  if (peers === undefined ? 'peers' in options : !isIterable(peers)) {
     // Not everyone: that may have been meant for one.
     throw invalid('peers', peers, 'a list of ids, or left out for all');
   }
   if (transfer !== undefined && typeof transfer !== 'boolean') {
     throw invalid('transfer', transfer, 'true or false');
   }
-  const checked: PutOptions = {};
-  if (peers !== undefined) checked.peers = peers;
+  const checked: { peers?: readonly string[]; transfer?: boolean } = {};
+  if (peers !== undefined) checked.peers = Array.isArray(peers) ? peers : [...peers];
   if (transfer !== undefined) checked.transfer = transfer;
   return checked;
 }
@@ -415,8 +421,55 @@ function checkConnection(connection: OpenOptions['connection']): void {
   for (const name of names) integer(`connection.${name}`, connection[name], 1, 0, 2 ** 40);
 }
 
+/**
+ * Options of a call are a plain object with no other properties than `names`. Anything else was meant to be something else: a Set, or a
+ * message in the place of its peer, would say nothing as options, and so go to everyone.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
+ */
+export function refuseWrong(options: unknown, names: readonly string[]): void {
+  if (!isPlain(options)) throw invalid('options', options, wantedInstead(options, names));
+  refuseUnknown('options', options, names);
+}
+
+/** What somebody may have meant who gave `value` in the place of options that are called `names`. */
+function wantedInstead(value: unknown, names: readonly string[]): string {
+  if (isSignal(value)) return 'a plain object, as { signal }';
+  const many = names.includes('peers');
+  const one = many || names.includes('peer');
+  if (one && isGroup(value)) {
+    return many
+      ? 'the id of a peer or a plain object: pass group.id'
+      : 'a plain object, as { peer }: ask for one peer at a time';
+  }
+  if (one && hasPeer(value)) {
+    return many
+      ? 'the id of a peer or a plain object: pass message.peer'
+      : 'a plain object: pass { peer: message.peer }';
+  }
+  if (many && isIterable(value)) return 'a plain object: pass { peers: … } with these ids';
+  if (typeof value === 'string' && names.includes('peer'))
+    return `an object, as { peer: '${value}' }`;
+  if (names.includes('onError')) return 'an object, as { onError }';
+  const name = ['timeoutMs', 'delayMs', 'transfer', 'max'].find((known) => names.includes(known));
+  return `an object, as { ${name}: ${typeof value === 'number' ? value : '…'} }`;
+}
+
+function isGroup(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'present' in value && 'putMany' in value;
+}
+
+/** Of what is about peers: a message, or a batch. */
+function hasPeer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'peer' in value;
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
+
 /** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what `value` has and `names` has not. */
-export function refuseUnknown(name: string, value: object, names: readonly string[]): void {
+function refuseUnknown(name: string, value: object, names: readonly string[]): void {
   // Not Object.keys(), which makes an array: this is done for each get() with options.
   for (const key in value) {
     if (!names.includes(key) && Object.hasOwn(value, key)) {

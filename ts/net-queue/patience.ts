@@ -6,7 +6,8 @@ import type { Life } from './life.ts';
 import type { Peer } from './peer.ts';
 import { SentResult } from './put-result.ts';
 import type { Sender } from './sender.ts';
-import type { PutResult, SendOptions } from './types.ts';
+import type { PutResult } from './types.ts';
+import type { CheckedSendOptions } from './wait-options.ts';
 
 export class Patience {
   readonly #sender: Sender;
@@ -18,7 +19,11 @@ export class Patience {
   }
 
   /** Puts when there is room towards every peer, in order with others that wait, and resolves when all have acknowledged. */
-  send(peers: readonly Peer[], data: unknown, options: SendOptions | undefined): Promise<void> {
+  send(
+    peers: readonly Peer[],
+    data: unknown,
+    options: CheckedSendOptions | undefined,
+  ): Promise<void> {
     const sender = this.#sender;
     const give = options?.transfer === true;
     // Who may give up has a result of his own, which can be cancelled.

@@ -72,7 +72,8 @@ export class PeerBook {
     const found = new Set<Peer>();
     const unknown: string[] = [];
     for (const id of new Set(ids)) {
-      if (typeof id !== 'string') throw invalid('peer', id, 'the id of a peer, as text');
+      if (typeof id !== 'string')
+        throw invalid('peer', id, 'the id of a peer, as text (of a message: message.peer)');
       const peer = this.liveById(id);
       if (peer !== undefined) {
         found.add(peer);

@@ -206,8 +206,8 @@ export type StreamSource =
 export type Puttable<T> = T | Stream | ([T] extends [IncomingStream] ? StreamSource : never);
 
 export interface PutOptions {
-  /** Ids of peers, or of groups. Default: the server, or all peers. */
-  peers?: readonly string[];
+  /** Ids of peers, or of groups: an array, a Set, or what else can be iterated. None are nobody. Default: the server, or all peers. */
+  peers?: readonly string[] | (Iterable<string> & object);
   /**
    * Gives the memory away instead of having it copied; worth it from 64 KiB on. `data` must be an ArrayBuffer, or
    * a view of all of one, that can be transferred as with `postMessage()`; anything else is refused, whatever its length.

@@ -1,8 +1,9 @@
 // The options of what waits or takes, checked and read once: a misspelled bound is an error, and not a wait without one.
-import { isSignal, longestTimeoutMs, signalOf, timeoutOf } from '../shared/wait.ts';
+import { longestTimeoutMs, signalOf, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { invalid } from './failures.ts';
-import { putOptions, refuseUnknown } from './options.ts';
+import { putOptions, refuseWrong } from './options.ts';
+import type { CheckedPutOptions } from './options.ts';
 import type {
   BatchesOptions,
   CloseOptions,
@@ -21,16 +22,18 @@ export function waitOptions(options: WaitOptions | undefined): WaitOptions | und
   return boundsOf(options);
 }
 
-export function sendOptions(options: SendOptions | undefined): SendOptions | undefined {
+/** Options of a send, in which peers are a list. */
+export type CheckedSendOptions = CheckedPutOptions & WaitOptions;
+
+export function sendOptions(options: SendOptions | undefined): CheckedSendOptions | undefined {
   if (options === undefined) return undefined;
-  refuseWrong(options, sendNames);
   return { ...putOptions(options, waitNames), ...boundsOf(options) };
 }
 
 export function writableOptions(options: WritableOptions | undefined): WritableOptions | undefined {
   if (options === undefined) return undefined;
   refuseWrong(options, peerNames);
-  const peer = peerId(options.peer);
+  const peer = peerOf(options);
   return peer === undefined ? boundsOf(options) : { peer, ...boundsOf(options) };
 }
 
@@ -105,28 +108,17 @@ export function nackDelayMs(options: NackOptions | undefined): number {
   throw invalid('delayMs', delayMs, `a whole number of ms from 0 to ${longestTimeoutMs}`);
 }
 
+/** The peer that options name. One that is undefined is a mistake of the caller, and does not mean any. */
+function peerOf(options: { peer?: string }): string | undefined {
+  const { peer } = options;
+  if (typeof peer === 'string' || (peer === undefined && !('peer' in options))) return peer;
+  throw invalid('options.peer', peer, 'the id of a peer, as text, or left out for all');
+}
+
 /** An id of a peer that was given by itself. */
 export function peerId(peer: string | undefined): string | undefined {
   if (peer === undefined || typeof peer === 'string') return peer;
   throw invalid('peer', peer, 'the id of a peer, as text');
-}
-
-function refuseWrong(options: unknown, names: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalid('options', options, `an object, as ${exampleOf(options, names)}`);
-  }
-  if (Object.getPrototypeOf(options) !== Object.prototype && isSignal(options)) {
-    throw invalid('options', options, 'an object, as { signal }');
-  }
-  refuseUnknown('options', options, names);
-}
-
-/** What somebody may have meant who gave `value` by itself. */
-function exampleOf(value: unknown, names: readonly string[]): string {
-  if (typeof value === 'string' && names.includes('peer')) return `{ peer: '${value}' }`;
-  if (names.includes('onError')) return '{ onError }';
-  const name = ['timeoutMs', 'delayMs'].find((known) => names.includes(known)) ?? 'max';
-  return `{ ${name}: ${typeof value === 'number' ? value : '…'} }`;
 }
 
 function boundsOf(options: WaitOptions): WaitOptions {
@@ -137,7 +129,7 @@ function boundsOf(options: WaitOptions): WaitOptions {
 
 function checkedGet(options: GetOptions): CheckedGetOptions {
   return {
-    peer: peerId(options.peer),
+    peer: peerOf(options),
     signal: signalOf(options),
     timeoutMs: timeoutOf(options),
   };
@@ -158,7 +150,6 @@ function flag(name: string, value: unknown, fallback: boolean): boolean {
 
 const waitNames: readonly string[] = ['signal', 'timeoutMs'];
 const peerNames: readonly string[] = ['peer', ...waitNames];
-const sendNames: readonly string[] = ['peers', 'transfer', ...waitNames];
 const getBatchNames: readonly string[] = ['max', ...peerNames];
 const batchesNames: readonly string[] = ['max', 'autoAck'];
 const closeNames: readonly string[] = ['timeoutMs', 'force'];

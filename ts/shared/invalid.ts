@@ -8,11 +8,36 @@ export function invalid(name: string, value: unknown, wanted: string): ChaskiErr
   );
 }
 
+/**
+ * Whether `value` is an object that was written down as options, of whatever realm: not an array, and no instance of a class, whose
+ * properties mean something else. Never throws but for a revoked Proxy.
+ */
+export function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    (!Array.isArray(value) && Object.getPrototypeOf(prototype) === null)
+  );
+}
+
 /** A value in a word or two, whatever it is. Never throws. */
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  const name = Array.isArray(value) ? 'array' : classOf(value);
+  return `${/^[aeiou]/iu.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+function classOf(value: object): string {
+  try {
+    if (isPlain(value)) return 'object';
+    const { constructor } = value as { constructor: unknown };
+    const name: unknown = typeof constructor === 'function' ? constructor.name : undefined;
+    return typeof name === 'string' && /^\w{1,64}$/u.test(name) ? name : 'object';
+  } catch {
+    return 'object';
+  }
 }
