@@ -87,14 +87,17 @@ describe.each(threadedWorlds)('a server of several threads, $name', (world) => {
       const closes = clients.map((client, i) => client.close({ force: i % 3 === 0 }));
       await soon(Promise.all([server.close(), ...closes]), 'all close');
       await soon(Promise.all(puts), 'every put is settled');
+      const all = [...acknowledged];
+      await until(
+        () => all.every(([id, least]) => (arrived.get(id) ?? 0) >= least),
+        'what was acknowledged arrives',
+      );
       expect(wrong).toEqual([]);
-      for (const [id, least] of acknowledged) expect(arrived.get(id)).toBeGreaterThanOrEqual(least);
     }
   });
 
   it('gives a session to the newest of the connections that ask for it, whichever thread they are on', async () => {
     const server = await net.server({ ...keeping });
-    const wrong: string[] = [];
     const first = await net.client(server, { ...keeping });
     const { session } = first;
     const lost: unknown[] = [];
@@ -106,7 +109,6 @@ describe.each(threadedWorlds)('a server of several threads, $name', (world) => {
       expect((await server.get({ timeoutMs: 60_000 })).data).toBe(round);
       await next.close({ force: true });
     }
-    expect(wrong).toEqual([]);
     expect(server.peers.size).toBeLessThanOrEqual(1);
     expect(lost.length).toBeLessThanOrEqual(20);
   });
