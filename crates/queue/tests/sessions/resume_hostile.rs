@@ -280,3 +280,27 @@ fn hellos_with_standings_of_any_numbers_do_no_harm_to_anybody_else() {
         }
     }
 }
+
+#[test]
+fn a_thousand_connections_of_a_session_leave_nothing_behind() {
+    let mut pair = Pair::open(keeping(1), keeping(2));
+    let large = vec![7; 100_000];
+    for _round in 0..1000 {
+        pair.client().put(0, &[b"small", &large]).unwrap();
+        pair.server().put(0, &[b"small"]).unwrap();
+        pair.cut();
+        pair.world.forget_connections();
+        pair.reconnect();
+        pair.settle();
+        assert_eq!(pair.server().messages.len(), 2);
+        pair.server().messages.clear();
+        pair.client().messages.clear();
+        for node in [SERVER, CLIENT] {
+            let stats = pair.world.nodes[node].queue.stats();
+            // A slab that what came last was read into.
+            assert!(stats.memory.0 <= 1, "{} slabs", stats.memory.0);
+            assert_eq!((stats.memory.2, stats.held), (0, (0, 0)));
+        }
+    }
+    pair.end();
+}
