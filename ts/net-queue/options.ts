@@ -469,7 +469,7 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 }
 
 /** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what `value` has and `names` has not. */
-function refuseUnknown(name: string, value: object, names: readonly string[]): void {
+export function refuseUnknown(name: string, value: object, names: readonly string[]): void {
   // Not Object.keys(), which makes an array: this is done for each get() with options.
   for (const key in value) {
     if (!names.includes(key) && Object.hasOwn(value, key)) {

@@ -51,7 +51,7 @@ export class Patience {
   }
 
   /** Puts what waits for room by itself, and resolves when all have acknowledged. */
-  follow(begin: () => PutResult, options: SendOptions | undefined): Promise<void> {
+  follow(begin: () => PutResult, options: CheckedSendOptions | undefined): Promise<void> {
     let put: PutResult | undefined;
     return bounded(
       'Sending',
