@@ -93,6 +93,9 @@ test('messages come one by one, in batches and by callback', async () => {
   }
   for await (const batch of queue.batches({ max: 10 })) {
     expectTypeOf(batch.at(0)).toEqualTypeOf<string>();
+    const parcel = batch.toParcel();
+    expectTypeOf(parcel.transferList).toEqualTypeOf<ArrayBuffer[]>();
+    expectTypeOf(nq.fromParcel<string>(parcel, { serializer: 'json' }).at(0)).toBeString();
   }
   queue.subscribe((data, peer, seq) => {
     expectTypeOf(data).toEqualTypeOf<string>();

@@ -1,6 +1,9 @@
 // A server of several threads, whose clients come, lose their connections, come back and go all at once.
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 
+import { open } from 'chaski/net-queue';
 import type { Communicator } from 'chaski/net-queue';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -93,6 +96,32 @@ describe.each(threadedWorlds)('a server of several threads, $name', (world) => {
         'what was acknowledged arrives',
       );
       expect(wrong).toEqual([]);
+    }
+  });
+
+  it('ends with the worker thread that opened it, whatever its threads are doing', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const worker = new Worker(new URL('fixtures/server-thread.mjs', import.meta.url), {
+        workerData: net.serverOptions(),
+      });
+      const [place] = (await soon(once(worker, 'message'), 'it listens')) as [{ port: number }];
+      const { runOn, security } = net.serverOptions();
+      const options = {
+        ...place,
+        sessionTimeoutMs: 0,
+        ...(runOn && { runOn }),
+        ...(security && { security }),
+      };
+      const clients = await Promise.all(
+        Array.from({ length: 8 }, async () => net.keep(await open(options))),
+      );
+      const puts = clients.flatMap((client) =>
+        Array.from({ length: 200 }, () => client.put(new Uint8Array(1000)).then(null, () => {})),
+      );
+      await turn(round);
+      expect(await worker.terminate()).toBe(1);
+      await until(() => clients.every(({ closed }) => closed), 'its clients hear of it');
+      await soon(Promise.all(puts), 'every put is settled');
     }
   });
 
