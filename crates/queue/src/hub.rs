@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use chunk::ring::Producer;
@@ -150,6 +150,8 @@ struct Members {
     strangers: BTreeMap<u32, Arc<Peer>>,
     /// Sessions without a connection, by the time at which they are given up (server).
     parked: BTreeMap<(Instant, u32), Arc<Peer>>,
+    /// Those that have ended and left messages which the owner had not taken.
+    bequeathing: Vec<Weak<Peer>>,
     next_index: u32,
     /// The listener or the dial is still there.
     root: Option<Token>,
@@ -163,7 +165,10 @@ struct Members {
 
 impl Members {
     fn remove(&mut self, peer: &Peer) {
-        self.peers.remove(&peer.index);
+        let member = self.peers.remove(&peer.index);
+        if let Some(member) = member.filter(|member| member.held().1 > 0) {
+            self.bequeathing.push(Arc::downgrade(&member));
+        }
         self.strangers.remove(&peer.index);
         if let Some(id) = peer.id()
             && self.ids.get(&id) == Some(&peer.index)
@@ -173,6 +178,14 @@ impl Members {
         if let Some(Some(until)) = peer.while_parked(|parked| parked.until) {
             self.parked.remove(&(until, peer.index));
         }
+    }
+
+    /// Whether so many of those that have ended left messages which the owner has not taken. It has forgotten the others.
+    fn is_overwhelmed(&mut self, most: usize) -> bool {
+        if self.bequeathing.len() >= most {
+            self.bequeathing.retain(|peer| peer.strong_count() > 0);
+        }
+        self.bequeathing.len() >= most
     }
 
     /// True once, when nothing is left that could make an event.
@@ -203,6 +216,7 @@ impl Hub {
                 ids: HashMap::new(),
                 strangers: BTreeMap::new(),
                 parked: BTreeMap::new(),
+                bequeathing: Vec::new(),
                 next_index: 0,
                 root: None,
                 closing: false,
@@ -384,6 +398,14 @@ impl Hub {
                 return Err(made_room());
             }
             let most = self.config.max_peers;
+            if members.is_overwhelmed(most) {
+                return Err(Error::new(
+                    Code::QueueFull,
+                    format!(
+                        "the messages of {most} peers that have left were not taken yet (maxPeers)"
+                    ),
+                ));
+            }
             if members.ids.len() >= most {
                 // Who is there has more right to a place than who may never come back.
                 let first = members.parked.first_key_value();

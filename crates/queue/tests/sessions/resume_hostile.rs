@@ -304,3 +304,34 @@ fn a_thousand_connections_of_a_session_leave_nothing_behind() {
     }
     pair.end();
 }
+
+#[test]
+fn peers_that_leave_messages_and_come_under_other_names_are_bounded_too() {
+    let mut world = World::new();
+    let server = world.server(Config {
+        max_peers: 4,
+        ..keeping(1)
+    });
+    world.nodes[server].takes = false;
+    let flood = |world: &mut World| {
+        for id in 2..100 {
+            let (near, far) = world.connect_to_server(server);
+            world.send(
+                near,
+                &[hello(id, None).encode(), empty_messages(10, 1)].concat(),
+            );
+            world.settle();
+            world.cut((near, far));
+        }
+        world.nodes[server].queue.stats().received.0
+    };
+    // As many as there may be are there, or away; and as many have left.
+    assert_eq!(flood(&mut world), 80);
+    // Once their messages are taken, others may come.
+    world.nodes[server].take_all();
+    world.settle();
+    world.nodes[server].events.clear();
+    let _events = world.nodes[server].queue.events();
+    let _events = world.nodes[server].queue.events();
+    assert!(flood(&mut world) > 80);
+}
