@@ -125,7 +125,10 @@ export class Inbox<T> {
     if (this.cursor === this.count && !this.fill()) return undefined;
     const at = this.cursor;
     this.cursor = at + 1;
-    return this.batch?.message(at);
+    const message = this.batch?.message(at);
+    // Held here, a stream that nobody reads would never be known to be garbage.
+    if (this.#streams !== undefined) this.#hold(undefined, 0);
+    return message;
   }
 
   takeFrom(id: string): GivenMessage<T> | undefined {
@@ -139,7 +142,9 @@ export class Inbox<T> {
     const from = this.cursor;
     const count = Math.min(this.count - from, max);
     this.cursor = from + count;
-    return this.batch?.part(from, count);
+    const part = this.batch?.part(from, count);
+    if (this.#streams !== undefined) this.#hold(undefined, 0);
+    return part;
   }
 
   /** What was given to somebody who has left is given to the next one, before all else, unless it is settled by then. */
@@ -261,7 +266,8 @@ export class Inbox<T> {
     this.batch = batch;
     this.cursor = cursor;
     this.count = batch?.length ?? 0;
-    const shared = batch !== undefined && batch.origin.copyUpTo < 0 && !this.reserved;
+    const shares = this.#streams === undefined && !this.reserved;
+    const shared = batch !== undefined && batch.origin.copyUpTo < 0 && shares;
     this.sharing = shared ? this.count : 0;
   }
 

@@ -52,6 +52,12 @@ export class Outflow {
   /** Chunks that are too small to be worth a message each. */
   #gathered: Uint8Array | undefined = undefined;
   #used = 0;
+  /** The source was asked, and has not answered. */
+  #waits = false;
+  /** When the event loop has turned, it is seen whether it still has not. */
+  #looks = false;
+  /** What was gathered goes while the source pauses. */
+  #sending: Promise<void> | undefined = undefined;
   #unsettled: number;
   #sent = false;
   /** Ends the wait for room. */
@@ -115,6 +121,14 @@ export class Outflow {
   async #sendAll(): Promise<void> {
     for (;;) {
       if (this.#sent) return;
+      if (this.#budget.spend()) {
+        // First of all, so that it keeps its place among the puts.
+        const opening = this.#number === 0 ? this.#send(this.#take(), false) : undefined;
+        if (opening !== undefined) await opening;
+        await turn();
+        this.#budget.start();
+        continue;
+      }
       const answer = this.#source.next();
       // A thenable that comes at once is one that nobody has to wait for.
       const step = isStep(answer) ? answer : await this.#patiently(Promise.resolve(answer));
@@ -139,11 +153,28 @@ export class Outflow {
   /** The next step of the source. When it pauses, what was gathered goes meanwhile. */
   async #patiently(answer: Promise<Step>): Promise<Step> {
     if (this.#used === 0) return answer;
-    const prompt = await Promise.race([answer, turn()]);
-    if (prompt !== undefined) return prompt;
-    await this.#send(this.#take(), false);
-    return answer;
+    this.#waits = true;
+    if (!this.#looks) {
+      this.#looks = true;
+      setImmediate(this.#look);
+    }
+    const step = await answer;
+    this.#waits = false;
+    const sending = this.#sending;
+    this.#sending = undefined;
+    if (sending !== undefined) await sending;
+    return step;
   }
+
+  /** The event loop has turned: the source pauses, if it has given nothing since. */
+  readonly #look = (): void => {
+    this.#looks = false;
+    if (!this.#waits || this.#used === 0 || this.#sent) return;
+    const bytes = this.#take();
+    this.#sending = (async (): Promise<void> => this.#send(bytes, false))();
+    // Whoever waits for the source hears of it.
+    this.#sending.catch(() => {});
+  };
 
   /** Copies small chunks together; false when there is no place for this one. */
   #gather(bytes: Uint8Array): boolean {

@@ -201,16 +201,20 @@ export class StreamRouter<T> {
   }
 
   /** A chunk of a stream that did not begin here. */
-  #takeOrphan(incoming: Incoming, { stream }: ChunkHead, seq: number): string | undefined {
+  #takeOrphan(incoming: Incoming, head: ChunkHead, seq: number): string | undefined {
     const { peer, orphans } = incoming;
+    const { stream } = head;
     if (!incoming.resumed || stream >= incoming.lowest) {
       return `a chunk of stream ${stream}, which has not begun or has ended`;
     }
     this.#host.done(peer, seq, seq);
-    if (!orphans.has(stream) && orphans.size < mostOrphans) {
+    if (!orphans.has(stream) && incoming.told < mostOrphans) {
+      incoming.told += 1;
       orphans.add(stream);
       this.#host.warn(streamWithoutBeginning(peer.id));
     }
+    if (head.last || head.aborted) orphans.delete(stream);
+    this.#look(incoming);
     return undefined;
   }
 
@@ -219,6 +223,7 @@ export class StreamRouter<T> {
     incoming.broken = true;
     this.#lose(incoming, () => noStream(peer.id, reason));
     this.#host.warn(noStream(peer.id, reason));
+    this.#look(incoming);
     this.#check(incoming);
   }
 
@@ -239,6 +244,7 @@ export class StreamRouter<T> {
         lowest: Infinity,
         resumed: batch.seq > 1 || batch.deliveries > 1,
         orphans: new Set(),
+        told: 0,
         broken: false,
         kept: 0,
         full: new Set(),
@@ -291,13 +297,20 @@ export class StreamRouter<T> {
     if (incoming === undefined) return;
     if (!waits) {
       incoming.waiting.delete(flow);
-      if (incoming.waiting.size === 0) this.#hungry.delete(incoming);
+      this.#look(incoming);
       return;
     }
     incoming.waiting.add(flow);
-    this.#hungry.add(incoming);
+    this.#look(incoming);
     if (this.#stopped.has(incoming)) this.#tellLater(incoming);
     this.#host.onRoom();
+  }
+
+  /** Whether more is wanted of a peer, also while nobody asks for a message: for a reader, or to be thrown away. */
+  #look(incoming: Incoming): void {
+    const { waiting, orphans, broken } = incoming;
+    if (waiting.size > 0 || orphans.size > 0 || broken) this.#hungry.add(incoming);
+    else this.#hungry.delete(incoming);
   }
 
   /** One waits for a stream, and another that nobody reads is in its way: unless that changes soon, somebody should know. */
@@ -323,7 +336,10 @@ interface Incoming {
   lowest: number;
   /** The session is older than this process: streams may have begun before it. */
   readonly resumed: boolean;
+  /** Streams that are thrown away, because they began before it. */
   readonly orphans: Set<number>;
+  /** How many of those were told of. */
+  told: number;
   /** It sent what is no stream. */
   broken: boolean;
   /** Bytes that its streams keep. */
