@@ -9,12 +9,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Cable } from './support/cable.ts';
 import { useNet } from './support/net.ts';
 import { rejection, soon, until, values } from './support/waiting.ts';
-import { plainWorlds, tcpWorlds } from './support/worlds.ts';
+import { plainWorlds, tcpWorlds, threadedWorlds } from './support/worlds.ts';
 
 // A connection that was made while nothing passed is left soon.
 const keeping = { sessionTimeoutMs: 30_000, keepAliveMs: 100, handshakeTimeoutMs: 1000 };
 
-describe.each(tcpWorlds)('a session in bad luck, $name', (world) => {
+describe.each([...tcpWorlds, ...threadedWorlds])('a session in bad luck, $name', (world) => {
   const net = useNet(world);
   const cables: Cable[] = [];
 
@@ -198,7 +198,7 @@ describe.each(tcpWorlds)('a session in bad luck, $name', (world) => {
   });
 });
 
-describe.each(plainWorlds)('a session with processes that come and go, $name', (world) => {
+describe.each([...plainWorlds, ...threadedWorlds])('a session with processes that come and go, $name', (world) => {
   const net = useNet(world);
 
   it('goes on with one server process after the other', async () => {
