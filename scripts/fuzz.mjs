@@ -14,7 +14,7 @@ async function main() {
   const { values } = parseArgs({ options });
   const seconds = Number(values.seconds);
   if (!Number.isSafeInteger(seconds) || seconds < 1) {
-    throw new Refusal(`--seconds takes a whole number from 1 on, not ${values.seconds}`);
+    throw new Refusal(`--seconds takes a whole number from 1 on, not ${String(values.seconds)}`);
   }
   const all = readdirSync(join(root, 'fuzz/targets')).map((file) => file.replace(/\.rs$/, ''));
   const names = values.only?.split(',') ?? all;
