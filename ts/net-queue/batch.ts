@@ -1,4 +1,5 @@
 import { lengthMask } from '../binding/index.ts';
+import { showAs } from '../shared/shown.ts';
 import type { Delivery, Origin } from './arena.ts';
 import { copyOf } from './copies.ts';
 import { invalid } from './failures.ts';
@@ -18,6 +19,12 @@ export class ReceivedBatch<T> implements Batch<T> {
   /** Where the numbers of the first message stand in the index. */
   readonly start: number;
   readonly deliveries: number;
+
+  static {
+    showAs(this, 'Batch', ({ peer, seq, length, byteLength, deliveries }) => {
+      return { peer, seq, length, byteLength, deliveries };
+    });
+  }
 
   constructor(
     origin: Origin,

@@ -9,6 +9,7 @@ import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { Kind } from '../codec/index.ts';
 import { toChaskiError } from '../errors.ts';
 import type { ChaskiError } from '../errors.ts';
+import { inLines } from '../shared/shown.ts';
 import { clearTimeout, nextTick, now, setTimeout } from '../shared/timers.ts';
 import { longestTimeoutMs } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
@@ -591,7 +592,7 @@ export class Communicator<T = unknown>
 
   readonly #warn = (error: ChaskiError): void => {
     if (this.listenerCount('warning') > 0) this.#tell('warning', error);
-    else process.emitWarning(error);
+    else warnProcess(error);
   };
 
   readonly #emitDrain = (): void => {
@@ -614,6 +615,15 @@ export class Communicator<T = unknown>
 }
 
 const onePeer = 'the id of a peer, as text, or left out for any';
+
+/** Node prints of a warning its text and `detail`, but not its cause. */
+function warnProcess(error: ChaskiError): void {
+  if (error.cause !== undefined) {
+    const value = `Cause: ${inLines(error.cause)}`;
+    Object.defineProperty(error, 'detail', { value, configurable: true });
+  }
+  process.emitWarning(error);
+}
 
 const severalMessages =
   'an array or another iterable object of messages, or { data, lengths }; one message, also text or bytes, is for put()';

@@ -2,6 +2,8 @@
 import { ChaskiError, isErrorCode } from '../errors.ts';
 import type { Delivered, ErrorCode } from '../errors.ts';
 
+import { briefly } from '../shared/shown.ts';
+
 export { invalid } from '../shared/invalid.ts';
 
 /**
@@ -20,7 +22,8 @@ export class ResourceClosed extends ChaskiError {
 }
 
 export function closed(cause?: unknown, delivered?: Delivered): ResourceClosed {
-  return new ResourceClosed('The communicator is closed.', '', {
+  const reason = ChaskiError.is(cause) ? `: ${cause.message}` : '.';
+  return new ResourceClosed(`The communicator is closed${reason}`, '', {
     ...(cause === undefined ? {} : { cause }),
     ...(delivered === undefined ? {} : { delivered }),
   });
@@ -298,7 +301,7 @@ export function handlerFailed(
     : '';
   return new ChaskiError(
     'ERR_CHASKI_HANDLER',
-    `The message handler failed with message ${seq} of ${who(peer)}; see cause.${stopped}`,
+    `The message handler failed with message ${seq} of ${who(peer)}: ${briefly(cause)} (see cause).${stopped}`,
     { cause },
   );
 }

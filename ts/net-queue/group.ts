@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { isPlain } from '../shared/invalid.ts';
+import { showAs } from '../shared/shown.ts';
 import { groupClosed, invalid } from './failures.ts';
 import { refuseWrong } from './options.ts';
 import type { Members, PeerBook } from './peer-book.ts';
@@ -34,6 +35,10 @@ export class PeerGroup<T> implements Group<T>, Members {
   #present: readonly Peer[] = [];
   /** How many changes of the peers there had been then; less than 0: it is to be found out anew. */
   #seen = -1;
+
+  static {
+    showAs(this, 'Group', ({ id, peers }) => ({ id, peers }));
+  }
 
   constructor(book: PeerBook, putting: Putting<T>, ids: readonly string[]) {
     this.#book = book;

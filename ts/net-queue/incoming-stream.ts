@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 
 import { lengthOf } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
+import { showAs } from '../shared/shown.ts';
 import { streamRead, streamTooLong } from './failures.ts';
 import type { Inflow } from './inflow.ts';
 
@@ -16,6 +17,10 @@ import type { Inflow } from './inflow.ts';
  */
 export class IncomingStream implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #flow: Inflow;
+
+  static {
+    showAs(this, 'IncomingStream', (stream) => ({ begun: stream.#flow.begun }));
+  }
 
   /** @internal */
   constructor(flow: Inflow) {

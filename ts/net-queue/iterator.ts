@@ -1,5 +1,6 @@
 // `for await` over messages and over batches. Steps are answered at once while something is there.
 import type { ChaskiError } from '../errors.ts';
+import { showAs } from '../shared/shown.ts';
 import { setImmediate } from '../shared/timers.ts';
 import { Budget } from './budget.ts';
 import type { Delivery } from './arena.ts';
@@ -29,6 +30,10 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
   #waiting: Want<T> | undefined = undefined;
   #finish: ((result: IteratorResult<S>) => void) | undefined = undefined;
   protected over: boolean = false;
+
+  static {
+    showAs(this, 'Iteration', ({ over }) => ({ over }));
+  }
 
   constructor(inbox: Inbox<T>, ackProcessed: boolean) {
     this.inbox = inbox;

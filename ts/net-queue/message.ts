@@ -1,4 +1,5 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
+import { showAs, shownOr } from '../shared/shown.ts';
 import { Origin } from './arena.ts';
 import type { Delivery, Source } from './arena.ts';
 import type { ReceivedBatch } from './batch.ts';
@@ -14,6 +15,13 @@ export class ReceivedMessage<T> implements Message<T> {
   readonly #batch: ReceivedBatch<T>;
   readonly #at: number;
   #data: T | typeof unread = unread;
+
+  static {
+    showAs(this, 'Message', (message) => {
+      const { peer, seq, deliveries } = message;
+      return { peer, seq, deliveries, data: shownOr(() => message.data) };
+    });
+  }
 
   constructor(batch: ReceivedBatch<T>, at: number) {
     this.#batch = batch;
@@ -72,6 +80,13 @@ export class OwnMessage<T> implements Message<T> {
   readonly #source: Source;
   readonly #word: number;
   #data: T | typeof unread = unread;
+
+  static {
+    showAs(this, 'Message', (message) => {
+      const { peer, seq, deliveries } = message;
+      return { peer, seq, deliveries, data: shownOr(() => message.data) };
+    });
+  }
 
   constructor(source: Source, bytes: Uint8Array, word: number, seq: number, deliveries: number) {
     this.seq = seq;

@@ -1,6 +1,7 @@
 // Callbacks instead of `for await`: one call per message with its value, or one per batch.
 import { lengthMask } from '../binding/index.ts';
 import type { ChaskiError } from '../errors.ts';
+import { showAs } from '../shared/shown.ts';
 import { setImmediate } from '../shared/timers.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { Budget } from './budget.ts';
@@ -34,6 +35,10 @@ abstract class Pump<T, G extends Given> implements Subscription {
   readonly #onError: SubscribeOptions<G>['onError'];
   #running = false;
   #later = false;
+
+  static {
+    showAs(this, 'Subscription', ({ closed }) => ({ closed }));
+  }
 
   constructor(
     inbox: Inbox<T>,

@@ -7,6 +7,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { ChaskiError } from '../errors.ts';
+import { showAs } from './shown.ts';
 import { fill, Tail, takeMerged, type MergeSizes } from './stream-merge.ts';
 import { readableFrom, writableTo, type WritableOptions } from './stream-node.ts';
 import { Rope, type BytesLike } from './stream-rope.ts';
@@ -31,6 +32,10 @@ import { Rope, type BytesLike } from './stream-rope.ts';
  */
 export class Stream extends Rope {
   #tail: Tail | undefined;
+
+  static {
+    showAs(this, 'Stream', ({ byteLength, length }) => ({ nbytes: byteLength, nchunks: length }));
+  }
 
   /** A stream of one chunk, not copied. */
   static fromBuffer(data: BytesLike): Stream {
