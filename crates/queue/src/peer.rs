@@ -29,6 +29,8 @@ pub(crate) struct Conversation {
     pub(crate) received: u64,
     /// The owner has heard that the peer will send no more.
     pub(crate) fin_told: bool,
+    /// The peer has sent something in this session, so it knows of it.
+    pub(crate) heard: bool,
 }
 
 /// A session without a connection.

@@ -69,6 +69,8 @@ pub(crate) struct Session {
     peer_fin: Option<u64>,
     /// The owner has been told that the peer said FIN.
     fin_told: bool,
+    /// The peer has sent something in this session, so it knows of it.
+    heard: bool,
     /// What has been acknowledged to the peer, and how much came since.
     ack_sent: u64,
     bytes_since_ack: u64,
@@ -140,6 +142,7 @@ impl Session {
             opened: now,
             peer_fin: None,
             fin_told: false,
+            heard: false,
             ack_sent: 0,
             bytes_since_ack: 0,
             messages_since_ack: 0,
@@ -158,6 +161,7 @@ impl Session {
 
     fn read_frames(&mut self) -> Result<(), Error> {
         while let Some(received) = self.receiver.next()? {
+            self.heard = true;
             match received {
                 Received::Frame {
                     frame,
@@ -651,6 +655,7 @@ impl Session {
                 sender,
                 received: self.receiver.last_seq(),
                 fin_told: self.fin_told,
+                heard: self.heard,
             },
             why,
             // A client has its dial, which sees to that.

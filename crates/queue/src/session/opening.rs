@@ -145,7 +145,12 @@ impl Session {
         let is_gap = hello
             .standing
             .is_some_and(|theirs| theirs.next > received + 1);
-        if !(acked..=sent).contains(&theirs) || is_gap {
+        // Numbers may fit by chance where it went on with another server meanwhile. What it has not heard of yet it may call otherwise.
+        let was_elsewhere = self.heard
+            && hello
+                .standing
+                .is_some_and(|theirs| theirs.with != self.hub.config.incarnation);
+        if !(acked..=sent).contains(&theirs) || is_gap || was_elsewhere {
             return self.refuse(different_histories());
         }
         let standing = Standing {
@@ -197,6 +202,7 @@ impl Session {
     fn inherit(&mut self, conversation: Conversation) -> u64 {
         self.sender = conversation.sender;
         self.fin_told = conversation.fin_told;
+        self.heard = conversation.heard;
         self.receiver = receiver(&self.hub, conversation.received + 1);
         conversation.received
     }

@@ -315,6 +315,27 @@ fn a_new_process_of_the_server_gets_what_the_old_one_had_not_acknowledged() {
 }
 
 #[test]
+fn a_client_that_was_with_another_server_meanwhile_does_not_go_on_where_it_left_the_first() {
+    let mut pair = Pair::open(keeping(1), keeping(2));
+    pair.client().put(0, &[b"one"]).unwrap();
+    pair.settle();
+    pair.cut();
+    // As behind an address that leads to several servers.
+    let other = pair.world.server(restarted(&keeping(1)));
+    let ends = pair.world.connect(CLIENT, other);
+    pair.settle();
+    pair.client().put(0, &[b"two"]).unwrap();
+    pair.settle();
+    assert_eq!(pair.world.nodes[other].payloads(), [b"two"]);
+    pair.world.cut(ends);
+    pair.reconnect();
+    pair.settle();
+    assert_eq!(lost(pair.client()), [Some(Code::Protocol)]);
+    assert_eq!(lost(pair.server()), [Some(Code::Protocol)]);
+    assert_eq!(pair.server().payloads(), [b"one"]);
+}
+
+#[test]
 fn a_client_without_a_session_timeout_loses_its_session_with_its_connection() {
     for (server, client) in [(keeping(1), config(2)), (config(1), keeping(2))] {
         let mut pair = Pair::open(server, client);
