@@ -63,6 +63,8 @@ export interface Settling {
 /** What all messages of a peer share. */
 export interface Source {
   readonly peer: Peer;
+  /** Id of the peer when it sent them. */
+  readonly id: string;
   readonly codec: Codec;
   /** Undefined with ack 'received'. */
   readonly settling: Settling | undefined;
@@ -71,6 +73,7 @@ export interface Source {
 /** What the messages of one peer in one arena share. */
 export class Origin implements Source {
   readonly peer: Peer;
+  readonly id: string;
   readonly memory: Uint8Array;
   readonly buffer: ArrayBufferLike;
   readonly codec: Codec;
@@ -82,6 +85,7 @@ export class Origin implements Source {
 
   constructor(source: Source, memory: Uint8Array, copyUpTo: number) {
     this.peer = source.peer;
+    this.id = source.id;
     this.memory = memory;
     this.buffer = memory.buffer;
     this.codec = source.codec;

@@ -43,7 +43,7 @@ export class ReceivedBatch<T> implements Batch<T> {
   }
 
   get peer(): string {
-    return this.origin.peer.id;
+    return this.origin.id;
   }
 
   get memory(): Uint8Array {

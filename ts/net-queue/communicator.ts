@@ -159,6 +159,9 @@ export class Communicator<T = unknown>
       farewell: this.#farewell,
       peers: this.#peers,
       sender: this.#sender,
+      leave: (id, error) => {
+        this.#inbox.leave(id, error);
+      },
       tell: this.#tell,
     });
     const redelivery = settings.ackProcessed
@@ -188,8 +191,8 @@ export class Communicator<T = unknown>
           });
     this.#inbox = new Inbox<T>(native, handle, settings.codec, redelivery, streams, {
       peerByNumber: (number) => this.#events.peer(number),
-      peerById: (id) => this.#peers.byId(id),
       allPeers: () => this.#peers.all,
+      peerById: (id) => this.#peers.senderById(id),
       skipped: (peer, first, last) => {
         if (settings.ackProcessed) this.#acks.done(peer, first, last);
       },

@@ -40,6 +40,15 @@ export function peerClosed(peer: string, delivered: Delivered, cause?: unknown):
   });
 }
 
+/** Its server was started again and has another id. */
+export function renamed(was: string, is: string): ResourceClosed {
+  return new ResourceClosed(
+    `The server ${was} is gone: what answers in its place is ${is}. Give a server a fixed id if its clients are to know it again.`,
+    was,
+    {},
+  );
+}
+
 export function groupClosed(group: string): ResourceClosed {
   return new ResourceClosed(`The group ${group} is closed.`, '', {});
 }

@@ -21,6 +21,7 @@ import type { Want } from './wants.ts';
 export interface InboxHost {
   /** The peer that native calls `number`; reads events first when it is new. */
   peerByNumber(number: number): Peer;
+  /** Also one that had this id when it sent what may still be there. */
   peerById(id: string): Peer | undefined;
   /** The peers that native may name. */
   allPeers(): readonly Peer[];
@@ -60,6 +61,8 @@ export class Inbox<T> {
   readonly #front: Front<T>[] = [];
   /** What is to be delivered again comes before the next batch of native: each in its turn. */
   #againNext = false;
+  /** Drained together with what its server sent under another id before. */
+  #divided: ReceivedBatch<T>[] = [];
   /** Batches that were begun, or drained past, in order. */
   readonly #parked: Parked<T> = new Parked();
   readonly #wants: Wants<T> = new Wants();
@@ -207,6 +210,17 @@ export class Inbox<T> {
     if (this.#ended) this.#endWants();
   }
 
+  /** Nothing of `peer` will come any more: who waits for it is given what is there, or told. */
+  leave(peer: string, error: ChaskiError): void {
+    this.#readable = true;
+    this.serve();
+    const wants = this.#wants;
+    for (let want = wants.of(peer); want !== undefined; want = wants.of(peer)) {
+      wants.take(want);
+      want.onEnd(error);
+    }
+  }
+
   /** Takes all that native still has, because its handle is about to go. */
   end(error: ChaskiError | undefined): void {
     this.#readable = true;
@@ -281,7 +295,12 @@ export class Inbox<T> {
     if (this.cursor < this.count && this.batch?.peer === id) return this.takeBatch(max);
     const parked = this.#parked.takeFrom(id, max);
     if (parked !== undefined) return parked;
-    const batch = this.#next(this.#host.peerById(id)?.number, id);
+    const number = this.#host.peerById(id)?.number;
+    let batch = this.#next(number, id);
+    while (batch !== undefined && batch.peer !== id) {
+      this.#parked.push(batch);
+      batch = this.#next(number, id);
+    }
     if (batch === undefined || batch.length <= max) return batch;
     this.#parked.push(batch);
     return this.#parked.takeFrom(id, max);
@@ -372,6 +391,7 @@ export class Inbox<T> {
   }
 
   #drain(number: number): ReceivedBatch<T> | undefined {
+    if (this.#divided.length > 0) return this.#divided.shift();
     if (!this.#readable || this.#ended) return undefined;
     const info = this.#info;
     if (this.#arena.spent) this.#renewArena();
@@ -399,8 +419,26 @@ export class Inbox<T> {
     }
     arena.used += info[drained.bytes] as number;
     index.used = start + 2 * count;
-    const origin = this.#originOf(peer, arena);
-    return new ReceivedBatch<T>(origin, index.numbers, start, count, seq, deliveries);
+    const origin = this.#originOf(peer, peer.idAt(seq), arena);
+    const batch = new ReceivedBatch<T>(origin, index.numbers, start, count, seq, deliveries);
+    return peer.former.length === 0 ? batch : this.#divide(batch, arena);
+  }
+
+  /** What the peer sent under its first id; what is left of `batch` comes next. */
+  #divide(batch: ReceivedBatch<T>, arena: Arena): ReceivedBatch<T> {
+    const { index, start, seq, deliveries } = batch;
+    const { peer } = batch.origin;
+    const parts: ReceivedBatch<T>[] = [];
+    for (let at = 0, end = 0; at < batch.length; at = end) {
+      const origin = this.#originOf(peer, peer.idAt(seq + at), arena);
+      end = Math.min((peer.former[0]?.end ?? Infinity) - seq, batch.length);
+      parts.push(
+        new ReceivedBatch<T>(origin, index, start + 2 * at, end - at, seq + at, deliveries),
+      );
+    }
+    const [first = batch, ...others] = parts;
+    this.#divided = others;
+    return first;
   }
 
   #renewArena(): void {
@@ -409,20 +447,20 @@ export class Inbox<T> {
     this.#retention.retire(buffer);
   }
 
-  #originOf(peer: Peer, { memory }: Arena): Origin {
+  #originOf(peer: Peer, id: string, { memory }: Arena): Origin {
     const latest = this.#origin;
-    if (latest?.peer === peer && latest.memory === memory) return latest;
+    if (latest?.peer === peer && latest.memory === memory && latest.id === id) return latest;
     this.#origin = new Origin(
-      this.#sourceOf(peer, latest?.source),
+      this.#sourceOf(peer, id, latest?.source),
       memory,
       this.#retention.copyUpTo,
     );
     return this.#origin;
   }
 
-  #sourceOf(peer: Peer, latest: Source | undefined): Source {
-    if (latest?.peer === peer) return latest;
-    return { peer, codec: this.#codec, settling: this.#redelivery };
+  #sourceOf(peer: Peer, id: string, latest: Source | undefined): Source {
+    if (latest?.peer === peer && latest.id === id) return latest;
+    return { peer, id, codec: this.#codec, settling: this.#redelivery };
   }
 
   #drainInto(arena: Arena, number: number): number {
@@ -449,7 +487,7 @@ export class Inbox<T> {
         `The native part announced message ${seq} of ${peer.id} and does not have it.`,
       );
     }
-    const origin = new Origin(this.#sourceOf(peer, undefined), memory, ownMemory);
+    const origin = new Origin(this.#sourceOf(peer, peer.idAt(seq), undefined), memory, ownMemory);
     const index = Uint32Array.of(memory.byteOffset, word);
     return new ReceivedBatch<T>(origin, index, 0, 1, seq, deliveries);
   }

@@ -29,7 +29,7 @@ export class ReceivedMessage<T> implements Message<T> {
   }
 
   get peer(): string {
-    return this.#batch.origin.peer.id;
+    return this.#batch.origin.id;
   }
 
   get seq(): number {
@@ -97,7 +97,7 @@ export class OwnMessage<T> implements Message<T> {
   }
 
   get peer(): string {
-    return this.#source.peer.id;
+    return this.#source.id;
   }
 
   get data(): T {

@@ -3,7 +3,7 @@ import type { NativeBinding, NativeEvent, QueueHandle } from '../binding/index.t
 import { ChaskiError } from '../errors.ts';
 import { nextTick } from '../shared/timers.ts';
 import { tellLost, tellOpen } from './diagnostics.ts';
-import { closed, fromNative, peerLeaving } from './failures.ts';
+import { closed, fromNative, peerLeaving, renamed } from './failures.ts';
 import type { Farewell } from './farewell.ts';
 import type { Life } from './life.ts';
 import { uuidBytes } from './options.ts';
@@ -27,8 +27,13 @@ export interface EventTargets {
   readonly farewell: Farewell;
   readonly peers: PeerBook;
   readonly sender: Sender;
+  /** Nothing of the peer that had this id will come any more. */
+  readonly leave: (id: string, error: ChaskiError) => void;
   readonly tell: Tell;
 }
+
+/** What native tells, with what the peer was called before it: others may follow that change it. */
+type Told = NativeEvent & { readonly was?: string };
 
 export class NativeEvents {
   readonly #native: NativeBinding;
@@ -37,7 +42,7 @@ export class NativeEvents {
   readonly #client: boolean;
   #address: Address | undefined = undefined;
   /** Events that were read; from `#next` on they are not told yet. */
-  #events: NativeEvent[] = [];
+  #events: Told[] = [];
   #next = 0;
   #telling = false;
 
@@ -56,7 +61,8 @@ export class NativeEvents {
   /** Takes native's events. Only what numbers mean is applied at once; the rest is told when the caller's work is done. */
   read(): void {
     const events = this.#native.queueEvents(this.#handle);
-    for (const event of events) {
+    const told = events.map((event): Told => {
+      const was = this.#peerOf(event)?.id;
       if (event.kind === 'peer' || event.kind === 'back') this.#greet(event);
       else if (event.kind === 'dropped') {
         this.#peerOf(event)?.drop(event.first ?? 0, event.last ?? 0);
@@ -64,9 +70,10 @@ export class NativeEvents {
         const peer = this.#peerOf(event);
         if (peer !== undefined) peer.lostBy = lossOf(event);
       }
-    }
+      return was === undefined ? event : { ...event, was };
+    });
     if (this.#next === this.#events.length && events.length > 0) nextTick(this.tell);
-    for (const event of events) this.#add(event);
+    for (const event of told) this.#add(event);
   }
 
   /** Tells what was read. */
@@ -106,7 +113,7 @@ export class NativeEvents {
   }
 
   /** Drops of messages in a row are told as one. */
-  #add(event: NativeEvent): void {
+  #add(event: Told): void {
     const last = this.#events.at(-1);
     if (
       event.kind === 'dropped' &&
@@ -125,7 +132,7 @@ export class NativeEvents {
     }
   }
 
-  #tell(event: NativeEvent): void {
+  #tell(event: Told): void {
     const { life, peers, sender, tell } = this.#targets;
     const peer = this.#peerOf(event);
     switch (event.kind) {
@@ -141,12 +148,12 @@ export class NativeEvents {
       case 'away':
         if (peer === undefined) break;
         peer.connected = false;
-        tell('disconnect', peer.id, fromNative(event));
+        tell('disconnect', event.was ?? peer.id, fromNative(event));
         break;
       case 'back':
         if (peer === undefined) break;
         peer.connected = true;
-        tell('reconnect', peer.id);
+        this.#comeBack(event.was ?? '', event.id ?? '');
         break;
       case 'fin':
         if (peer === undefined) break;
@@ -206,7 +213,23 @@ export class NativeEvents {
       peer.begin(event.first ?? 1);
     }
     if (event.python === true) peer.ownId = uuidBytes(settings.id);
-    peers.greet(peer, event.id ?? '');
+    const id = event.id ?? '';
+    if (event.kind === 'back' && peer.id !== id) peer.rename(event.first ?? 1);
+    peers.greet(peer, id);
+  }
+
+  /** A server that was started again may have another id: for its clients that is another peer. */
+  #comeBack(was: string, id: string): void {
+    const { leave, settings, tell } = this.#targets;
+    if (was === id) {
+      tell('reconnect', id);
+      return;
+    }
+    const error = renamed(was, id);
+    tellLost({ id: settings.id, purpose: settings.purpose, peer: was, error });
+    leave(was, error);
+    tell('lost', was, error);
+    tell('ini', id);
   }
 
   #lose(peer: Peer): void {

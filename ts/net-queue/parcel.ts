@@ -19,7 +19,7 @@ class OwnParcel implements Parcel {
 
   constructor({ origin, seq, deliveries, length }: Delivery, bytes: number) {
     const memory = new ArrayBuffer(4 * length + bytes);
-    this.peer = origin.peer.id;
+    this.peer = origin.id;
     this.seq = seq;
     this.deliveries = deliveries;
     this.words = new Uint32Array(memory, 0, length);

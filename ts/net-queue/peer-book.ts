@@ -53,6 +53,14 @@ export class PeerBook {
     return this.#byId.get(id);
   }
 
+  /** Also the server of a client, by an id that it had when it sent what may still be there. */
+  senderById(id: string): Peer | undefined {
+    const server = this.#server;
+    return (
+      this.#byId.get(id) ?? (server?.former.some((each) => each.id === id) ? server : undefined)
+    );
+  }
+
   /** A connected one. */
   liveById(id: string): Peer | undefined {
     const peer = this.#byId.get(id);

@@ -87,6 +87,8 @@ export class Peer {
   onGone: (() => void) | undefined = undefined;
   /** Called when native has forgotten it: it is gone, and all that it sent was taken. */
   onForgotten: (() => void) | undefined = undefined;
+  /** Ids that it had before this one and that messages may still come of, each with the number behind its last message. */
+  readonly former: { readonly id: string; readonly end: number }[] = [];
   /** Last message that native handed over. */
   received: number = 0;
   /** What native was last told. */
@@ -110,6 +112,19 @@ export class Peer {
     this.received = first - 1;
     this.ackTold = first - 1;
     this.acks.prefix = first - 1;
+  }
+
+  /** From message `first` on it has another id, which it is about to be given. */
+  rename(first: number): void {
+    const { id, former } = this;
+    if (first > (former.at(-1)?.end ?? this.received + 1)) former.push({ id, end: first });
+  }
+
+  /** The id it had when it sent message `seq`; none before that is asked for any more. */
+  idAt(seq: number): string {
+    const { former } = this;
+    while (former[0] !== undefined && former[0].end <= seq) former.shift();
+    return former[0]?.id ?? this.id;
   }
 
   /** The peer has told in its handshake which messages it takes. */

@@ -168,7 +168,7 @@ export class StreamRouter<T> {
   /** A message with a stream of its own. */
   #flow(
     incoming: Incoming,
-    { seq, deliveries }: ReceivedBatch<T>,
+    { origin: { id }, seq, deliveries }: ReceivedBatch<T>,
     i: number,
     give: (message: ReceivedBatch<T>) => void,
   ): Inflow {
@@ -176,7 +176,7 @@ export class StreamRouter<T> {
     const flow = new Inflow(this.#flows, peer);
     // The message holds the stream, and nobody else does: so it is known when nobody can read it any more.
     const codec = codecFor(new IncomingStream(flow));
-    const origin = new Origin({ peer, codec, settling: flow }, nothing, -1);
+    const origin = new Origin({ peer, id, codec, settling: flow }, nothing, -1);
     give(new ReceivedBatch<T>(origin, emptyIndex, 0, 1, seq + i, deliveries));
     return flow;
   }

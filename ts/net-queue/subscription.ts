@@ -158,7 +158,7 @@ export class MessagePump<T> extends Pump<T, Message<T>> {
     const batch = inbox.batch as ReceivedBatch<T>;
     const { origin, seq, index, start, deliveries } = batch;
     const { buffer } = origin;
-    const peer = origin.peer.id;
+    const peer = origin.id;
     const shares = origin.copyUpTo < 0 && origin.codec.rawBytes;
     const granted = this.budget.grant();
     let at = inbox.cursor;

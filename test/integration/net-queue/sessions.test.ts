@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { Cable } from './support/cable.ts';
 import { useNet } from './support/net.ts';
-import { soon, take, until } from './support/waiting.ts';
+import { rejection, soon, take, until } from './support/waiting.ts';
 import { securedWorlds, tcpWorlds, threadedWorlds } from './support/worlds.ts';
 
 const keeping = { sessionTimeoutMs: 30_000, keepAliveMs: 100 };
@@ -147,6 +147,72 @@ describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $
   });
 
   // Over TLS the certificate counts as well: see tls.test.ts.
+
+  describe('whose server comes back under another id', () => {
+    async function replace(cable: Cable): Promise<Communicator> {
+      const next = await net.server(keeping);
+      cable.lead((next.address() as { port: number }).port);
+      cable.cut();
+      return next;
+    }
+
+    it('tells its client that the one is gone and the other is there, and what was put goes on', async () => {
+      const { server, client, cable } = await connect({ server: { ack: 'processed' } });
+      const told: string[][] = [];
+      for (const name of ['ini', 'disconnect', 'reconnect', 'lost'] as const) {
+        client.on(name, (peer: string) => told.push([name, peer]));
+      }
+      const waiting = [client.get({ peer: server.id }), client.getBatch({ peer: server.id })].map(
+        rejection,
+      );
+      const any = client.get();
+      const put = client.put('not done');
+      expect((await take(server, 1))[0]?.data).toBe('not done');
+      const next = await replace(cable);
+      for (const error of await Promise.all(waiting)) {
+        expect(error).toMatchObject({ code: 'ERR_CHASKI_CLOSED', peer: server.id });
+        expect(error.message).toContain(next.id);
+      }
+      expect((await take(next, 1))[0]).toMatchObject({ data: 'not done', deliveries: 2 });
+      await soon(put, 'the put is acknowledged');
+      expect(told).toEqual([
+        ['disconnect', server.id],
+        ['lost', server.id],
+        ['ini', next.id],
+      ]);
+      expect([...client.peers]).toEqual([next.id]);
+      expect([client.isConnected(server.id), client.isConnected(next.id)]).toEqual([false, true]);
+      expect((await rejection(client.put(1, server.id))).code).toBe('ERR_CHASKI_NOT_CONNECTED');
+      await next.put('to the one who waits for anybody', client.id);
+      expect(await soon(any, 'a message')).toMatchObject({ peer: next.id });
+    });
+
+    it('keeps apart what the one and the other have sent', async () => {
+      const { server, client, cable } = await connect();
+      await server.put('a');
+      await server.put('b');
+      const next = await replace(cable);
+      await until(() => next.peers.has(client.id), 'the client is there');
+      await next.put('c');
+      await next.put('d');
+      const first = await client.getBatch({ max: 1 });
+      expect(first).toMatchObject({ peer: server.id, length: 1 });
+      expect((await client.get({ peer: next.id })).data).toBe('c');
+      expect(await client.get({ peer: server.id })).toMatchObject({ data: 'b', peer: server.id });
+      expect(await client.get()).toMatchObject({ data: 'd', peer: next.id, seq: 4 });
+    });
+
+    it('gives what is left of each when it has closed', async () => {
+      const { server, client, cable } = await connect();
+      await server.put('a');
+      const next = await replace(cable);
+      await until(() => next.peers.has(client.id), 'the client is there');
+      await next.put('b');
+      await client.close({ force: true });
+      expect(await client.get()).toMatchObject({ data: 'a', peer: server.id });
+      expect(await client.get()).toMatchObject({ data: 'b', peer: next.id });
+    });
+  });
 
   it('is kept by a client whose server is not there for a while', async () => {
     const options = net.serverOptions({ ...keeping, id: randomUUID() });

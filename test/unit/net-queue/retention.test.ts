@@ -142,7 +142,11 @@ function batchOf(
     index[2 * i + 1] = ((kind << 29) | payload.length) >>> 0;
     used += payload.length;
   });
-  const origin = new Origin({ peer, codec: codecOf('auto'), settling }, memory, 16_384);
+  const origin = new Origin(
+    { peer, id: peer.id, codec: codecOf('auto'), settling },
+    memory,
+    16_384,
+  );
   return {
     batch: new ReceivedBatch(origin, index, 0, payloads.length, 7, 1),
     arena: memory.buffer,

@@ -48,7 +48,12 @@ class Bench {
       index.set([at, ((kind << kindShift) | length) >>> 0], 2 * i);
       at += length;
     });
-    const source = { peer: this.peer, codec: codecOf('stream'), settling: undefined };
+    const source = {
+      peer: this.peer,
+      id: this.peer.id,
+      codec: codecOf('stream'),
+      settling: undefined,
+    };
     const batch = new ReceivedBatch<IncomingStream>(
       new Origin(source, memory, -1),
       index,

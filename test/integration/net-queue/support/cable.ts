@@ -6,7 +6,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 export class Cable {
   readonly #listener: Server;
   readonly #pairs: Set<readonly [Socket, Socket]> = new Set();
-  readonly #port: number;
+  #port: number;
   #silent = false;
   /** Connections that were made through it. */
   connections = 0;
@@ -27,6 +27,11 @@ export class Cable {
 
   get port(): number {
     return (this.#listener.address() as AddressInfo).port;
+  }
+
+  /** New connections lead to another port. */
+  lead(port: number): void {
+    this.#port = port;
   }
 
   /** Every connection is reset; new ones can be made at once. */
