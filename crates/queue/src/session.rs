@@ -392,10 +392,17 @@ impl Session {
         if let State::Refused(error, _) = &self.state {
             return error.clone();
         }
-        Error::new(
-            Code::Timeout,
-            "the peer did not introduce itself in time (handshakeTimeoutMs)",
-        )
+        let why = "the peer did not introduce itself in time (handshakeTimeoutMs)";
+        self.maybe_python(&Error::new(Code::Timeout, why))
+    }
+
+    /// What a server of the Python package looks like from here.
+    fn maybe_python(&self, error: &Error) -> Error {
+        if !self.is_client() {
+            return error.clone();
+        }
+        let advice = "a server of the Python package net-queue needs compat: 'python'";
+        Error::new(error.code, format!("{} ({advice})", error.message))
     }
 
     fn beat(&mut self, now: Instant) {

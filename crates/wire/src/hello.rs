@@ -230,6 +230,12 @@ fn field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
+/// Why a connection ends whose first bytes are not those of this protocol.
+#[must_use]
+pub fn stranger() -> Error {
+    Error::protocol("the peer does not speak chaski's net-queue protocol")
+}
+
 /// Reads the hello at the front of `bytes`.
 ///
 /// # Errors
@@ -243,9 +249,7 @@ pub fn parse_hello(bytes: &[u8]) -> Result<HelloParse, Error> {
                 "one side speaks TLS and the other does not; open both with the option security, or both without",
             ));
         }
-        return Err(Error::protocol(
-            "the peer does not speak chaski's net-queue protocol",
-        ));
+        return Err(stranger());
     }
     let Some((head, rest)) = bytes.split_first_chunk::<PREAMBLE_BYTES>() else {
         return Ok(HelloParse::Need);

@@ -16,7 +16,7 @@ pub use frame::{
 };
 pub use hello::{
     AckPoint, Hello, HelloParse, Keeping, MAX_CLUSTER_BYTES, MAX_HELLO_BYTES, PeerId, Refusal,
-    Secret, Standing, VERSION, parse_hello,
+    Secret, Standing, VERSION, parse_hello, stranger,
 };
 pub use link::{Link, LinkEvent};
 pub use session::{

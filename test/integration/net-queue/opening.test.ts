@@ -175,6 +175,7 @@ describe.each(worlds)('opening, $name', (world) => {
         open({ protocol: world.protocol, runOn: world.host, ...place, handshakeTimeoutMs: 150 }),
       );
       expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_TIMEOUT', true]);
+      expect(error.message).toContain("needs compat: 'python'");
     } finally {
       silent.close();
     }
@@ -195,6 +196,7 @@ describe.each(worlds)('opening, $name', (world) => {
         open({ protocol: world.protocol, runOn: world.host, ...place }),
       );
       expect(error.code).toBe('ERR_CHASKI_PROTOCOL');
+      expect(error.message).toContain("needs compat: 'python'");
     } finally {
       other.close();
     }

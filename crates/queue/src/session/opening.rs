@@ -30,7 +30,11 @@ impl Session {
         let State::Handshake(handshake) = &mut self.state else {
             return Ok(());
         };
-        match handshake.on_read(n, &self.hub.config)? {
+        let progress = match handshake.on_read(n, &self.hub.config) {
+            Err(error) if error == wire::stranger() => return Err(self.maybe_python(&error)),
+            progress => progress?,
+        };
+        match progress {
             Progress::Need => Ok(()),
             Progress::Refuse(refusal) => self.refuse(refusal.0),
             Progress::Refused(error) => {
