@@ -38,7 +38,7 @@ describe('the tables of the README', () => {
           (typeof defaults[name] === 'string' ? `'${defaults[name]}'` : String(defaults[name])),
     );
     expect(wrong).toEqual([]);
-    expect(settings['idleTimeoutMs']).toBe(3 * Number(settings['keepAliveMs']));
+    expect(settings['idleTimeoutMs']).toBe(2.5 * Number(settings['keepAliveMs']));
 
     const message = (() => {
       try {

@@ -121,7 +121,7 @@ export function parseOptions<T>(
     idleTimeoutMs: time(
       'idleTimeoutMs',
       options.idleTimeoutMs,
-      Math.min(3 * keepAliveMs, longestTimeoutMs),
+      Math.min(Math.ceil(2.5 * keepAliveMs), longestTimeoutMs),
     ),
     sessionTimeoutMs: sessionTimeoutOf(options.sessionTimeoutMs, reusePort),
     secret: secretOf(options.secret),

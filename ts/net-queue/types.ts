@@ -129,7 +129,7 @@ export interface CommunicatorOptions<T = unknown> {
   handshakeTimeoutMs?: number;
   /** A silent connection is pinged after this, whatever the event loop does; 0: never. Default 1,000. */
   keepAliveMs?: number;
-  /** Silence after which a connection is given up as lost; 0: never. Default 3 × keepAliveMs. */
+  /** Silence after which a connection is given up as lost; 0: never. Default 2.5 × keepAliveMs, so that a lost one is noticed within 3 ×. */
   idleTimeoutMs?: number;
   /**
    * How long a session that has lost its connection is kept, with all that is not acknowledged, on both sides; a client tries to

@@ -102,7 +102,7 @@ impl Config {
             connect_timeout: Some(Duration::from_secs(10)),
             handshake_timeout: Duration::from_secs(5),
             keep_alive: Some(Duration::from_secs(1)),
-            idle_timeout: Some(Duration::from_secs(3)),
+            idle_timeout: Some(Duration::from_millis(2500)),
             session_timeout: Some(Duration::from_secs(30)),
             secret: [0; 16],
             incarnation: 1,

@@ -32,7 +32,7 @@ describe('parseOptions', () => {
       connectTimeoutMs: 10_000,
       handshakeTimeoutMs: 5_000,
       keepAliveMs: 1_000,
-      idleTimeoutMs: 3_000,
+      idleTimeoutMs: 2_500,
       sessionTimeoutMs: 30_000,
       closeTimeoutMs: 5_000,
       runOn: undefined,
@@ -164,6 +164,7 @@ describe('parseOptions', () => {
   it('takes no bound for connecting, and none for silence', () => {
     expect(parse({ connectTimeoutMs: Infinity }).connectTimeoutMs).toBe(Infinity);
     expect(parse({ keepAliveMs: 0 })).toMatchObject({ keepAliveMs: 0, idleTimeoutMs: 0 });
-    expect(parse({ keepAliveMs: 100 }).idleTimeoutMs).toBe(300);
+    expect(parse({ keepAliveMs: 100 }).idleTimeoutMs).toBe(250);
+    expect(parse({ keepAliveMs: 1 }).idleTimeoutMs).toBe(3);
   });
 });
