@@ -76,6 +76,32 @@ describe('the programs of docs/net-queue.md', () => {
     expect((await server.get()).data).toBe('next');
   });
 
+  test('go on with the session of a process', async () => {
+    const [, begin, goOn] = guide.programs('Sessions', 'queue', 'console', 'nq', 'port');
+    const server = await nq.open({ purpose: 'server', port: 0 });
+    opened.push(server);
+    const { port } = server.address() as { port: number };
+    const clients: Communicator[] = [];
+    const opening = async (options: OpenOptions): Promise<Communicator> => {
+      const client = await nq.open(options);
+      clients.push(client);
+      opened.push(client);
+      return client;
+    };
+    await begin!(0, 0, { ...nq, open: opening }, port);
+    const [first] = clients;
+    const kept = first!.session;
+    const replaced = once(first!, 'lost');
+    vi.stubGlobal('kept', kept);
+    await goOn!(0, 0, { ...nq, open: opening }, port);
+    vi.unstubAllGlobals();
+    const [, error] = (await replaced) as [string, Error];
+    expect(error).toMatchObject({ code: 'ERR_CHASKI_CLOSED' });
+    expect(error.message).toContain('a newer process');
+    expect(error.message).toContain('has the session now');
+    expect(clients.map(({ id }) => id)).toEqual([kept.id, kept.id]);
+  });
+
   test('put to groups', async () => {
     const [groups] = guide.programs('Groups', 'queue', 'other');
     const { server, client } = await pair();

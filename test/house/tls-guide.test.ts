@@ -65,9 +65,10 @@ test('a server and its client', async () => {
 });
 
 test('a server that knows its clients', async () => {
-  const code = block('ts')[2]!
-    .replace('const { port }', 'port')
-    .replace('server.address();', 'server.address().port;');
+  const code = block('ts')[2]!.replace(
+    'const { port } = server.address() as { port: number };',
+    'port = server.address().port;',
+  );
   const [server, client] = await run(code, 'server, client');
   await expectExchange(server!, client!);
   expect(server!.closed).toBe(true);
