@@ -6,6 +6,7 @@ import { kindShift, lengthMask } from '../binding/index.ts';
 import type { Codec } from '../codec/index.ts';
 import type { Delivery } from './arena.ts';
 import { invalid } from './failures.ts';
+import { Inflow } from './inflow.ts';
 import { codecOption, refuseUnknown } from './options.ts';
 import type { FromParcelOptions, Parcel, ParcelContent, ParceledBatch } from './types.ts';
 
@@ -31,9 +32,16 @@ class OwnParcel implements Parcel {
   }
 }
 
-/** A copy of these messages. */
+/**
+ * A copy of these messages.
+ *
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for a stream, whose bytes are still to come.
+ */
 export function toParcel(delivery: Delivery): Parcel {
   const { origin, index, start, length } = delivery;
+  if (origin.settling instanceof Inflow) {
+    throw invalid('batch', 'a stream', 'read here: its chunks can be put to a thread one by one');
+  }
   let bytes = 0;
   for (let i = 0; i < length; i += 1) bytes += (index[start + 2 * i + 1] as number) & lengthMask;
   const parcel = new OwnParcel(delivery, bytes);

@@ -95,6 +95,17 @@ describe.each(tcpWorlds)('streams, $name', (world) => {
   const net = useNet(world);
   const mark = { highWaterMark: { bytes: 1 << 20 } };
 
+  it('cannot be sent to another thread before it has come', async () => {
+    const { server, client } = await net.pair<IncomingStream>(options);
+    const put = client.put(bytes);
+    const batch = await server.getBatch();
+    expect(() => batch.toParcel()).toThrow(
+      expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }),
+    );
+    expect((await batch.at(0).bytes()).length).toBe(bytes.length);
+    await soon(put, 'it is acknowledged');
+  });
+
   it('are pulled only while there is room, and go on when they are read', async () => {
     const { server, client } = await net.pair<IncomingStream>({
       server: { serializer, ...mark },

@@ -198,44 +198,47 @@ describe.each([...tcpWorlds, ...threadedWorlds])('a session in bad luck, $name',
   });
 });
 
-describe.each([...plainWorlds, ...threadedWorlds])('a session with processes that come and go, $name', (world) => {
-  const net = useNet(world);
+describe.each([...plainWorlds, ...threadedWorlds])(
+  'a session with processes that come and go, $name',
+  (world) => {
+    const net = useNet(world);
 
-  it('goes on with one server process after the other', async () => {
-    const options = net.serverOptions({ ...keeping, id: randomUUID(), ack: 'processed' });
-    let server = net.keep(await open(options));
-    const place = server.address() as object;
-    const client = await net.client(server, { ...keeping });
-    client.subscribe(() => {});
-    const puts: PromiseLike<void>[] = [];
-    const got: [unknown, number][] = [];
-    const next = async (): Promise<Message> => {
-      const message = await soon(server.get(), 'the next message');
-      got.push([message.data, message.deliveries]);
-      return message;
-    };
-    for (let i = 0; i < 5; i += 1) {
-      puts.push(client.put(`${i} done`), client.put(`${i} had`));
-      if (i > 0) (await next()).ack();
+    it('goes on with one server process after the other', async () => {
+      const options = net.serverOptions({ ...keeping, id: randomUUID(), ack: 'processed' });
+      let server = net.keep(await open(options));
+      const place = server.address() as object;
+      const client = await net.client(server, { ...keeping });
+      client.subscribe(() => {});
+      const puts: PromiseLike<void>[] = [];
+      const got: [unknown, number][] = [];
+      const next = async (): Promise<Message> => {
+        const message = await soon(server.get(), 'the next message');
+        got.push([message.data, message.deliveries]);
+        return message;
+      };
+      for (let i = 0; i < 5; i += 1) {
+        puts.push(client.put(`${i} done`), client.put(`${i} had`));
+        if (i > 0) (await next()).ack();
+        (await next()).ack();
+        await soon(puts[2 * i] as PromiseLike<void>, 'it is acknowledged');
+        await next();
+        const away = once(client, 'disconnect');
+        await server.close({ force: true });
+        await soon(away, 'the client notices');
+        const back = once(client, 'reconnect');
+        server = net.keep(await open({ ...options, ...place }));
+        await soon(back, 'it goes on');
+      }
       (await next()).ack();
-      await soon(puts[2 * i] as PromiseLike<void>, 'it is acknowledged');
-      await next();
-      const away = once(client, 'disconnect');
-      await server.close({ force: true });
-      await soon(away, 'the client notices');
-      const back = once(client, 'reconnect');
-      server = net.keep(await open({ ...options, ...place }));
-      await soon(back, 'it goes on');
-    }
-    (await next()).ack();
-    const each = [0, 1, 2, 3, 4].flatMap((i) => [
-      [`${i} done`, 1],
-      [`${i} had`, 1],
-      [`${i} had`, 2],
-    ]);
-    expect(got).toEqual(each);
-    await soon(Promise.all(puts), 'all are acknowledged');
-    await soon(client.close(), 'close', 10_000);
-    await soon(server.close(), 'close', 10_000);
-  });
-});
+      const each = [0, 1, 2, 3, 4].flatMap((i) => [
+        [`${i} done`, 1],
+        [`${i} had`, 1],
+        [`${i} had`, 2],
+      ]);
+      expect(got).toEqual(each);
+      await soon(Promise.all(puts), 'all are acknowledged');
+      await soon(client.close(), 'close', 10_000);
+      await soon(server.close(), 'close', 10_000);
+    });
+  },
+);
