@@ -69,6 +69,57 @@ describe('the tables of the README', () => {
   });
 });
 
+describe('what the README says of failures', () => {
+  const outcome = async (call: () => unknown): Promise<string> => {
+    let result: unknown;
+    try {
+      result = call();
+    } catch (error) {
+      return `thrown ${(error as nq.ChaskiError).code}`;
+    }
+    return await Promise.resolve(result).then(
+      () => 'fulfilled',
+      (error: nq.ChaskiError) => error.code,
+    );
+  };
+
+  test('of a client that cannot open, everything that waits is told', async () => {
+    const queue = nq.new({ port: 1, connectTimeoutMs: 100 });
+    const iteration = queue[Symbol.asyncIterator]();
+    const calls = [
+      () => queue.ready(),
+      () => queue.put('never'),
+      () => queue.get(),
+      () => iteration.next(),
+    ];
+    expect(await Promise.all(calls.map(outcome))).toEqual([
+      'ERR_CHASKI_NOT_CONNECTED',
+      'ERR_CHASKI_CLOSED',
+      'ERR_CHASKI_CLOSED',
+      'ERR_CHASKI_CLOSED',
+    ]);
+    await queue.close();
+  });
+
+  test('put() throws what is wrong with its arguments, and rejects with all else', async () => {
+    const server = await nq.open({ purpose: 'server', port: 0 });
+    const { port } = server.address() as { port: number };
+    const client = await nq.open({ port, maxMessageBytes: 10 });
+    expect(await outcome(() => client.put(() => 1))).toBe('thrown ERR_CHASKI_CODEC');
+    expect(await outcome(() => client.put('x', 5 as never))).toBe(
+      'thrown ERR_CHASKI_INVALID_ARGUMENT',
+    );
+    expect(await outcome(() => client.putMany(['x'], {} as never))).toBe(
+      'thrown ERR_CHASKI_INVALID_ARGUMENT',
+    );
+    expect(await outcome(() => client.put(new Uint8Array(11)))).toBe('ERR_CHASKI_TOO_LARGE');
+    expect(await outcome(() => client.put('x', 'nobody'))).toBe('ERR_CHASKI_NOT_CONNECTED');
+    await client.close();
+    expect(await outcome(() => client.put('x'))).toBe('ERR_CHASKI_CLOSED');
+    await server.close();
+  });
+});
+
 describe('the programs of the README', () => {
   const opened: Communicator[] = [];
   let printed: unknown[][] = [];
