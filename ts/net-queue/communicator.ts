@@ -16,7 +16,7 @@ import type { WaitOptions } from '../shared/wait.ts';
 import { AckSender } from './ack-sender.ts';
 import { Consumers } from './consumers.ts';
 import { tellClose } from './diagnostics.ts';
-import { closed, invalid, notConnected } from './failures.ts';
+import { closed, couldNotOpen, invalid, notConnected } from './failures.ts';
 import { Farewell } from './farewell.ts';
 import { PeerGroup } from './group.ts';
 import { Inbox } from './inbox.ts';
@@ -583,13 +583,15 @@ export class Communicator<T = unknown>
   }
 
   #forget(): void {
-    const { failure } = this.#life;
+    const { failure, unheard } = this.#life;
+    const heard = this.#inbox.hasWants || this.listenerCount('close') > 0;
     this.#inbox.end(failure === undefined ? undefined : closed(failure));
     this.#native.queueForget(this.#handle);
     const { id, purpose } = this.#settings;
     tellClose({ id, purpose });
     const late = this.#farewell.end();
     if (late !== undefined) this.#warn(late);
+    if (unheard !== undefined && !heard) this.#warn(couldNotOpen(unheard));
     this.#tell('close', failure);
   }
 

@@ -29,6 +29,12 @@ export function closed(cause?: unknown, delivered?: Delivered): ResourceClosed {
   });
 }
 
+/** For those who did not ask. */
+export function couldNotOpen(cause: ChaskiError): ChaskiError {
+  const message = `The communicator could not open: ${cause.message} Await ready(), or listen to the event close, to handle this.`;
+  return new ChaskiError(cause.code, message, { cause, retryable: cause.retryable });
+}
+
 export function peerClosed(peer: string, delivered: Delivered, cause?: unknown): ResourceClosed {
   const known =
     delivered === 'no'

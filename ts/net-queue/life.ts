@@ -20,6 +20,7 @@ export class Life {
   readonly #host: LifeHost;
   #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   #failure: ChaskiError | undefined = undefined;
+  #unheard = false;
   #readyWaiters: Set<(error: ChaskiError | undefined) => void> = new Set();
   #closeWaiters: (() => void)[] = [];
 
@@ -40,6 +41,11 @@ export class Life {
     return this.#failure;
   }
 
+  /** It could not open, and nobody who waited for that was told. */
+  get unheard(): ChaskiError | undefined {
+    return this.#unheard ? this.#failure : undefined;
+  }
+
   /** @throws ResourceClosed once a close has begun. */
   checkOpen(): void {
     if (this.#state === 'closing' || this.closed) throw closed(this.#failure, 'no');
@@ -53,6 +59,7 @@ export class Life {
         return;
       }
       if (this.#state !== 'opening' || this.#failure !== undefined) {
+        this.#unheard = false;
         reject(this.#failure ?? closed());
         return;
       }
@@ -80,6 +87,7 @@ export class Life {
   /** It could not open; native will say that it is closed. */
   fail(error: ChaskiError): void {
     this.#failure = error;
+    this.#unheard = this.#state === 'opening' && this.#readyWaiters.size === 0;
     this.#settleReady(error);
   }
 
@@ -96,7 +104,10 @@ export class Life {
 
   /** Ends at once, for `reason` unless there was one before. */
   abort(reason: ChaskiError | undefined): void {
-    this.#failure ??= reason;
+    if (this.#failure === undefined && reason !== undefined) {
+      this.#failure = reason;
+      this.#unheard = this.#state === 'opening' && this.#readyWaiters.size === 0;
+    }
     void this.close(0, true);
   }
 

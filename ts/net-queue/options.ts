@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Host, NativeQueueConfig, NativeSecurity } from '../binding/index.ts';
 import { codecOf, Kind, PickleSerializer } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
-import { isPlain } from '../shared/invalid.ts';
+import { invalidSecret, isPlain } from '../shared/invalid.ts';
 import { isSignal, longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
 import type { PeerPolicy } from './peer.ts';
@@ -75,20 +75,13 @@ export function parseOptions<T>(
   purpose: Purpose | undefined,
   rest: CommunicatorOptions<T> | undefined,
 ): Settings {
-  const options: OpenOptions<T> =
-    typeof first === 'object' && first !== null
-      ? first
-      : {
-          ...object('options', rest ?? {}),
-          ...(first === undefined ? {} : { protocol: first }),
-          ...(purpose === undefined ? {} : { purpose }),
-        };
+  const options = inOne(first, purpose, rest);
   refuseUnknown('options', options, known);
   const protocol = protocolOf(options.protocol);
-  const { host, port } = location(options, protocol);
   checkConnection(options.connection);
   const keepAliveMs = time('keepAliveMs', options.keepAliveMs, 1000);
   const side = purposeOf(options.purpose);
+  const { host, port } = location(options, protocol, side);
   const workers = workersOf(options.workers, side);
   const reusePort = reusePortOf(options.reusePort, protocol, side);
   return {
@@ -280,13 +273,47 @@ function secretOf(value: unknown): Uint8Array {
   if (bytes instanceof Uint8Array && bytes.byteLength === 16 && bytes.some((byte) => byte !== 0)) {
     return new Uint8Array(bytes);
   }
-  // Not the value: it may be a secret that is only written in another way.
-  throw invalid('secret', typeof value, '16 bytes, not all zero, or their 32 hexadecimal digits');
+  throw invalidSecret('secret', value, '16 bytes, not all zero, or their 32 hexadecimal digits');
 }
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
 
-function location(options: OpenOptions, protocol: Protocol): { host: string; port: number } {
+/** The arguments of `open()` as one object. What is said twice must be the same. */
+function inOne<T>(
+  first: Protocol | OpenOptions<T> | undefined,
+  purpose: Purpose | undefined,
+  rest: CommunicatorOptions<T> | undefined,
+): OpenOptions<T> {
+  const single = typeof first === 'object' && first !== null;
+  if (single && rest !== undefined) {
+    throw invalid(
+      'the third argument',
+      rest,
+      'left out where the first one is an object: put all options there',
+    );
+  }
+  const given: OpenOptions<T> = single ? first : object('options', rest ?? {});
+  const places = {
+    ...(single || first === undefined ? {} : { protocol: first }),
+    ...(purpose === undefined ? {} : { purpose }),
+  };
+  for (const [name, place] of Object.entries(places)) {
+    const other = given[name as keyof typeof places];
+    if (other === undefined || other === place) continue;
+    throw invalid(
+      `options.${name}`,
+      other,
+      `left out: the arguments before it say '${String(place)}'`,
+    );
+  }
+  return Object.keys(places).length === 0 ? given : { ...given, ...places };
+}
+
+function location(
+  options: OpenOptions,
+  protocol: Protocol,
+  side: Purpose,
+): { host: string; port: number } {
   const { netloc } = options;
   if (netloc !== undefined && (options.host !== undefined || options.port !== undefined)) {
     throw invalid('netloc', netloc, 'left out where host or port is given');
@@ -301,7 +328,8 @@ function location(options: OpenOptions, protocol: Protocol): { host: string; por
   }
   return {
     host: text('host', host, '127.0.0.1'),
-    port: integer('port', port, 51_966, 0, 65_535),
+    // Port 0 lets the system choose one, and that is for who listens.
+    port: integer('port', port, 51_966, side === Purpose.CLIENT ? 1 : 0, 65_535),
   };
 }
 
@@ -313,9 +341,20 @@ function hostAndPort(options: OpenOptions): readonly [unknown, unknown] {
   return [host, port];
 }
 
+/** What the system has room for, without the byte that ends it. */
+const longestPath = process.platform === 'linux' || process.platform === 'win32' ? 107 : 103;
+
 function pathOf(value: unknown, protocol: Protocol): string {
   if (protocol === Protocol.UNIX) {
-    if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+    if (typeof value === 'string' && value !== '' && !value.includes('\0')) {
+      const bytes = Buffer.byteLength(value);
+      if (bytes <= longestPath) return value;
+      throw invalid(
+        'path',
+        value,
+        `of at most ${longestPath} bytes, as all paths of sockets (it has ${bytes})`,
+      );
+    }
     throw invalid('path', value, "the path of a socket file, with protocol 'unix'");
   }
   if (value === undefined) return '';

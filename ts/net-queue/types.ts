@@ -440,8 +440,8 @@ export interface CommunicatorEvents {
   /** `count` messages to `peer` were dropped by onFull. */
   dropped: [peer: string, count: number];
   /**
-   * A connection was refused or closed for what it sent, a handler of `subscribe()` failed, or `close()` ran out of time. Of the
-   * latter two, `process.emitWarning()` tells when nobody listens.
+   * A connection was refused or closed for what it sent, a handler of `subscribe()` failed, `close()` ran out of time, or what `new()` made
+   * could not open and nobody waited for it. Of the latter three, `process.emitWarning()` tells when nobody listens.
    */
   warning: [error: ChaskiError];
   /** The backlog fell under the high-water mark again. */

@@ -8,6 +8,20 @@ export function invalid(name: string, value: unknown, wanted: string): ChaskiErr
   );
 }
 
+/** The same of what may be a secret, if only written in another way: it is not shown. */
+export function invalidSecret(name: string, value: unknown, wanted: string): ChaskiError {
+  const told =
+    typeof value === 'string'
+      ? `a text of ${value.length} characters`
+      : value instanceof Uint8Array
+        ? `${value.byteLength} bytes`
+        : `of type ${typeof value}`;
+  return new ChaskiError(
+    'ERR_CHASKI_INVALID_ARGUMENT',
+    `${name} is ${told}; it must be ${wanted}.`,
+  );
+}
+
 /**
  * Whether `value` is an object that was written down as options, of whatever realm: not an array, and no instance of a class, whose
  * properties mean something else. Never throws but for a revoked Proxy.

@@ -73,7 +73,7 @@ describe.each(worlds)('opening, $name', (world) => {
   it('rejects open() with the same error, and leaves nothing open', async () => {
     const place = await freePlace();
     const error = await rejection(
-      open({ protocol: world.protocol, runOn: world.host, ...place, connectTimeoutMs: 100 }),
+      open({ protocol: world.protocol, runOn: world.host, ...place, connectTimeoutMs: Infinity }),
     );
     expect(error.code).toBe('ERR_CHASKI_NOT_CONNECTED');
   });
@@ -332,9 +332,8 @@ describe.each(worlds.filter(({ protocol }) => protocol === Protocol.UNIX))(
       const tooLong = { ...net.serverOptions(), path: `${path}x` };
       for (const purpose of ['server', 'client'] as const) {
         const error = await rejection(open({ ...tooLong, purpose, connectTimeoutMs: 100 }));
-        expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_ADDRESS', false]);
-        expect(error.message).toContain(`over ${limit} bytes`);
-        expect(error.cause).toMatchObject({ code: 'ENAMETOOLONG' });
+        expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_INVALID_ARGUMENT', false]);
+        expect(error.message).toContain(`at most ${limit} bytes`);
       }
     });
   },

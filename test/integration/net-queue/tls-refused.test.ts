@@ -200,10 +200,11 @@ describe.each(tcpWorlds)('TLS refuses, $name', (world) => {
     expect(server.closed).toBe(false);
   });
 
-  it('a key of 512 bits and a signature by MD5, when it is opened', async () => {
-    const weak = certificate({ kind: 'rsa', bits: 512, names });
+  it('a key of 1024 bits and a signature by MD5, when it is opened', async () => {
+    const weak = certificate({ kind: 'rsa', bits: 1024, names });
     const error = await rejection(open(net.serverOptions({ security: weakly(weak) })));
     expect(error.code).toBe('ERR_CHASKI_TLS');
+    expect(error.message).toContain('RSA of at least 2048 bits');
     const old = certificate({ kind: 'rsa', hash: 'md5', names });
     const server = await net.server({ security: weakly(old) });
     const authority = certificate({ kind: 'rsa', hash: 'md5', authority: true });

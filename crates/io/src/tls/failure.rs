@@ -127,7 +127,11 @@ fn told(alert: AlertDescription, peer: &str) -> String {
              certificate in security.ca"
         ),
         AlertDescription::CertificateExpired => {
-            format!("the {peer} says that the certificate of this side has expired; renew it")
+            // TLS has one word for both.
+            format!(
+                "the {peer} says that the certificate of this side has expired, or is not valid yet; renew it, or set the \
+                 clock right (here or there)"
+            )
         }
         AlertDescription::BadCertificate
         | AlertDescription::CertificateUnknown

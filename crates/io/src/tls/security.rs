@@ -215,6 +215,11 @@ fn identity_refused(error: &rustls::Error) -> Error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => refused(
             "security.key is not the key of security.cert: the first certificate there has another public key",
         ),
+        // Also of a key that is well-formed, and shorter or of another kind than what is known here.
+        rustls::Error::General(why) if why.starts_with("failed to parse private key") => refused(
+            "security.key is no private key that can be used: it must be RSA of at least 2048 bits (at most 4096), ECDSA of \
+             P-256 or P-384, or Ed25519",
+        ),
         other => refused(&format!(
             "security.key and security.cert cannot be used: {other}"
         )),
