@@ -300,11 +300,7 @@ function inOne<T>(
   for (const [name, place] of Object.entries(places)) {
     const other = given[name as keyof typeof places];
     if (other === undefined || other === place) continue;
-    throw invalid(
-      `options.${name}`,
-      other,
-      `left out: the arguments before it say '${String(place)}'`,
-    );
+    throw invalid(`options.${name}`, other, `left out: the arguments before it say '${place}'`);
   }
   return Object.keys(places).length === 0 ? given : { ...given, ...places };
 }

@@ -1,5 +1,6 @@
 // Mistakes that can be told at once are, and what went wrong is told to somebody, once.
-import { create, open } from 'chaski/net-queue';
+import { open } from 'chaski/net-queue';
+import type { Communicator } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
 import { useNet } from './support/net.ts';
@@ -43,12 +44,12 @@ describe.each(tcpWorlds)('mistakes, $name', (world) => {
   });
 
   it.each([
-    ['ready()', (queue: ReturnType<typeof create>) => rejection(queue.ready())],
-    ['get()', (queue: ReturnType<typeof create>) => rejection(queue.get())],
-    ['the event close', (queue: ReturnType<typeof create>) => event(queue, 'close')],
+    ['ready()', (queue: Communicator) => rejection(queue.ready())],
+    ['get()', (queue: Communicator) => rejection(queue.get())],
+    ['the event close', (queue: Communicator) => event(queue, 'close')],
     [
       'a loop',
-      async (queue: ReturnType<typeof create>) => {
+      async (queue: Communicator) => {
         for await (const _ of queue) throw new Error('a message of nobody');
       },
     ],
