@@ -447,9 +447,10 @@ impl Reactor {
             dialed,
             ..
         } = connection;
-        drop(stream);
         // Nobody is left to be told of a defect in the last call.
         let redial = guard(move || session.on_closed(result, Instant::now()));
+        // The peer hears of it when the owner has.
+        drop(stream);
         match (redial.ok().flatten(), dialed) {
             (Some(redial), Some(way)) => {
                 let dial = Dial::again(way, redial);

@@ -313,6 +313,7 @@ describe.each(plainWorlds)('a server and strangers, $name', (world) => {
     await take(siege.server, 1);
     raw.socket.end();
     await raw.hungUp('a half-open connection');
+    await until(() => siege.lost.length > 0, 'it is told');
     expect(siege.lost.map((error) => error?.code)).toEqual(['ERR_CHASKI_CLOSED']);
     await expectUnharmed(siege);
   });

@@ -93,8 +93,7 @@ describe.each(worlds)('back-pressure, $name', (world) => {
 
   it('holds before there is a connection too', async () => {
     const client = net.early<Uint8Array>({
-      ...net.serverOptions(),
-      purpose: 'client',
+      ...net.lonelyOptions(),
       highWaterMark: { messages: 10 },
       connectTimeoutMs: Infinity,
       closeTimeoutMs: 0,

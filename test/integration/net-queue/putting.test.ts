@@ -12,8 +12,7 @@ describe.each(worlds)('putting, $name', (world) => {
 
   it('never blocks: a put to a server that is not there returns at once and stays pending', async () => {
     const client = net.early({
-      ...net.serverOptions(),
-      purpose: 'client',
+      ...net.lonelyOptions(),
       connectTimeoutMs: Infinity,
       closeTimeoutMs: 0,
     });

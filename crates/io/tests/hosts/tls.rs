@@ -421,7 +421,7 @@ fn what_cannot_be_used_is_refused_at_once() {
         ),
         (
             "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
-            "cannot be used",
+            "no private key that can be used",
         ),
         ("-----BEGIN PRIVATE KEY-----\nAA==", "not PEM"),
         ("", "no private key in it"),

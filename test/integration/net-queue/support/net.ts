@@ -45,6 +45,12 @@ export class Net {
     return { ...own, ...this.#security(), ...options };
   }
 
+  /** Options of a client that finds nobody: no server is at the first port of the machine, or at a path of its own. */
+  lonelyOptions<T>(options: OpenOptions<T> = {}): OpenOptions<T> {
+    const nowhere = this.world.protocol === Protocol.UNIX ? {} : { port: 1 };
+    return { ...this.serverOptions<T>({ purpose: Purpose.CLIENT }), ...nowhere, ...options };
+  }
+
   /** Options of a client that finds `server`. */
   clientOptions<T>(server: Communicator<T>, options: OpenOptions<T> = {}): OpenOptions<T> {
     const { host, protocol } = this.world;
