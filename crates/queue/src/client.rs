@@ -6,7 +6,6 @@ use wire::{Code, Dialer, Endpoint, Error, Redial, Token};
 use crate::clock::earliest;
 use crate::config::Compat;
 use crate::hub::{Event, Hub};
-use crate::outbox::Phase;
 use crate::peer::Peer;
 use crate::python::PythonSession;
 use crate::session::Session;
@@ -68,10 +67,7 @@ impl Client {
     fn redial(mut self, at: Instant) -> Redial {
         // First: an owner that closes after that finds the dial, and of one that has begun to close the deadline is known.
         self.hub.set_root(self.peer.token());
-        let phase = self.peer.outbox().phase();
-        if let Phase::Closing(end) = phase {
-            self.deadline = earliest(self.deadline, end);
-        }
+        self.deadline = earliest(self.deadline, self.peer.closing_deadline());
         Redial {
             dialer: Box::new(self),
             at,

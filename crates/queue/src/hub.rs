@@ -136,6 +136,19 @@ pub(crate) struct Counters {
     pub(crate) sent_bytes: AtomicU64,
 }
 
+impl Counters {
+    pub(crate) fn count_received(&self, messages: u64, bytes: u64) {
+        self.received_messages
+            .fetch_add(messages, Ordering::Relaxed);
+        self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_sent(&self, messages: u64, bytes: u64) {
+        self.sent_messages.fetch_add(messages, Ordering::Relaxed);
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
 struct RingEnd {
     producer: Producer<Incoming>,
     /// What found the ring full; bounded, because sessions stop reading while it is not empty.
@@ -236,6 +249,13 @@ impl Hub {
             self.config.high_water_bytes,
             self.config.high_water_messages,
         )
+    }
+
+    /// Whether the owner holds less of that peer than it may.
+    pub(crate) fn has_budget(&self, peer: &Peer) -> bool {
+        let (held_bytes, held_messages) = peer.held();
+        let (most_bytes, most_messages) = self.budget();
+        held_bytes < most_bytes && held_messages < most_messages
     }
 
     pub(crate) fn driver(&self) -> &dyn Driver {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use wire::{Error, PeerId, Token};
 
 use crate::credential::Credential;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Phase};
 use crate::sender::Sender;
 
 const NOT_WATCHED: u64 = u64::MAX;
@@ -115,6 +115,15 @@ impl Peer {
     /// more than losing the process would, so poison is ignored.
     pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when the owner waits for the end, if it closes.
+    pub(crate) fn closing_deadline(&self) -> Option<Instant> {
+        let phase = self.outbox().phase();
+        match phase {
+            Phase::Closing(deadline) => deadline,
+            Phase::Open | Phase::Closed => None,
+        }
     }
 
     pub(crate) fn token(&self) -> Token {

@@ -1,6 +1,5 @@
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chunk::Slice;
@@ -123,7 +122,7 @@ impl Session {
         }
         let mut clock = Clock::new(config, now);
         // A close may have begun while the connection was being made.
-        clock.end_by(closing_deadline(&peer));
+        clock.end_by(peer.closing_deadline());
         let mut session = Self {
             receiver: receiver(&hub, 1),
             announced: peer.is_parked(),
@@ -204,14 +203,7 @@ impl Session {
             return Err(Error::protocol("a message after FIN"));
         }
         self.peer.hold(bytes, messages);
-        self.hub
-            .counters
-            .received_messages
-            .fetch_add(messages, Ordering::Relaxed);
-        self.hub
-            .counters
-            .received_bytes
-            .fetch_add(bytes, Ordering::Relaxed);
+        self.hub.counters.count_received(messages, bytes);
         self.bytes_since_ack += bytes;
         self.messages_since_ack += messages;
         // A sender that never lets the socket run dry still hears of its progress.
@@ -315,11 +307,7 @@ impl Session {
 
     fn count_sent(&self, messages: u64, bytes: u64) {
         self.peer.set_written(self.sender.taken_seq());
-        let counters = &self.hub.counters;
-        counters
-            .sent_messages
-            .fetch_add(messages, Ordering::Relaxed);
-        counters.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.hub.counters.count_sent(messages, bytes);
     }
 
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some. Of a peer that hung up all
@@ -346,7 +334,7 @@ impl Session {
     /// it is read beyond the mark only by a connection that was under it once. Else a peer that hangs up again and again would leave
     /// what its socket holds each time.
     fn has_place(&mut self, hung_up: bool) -> bool {
-        let has_budget = self.has_budget();
+        let has_budget = self.hub.has_budget(&self.peer);
         self.had_room |= has_budget;
         has_budget || (hung_up && (self.had_room || !self.sender.keeps()))
     }
@@ -412,12 +400,6 @@ impl Session {
         if self.sender.is_idle() {
             self.sender.urgent(Header::bare(FrameType::Beat, 0));
         }
-    }
-
-    fn has_budget(&self) -> bool {
-        let (held_bytes, held_messages) = self.peer.held();
-        let (most_bytes, most_messages) = self.hub.budget();
-        held_bytes < most_bytes && held_messages < most_messages
     }
 }
 
@@ -497,7 +479,7 @@ impl wire::Session for Session {
                 self.advance();
             }
             State::Handshake(_) | State::Waiting(..) | State::Finished | State::Refused(..) => {
-                self.clock.end_by(closing_deadline(&self.peer));
+                self.clock.end_by(self.peer.closing_deadline());
                 if self.peer.is_dismissed() {
                     self.clock.end_now();
                 }
@@ -656,7 +638,7 @@ impl Session {
         let mut sender = std::mem::take(&mut self.sender);
         sender.disconnect();
         self.peer.resume();
-        let until = earliest(Some(now + self.patience), closing_deadline(&self.peer));
+        let until = earliest(Some(now + self.patience), self.peer.closing_deadline());
         let parked = Parked {
             conversation: Conversation {
                 sender,
@@ -705,13 +687,4 @@ fn receiver(hub: &Hub, next_seq: u64) -> Receiver {
         config.max_message,
         next_seq,
     )
-}
-
-/// Until when the owner waits for the end, if it closes.
-fn closing_deadline(peer: &Peer) -> Option<Instant> {
-    let phase = peer.outbox().phase();
-    match phase {
-        Phase::Closing(deadline) => deadline,
-        Phase::Open | Phase::Closed => None,
-    }
 }

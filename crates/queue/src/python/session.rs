@@ -1,6 +1,5 @@
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chunk::Slice;
@@ -93,7 +92,7 @@ impl PythonSession {
             now,
             introduce_by: now + config.handshake_timeout,
             // A close may have begun while the connection was being made.
-            end: closing_deadline(&peer),
+            end: peer.closing_deadline(),
             trim_at: None,
             hub,
             peer,
@@ -201,11 +200,7 @@ impl PythonSession {
 
     fn count_received(&self, bytes: u64, messages: u64) {
         self.peer.hold(bytes, messages);
-        let counters = &self.hub.counters;
-        counters
-            .received_messages
-            .fetch_add(messages, Ordering::Relaxed);
-        counters.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.hub.counters.count_received(messages, bytes);
     }
 
     /// Moves towards the end if the owner wants it: FIN follows once all that is queued has gone. A peer's FIN alone does
@@ -238,11 +233,7 @@ impl PythonSession {
 
     fn count_sent(&self, messages: u64, bytes: u64) {
         self.peer.set_written(self.sender.taken_seq());
-        let counters = &self.hub.counters;
-        counters
-            .sent_messages
-            .fetch_add(messages, Ordering::Relaxed);
-        counters.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.hub.counters.count_sent(messages, bytes);
     }
 
     fn publish_sent(&self) {
@@ -254,19 +245,14 @@ impl PythonSession {
     /// Whether the budget allows another read; if not, the owner nudges when it has taken some. Of a peer that hung up all
     /// is read: it cannot send more, and what waits behind its last bytes is that it is gone.
     fn may_read(&mut self, hung_up: bool) -> bool {
-        if (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token()) {
+        if (hung_up || self.hub.has_budget(&self.peer)) && self.hub.has_room(self.peer.token()) {
             return true;
         }
         self.peer.pause();
         // The owner may have taken everything between the question and the pause: then nobody would nudge.
-        let may_now = (hung_up || self.has_budget()) && self.hub.has_room(self.peer.token());
+        let may_now =
+            (hung_up || self.hub.has_budget(&self.peer)) && self.hub.has_room(self.peer.token());
         may_now && self.peer.resume()
-    }
-
-    fn has_budget(&self) -> bool {
-        let (held_bytes, held_messages) = self.peer.held();
-        let (most_bytes, most_messages) = self.hub.budget();
-        held_bytes < most_bytes && held_messages < most_messages
     }
 
     /// The peer left in order and everything that was put to it has gone: it may hang up.
@@ -344,7 +330,7 @@ impl Session for PythonSession {
         if matches!(self.state, State::Open(_)) {
             self.advance();
         } else {
-            self.end = earliest(self.end, closing_deadline(&self.peer));
+            self.end = earliest(self.end, self.peer.closing_deadline());
             if self.peer.is_dismissed() {
                 self.end = Some(now);
             }
@@ -468,14 +454,5 @@ impl Session for PythonSession {
         }
         self.hub.leave(&self.peer, self.side == Side::Client);
         None
-    }
-}
-
-/// Until when the owner waits for the end, if it closes.
-fn closing_deadline(peer: &Peer) -> Option<Instant> {
-    let phase = peer.outbox().phase();
-    match phase {
-        Phase::Closing(deadline) => deadline,
-        Phase::Open | Phase::Closed => None,
     }
 }
