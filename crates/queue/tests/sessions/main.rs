@@ -29,5 +29,7 @@ mod support;
 mod fuzz_resume;
 #[path = "../../../../fuzz/src/session.rs"]
 mod fuzz_session;
+#[path = "../../../../fuzz/src/replay.rs"]
+mod replay;
 #[path = "../../../../fuzz/src/victim.rs"]
 mod victim;

@@ -1,5 +1,6 @@
 //! What the fuzzers begin with, and what they have found, given to the functions that they call.
 
+use crate::replay::replay;
 use crate::{fuzz_frames, fuzz_hellos, fuzz_python};
 
 /// So many bytes of each are changed.
@@ -7,39 +8,15 @@ const STEPS: usize = 1000;
 
 #[test]
 fn frames_survive_what_was_found() {
-    replay("frames", fuzz_frames::run);
+    replay("frames", STEPS, fuzz_frames::run);
 }
 
 #[test]
 fn hellos_survive_what_was_found() {
-    replay("hellos", fuzz_hellos::run);
+    replay("hellos", STEPS, fuzz_hellos::run);
 }
 
 #[test]
 fn streams_of_python_survive_what_was_found() {
-    replay("python", fuzz_python::run);
-}
-
-/// Gives a target its seeds and all that was ever found, each as it is, without its end, and with each of its bytes in turn
-/// changed.
-fn replay(name: &str, target: fn(&[u8])) {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz");
-    let saved: Vec<Vec<u8>> = ["seeds", "found"]
-        .iter()
-        .filter_map(|folder| std::fs::read_dir(format!("{root}/{folder}/{name}")).ok())
-        .flatten()
-        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-        .collect();
-    assert!(!saved.is_empty(), "no seeds of {name}");
-    for bytes in saved {
-        target(&bytes);
-        for end in 0..bytes.len().min(STEPS) {
-            target(&bytes[..end]);
-            for bit in [1, 0x80] {
-                let mut changed = bytes.clone();
-                changed[end] ^= bit;
-                target(&changed);
-            }
-        }
-    }
+    replay("python", STEPS, fuzz_python::run);
 }

@@ -17,3 +17,5 @@ mod fuzz_frames;
 mod fuzz_hellos;
 #[path = "../../../../fuzz/src/python.rs"]
 mod fuzz_python;
+#[path = "../../../../fuzz/src/replay.rs"]
+mod replay;
