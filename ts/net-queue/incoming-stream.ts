@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 
 import { lengthOf } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
+import { whenCollected } from '../shared/garbage.ts';
 import { showAs } from '../shared/shown.ts';
 import { streamRead, streamTooLong } from './failures.ts';
 import type { Inflow } from './inflow.ts';
@@ -25,7 +26,8 @@ export class IncomingStream implements AsyncIterable<Uint8Array>, AsyncDisposabl
   /** @internal */
   constructor(flow: Inflow) {
     this.#flow = flow;
-    abandoned.register(this, flow, flow);
+    // What nobody can read any more must not stand in the way of others.
+    whenCollected(this, abandoning(flow));
   }
 
   /**
@@ -166,9 +168,11 @@ class Chunks implements AsyncIterableIterator<Uint8Array> {
   }
 }
 
-/** What nobody can read any more must not stand in the way of others. */
-const abandoned: FinalizationRegistry<Inflow> = new FinalizationRegistry((flow) => {
-  flow.abandon();
-});
+/** Outside of the constructor, so that it cannot hold the stream. */
+function abandoning(flow: Inflow): () => void {
+  return () => {
+    flow.abandon();
+  };
+}
 
 const defaultLimit = 256 << 20;

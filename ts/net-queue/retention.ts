@@ -1,4 +1,5 @@
 // Whether consumers keep old arenas alive: who holds on to one small view of an arena holds all of it.
+import { whenCollected } from '../shared/garbage.ts';
 import { arenaBytes } from './arena.ts';
 
 /**
@@ -21,10 +22,6 @@ export class Retention {
   /** A full collection ended after this many arenas had been retired. */
   #collected = 0;
   #examined = 0;
-  /** Of objects that nobody holds: one is gone when a full collection has come by. */
-  readonly #collections: FinalizationRegistry<number> = new FinalizationRegistry((retired) => {
-    this.#collected = Math.max(this.#collected, retired);
-  });
 
   /** All messages of `memory` were given out, and the inbox holds it no more. */
   retire(memory: ArrayBufferLike): void {
@@ -44,10 +41,18 @@ export class Retention {
       retired,
       standsFor: retired - this.#watched,
     });
-    this.#collections.register({}, retired);
+    this.#awaitCollection();
     this.#watched = retired;
     // By chance, lest it goes in step with what is held.
     this.#next = retired + 1 + Math.floor(Math.random() * (2 * this.#stride - 1));
+  }
+
+  /** An object that nobody holds is gone when a full collection has come by. */
+  #awaitCollection(): void {
+    const retired = this.#retired;
+    whenCollected({}, () => {
+      this.#collected = Math.max(this.#collected, retired);
+    });
   }
 
   #examine(): void {
@@ -65,7 +70,7 @@ export class Retention {
       this.#stride = 1;
       this.#next = this.#retired;
     }
-    this.#collections.register({}, this.#retired);
+    this.#awaitCollection();
     let bytes = 0;
     for (const { standsFor } of this.#held) bytes += standsFor * arenaBytes;
     // A sample may stand for many that are gone.

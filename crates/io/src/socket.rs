@@ -187,6 +187,13 @@ impl Stream {
     }
 }
 
+fn bind(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
+    let listener = mio::net::TcpListener::bind(address)?;
+    #[cfg(unix)]
+    sys::listen(&listener)?;
+    Ok(listener)
+}
+
 #[cfg(target_os = "linux")]
 fn bind_reusing_port(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
     sys::listen_reusing_port(address).map(mio::net::TcpListener::from_std)
@@ -222,7 +229,7 @@ impl Listener {
     pub(crate) fn bind(place: &Place, reuse_port: bool) -> io::Result<Self> {
         match place {
             Place::Tcp(address) if reuse_port => bind_reusing_port(*address).map(Self::Tcp),
-            Place::Tcp(address) => Ok(Self::Tcp(mio::net::TcpListener::bind(*address)?)),
+            Place::Tcp(address) => bind(*address).map(Self::Tcp),
             #[cfg(unix)]
             Place::Unix(path) => SocketFile::bind(path).map(Self::Unix),
             #[cfg(not(unix))]

@@ -457,21 +457,15 @@ describe.each(tcpWorlds)('streams, $name', (world) => {
 
   it('that nobody can read any more are cancelled', async () => {
     const { server, client } = await net.pair<IncomingStream>(options);
-    const clients = [
-      client,
-      await net.client(server, options.client),
-      await net.client(server, options.client),
-    ];
     const warned = new Promise<unknown>((resolve) => {
       server.on('warning', resolve);
     });
-    const results = clients.map((each) => each.put(new Spring(100_000, 30_000_000)));
-    for (const _ of results) await dropOne(server);
+    const result = client.put(new Spring(100_000, 30_000_000));
+    await dropOne(server);
     const collect = collector();
-    // The engine may hold on to one of them, wherever it was last seen.
     await until(() => {
       collect();
-      return results.filter(({ acked }) => acked).length >= 2;
+      return result.acked;
     }, 'the rest is thrown away');
     expect(await soon(warned, 'the warning')).toMatchObject({ code: 'ERR_CHASKI_ABORTED' });
   });

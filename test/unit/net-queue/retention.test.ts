@@ -23,6 +23,27 @@ describe('Retention', () => {
     await expect.poll(() => collected(retention)).toBeLessThan(0);
   });
 
+  it('leaves the registries of others alone when it is collected with something to tell', async () => {
+    const held = [new Retention()];
+    const hold = (): void => {
+      retire(held[0] as Retention, 1);
+    };
+    hold();
+    globalThis.gc!();
+    // Collected before the task that the first collection began has run.
+    held.length = 0;
+    globalThis.gc!();
+    await turn();
+    const before = seen.collections;
+    registry.register({}, undefined);
+    await expect
+      .poll(() => {
+        globalThis.gc!();
+        return seen.collections;
+      })
+      .toBeGreaterThan(before);
+  });
+
   it('takes no notice of garbage, nor of a few held arenas', async () => {
     const retention = new Retention();
     const held = retire(retention, 60);

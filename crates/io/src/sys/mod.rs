@@ -3,6 +3,8 @@
 #[cfg(unix)]
 mod keep_alive;
 #[cfg(unix)]
+mod listen;
+#[cfg(unix)]
 mod option;
 #[cfg(target_os = "linux")]
 mod reuse_port;
@@ -11,6 +13,8 @@ mod unix;
 
 #[cfg(unix)]
 pub(crate) use keep_alive::keep_alive;
+#[cfg(unix)]
+pub(crate) use listen::listen;
 #[cfg(target_os = "linux")]
 pub(crate) use reuse_port::listen_reusing_port;
 #[cfg(unix)]

@@ -10,10 +10,15 @@ pub(super) fn set(
 ) -> io::Result<()> {
     let length = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the system reads `length` bytes of `value`, which is alive and that long; a descriptor that is no socket is an error.
-    let result = unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) };
-    if result == 0 {
-        Ok(())
-    } else {
+    checked(unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) })
+        .map(drop)
+}
+
+/// What a call of the system gave, unless it failed.
+pub(super) fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
         Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
     }
 }

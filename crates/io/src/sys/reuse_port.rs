@@ -2,10 +2,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::option::set;
-
-/// Connections that wait to be accepted.
-const BACKLOG: libc::c_int = 1024;
+use super::listen::listen;
+use super::option::{checked, set};
 
 /// Listens at an address at which others of the same user may listen too, if they all say so. The system deals the connections out.
 /// The socket does not block.
@@ -24,8 +22,7 @@ pub(crate) fn listen_reusing_port(address: SocketAddr) -> io::Result<TcpListener
     set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     bind(fd, address)?;
-    // SAFETY: no memory is passed.
-    checked(unsafe { libc::listen(fd, BACKLOG) })?;
+    listen(&socket)?;
     Ok(TcpListener::from(socket))
 }
 
@@ -62,14 +59,6 @@ fn bind_to<T>(fd: libc::c_int, place: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the system reads `length` bytes of `place`, which is alive and that long; its family says what they are.
     checked(unsafe { libc::bind(fd, std::ptr::from_ref(place).cast(), length) }).map(drop)
-}
-
-fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
 }
 
 #[cfg(test)]
