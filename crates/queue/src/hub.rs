@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -169,8 +169,8 @@ struct Members {
     /// The listener or the dial is still there.
     root: Option<Token>,
     closing: bool,
-    /// Sessions without a connection may still find one, although the communicator closes.
-    waits: bool,
+    /// Of a server that closes: whose sessions may still go on over another connection, because they have not got everything.
+    owed: HashSet<u32>,
     /// Connections from this number on came after the close began: they may only go on with a session.
     late_from: u32,
     closed: bool,
@@ -179,6 +179,7 @@ struct Members {
 impl Members {
     fn remove(&mut self, peer: &Peer) {
         let member = self.peers.remove(&peer.index);
+        self.owed.remove(&peer.index);
         if let Some(member) = member.filter(|member| member.held().1 > 0) {
             self.bequeathing.push(Arc::downgrade(&member));
         }
@@ -199,6 +200,16 @@ impl Members {
             self.bequeathing.retain(|peer| peer.strong_count() > 0);
         }
         self.bequeathing.len() >= most
+    }
+
+    /// Nobody who may come back is owed anything by a communicator that closes.
+    fn owes_nothing(&self) -> bool {
+        self.closing && self.owed.is_empty()
+    }
+
+    /// The listener, if nothing needs it any more.
+    fn idle_root(&self) -> Option<Token> {
+        self.root.filter(|_| self.owes_nothing())
     }
 
     /// True once, when nothing is left that could make an event.
@@ -233,7 +244,7 @@ impl Hub {
                 next_index: 0,
                 root: None,
                 closing: false,
-                waits: false,
+                owed: HashSet::new(),
                 late_from: u32::MAX,
                 closed: false,
             }),
@@ -358,7 +369,7 @@ impl Hub {
         let (peer, dismissed) = {
             let mut members = lock(&self.members);
             // Until all is delivered, those may come back who have not got it.
-            if members.closing && !members.waits {
+            if members.owes_nothing() {
                 return None;
             }
             let is_full = members.strangers.len() >= self.config.max_peers.max(LEAST_STRANGERS);
@@ -390,7 +401,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Code::Auth`] if another one has the name, [`Code::QueueFull`] if there are as many peers as there may be,
-    /// [`Code::Closed`] if the communicator closes.
+    /// [`Code::NotConnected`] if the communicator closes.
     pub(crate) fn introduce(
         &self,
         peer: &Peer,
@@ -412,7 +423,8 @@ impl Hub {
                 ));
             }
             if peer.index >= members.late_from {
-                return Err(Error::new(Code::Closed, "this side is closing"));
+                // Its successor may take it, so it is not sent away for good.
+                return Err(Error::new(Code::NotConnected, "this side is closing"));
             }
             if !members.strangers.contains_key(&peer.index) {
                 return Err(made_room());
@@ -466,7 +478,8 @@ impl Hub {
         let root = {
             let mut members = lock(&self.members);
             if let Some(until) = parked.until {
-                if members.root.is_none() || (members.closing && !members.waits) {
+                let is_over = members.closing && !members.owed.contains(&peer.index);
+                if members.root.is_none() || is_over {
                     return false;
                 }
                 members.parked.insert((until, peer.index), Arc::clone(peer));
@@ -488,7 +501,7 @@ impl Hub {
 
     /// The session of `peer` is to go on over the connection of the stranger.
     pub(crate) fn unpark(&self, peer: &Peer, stranger: &Peer) -> Unparked {
-        let (parked, over) = {
+        let parked = {
             let mut members = lock(&self.members);
             if !members.peers.contains_key(&peer.index) {
                 return Unparked::Over;
@@ -501,12 +514,8 @@ impl Hub {
             }
             members.peers.remove(&stranger.index);
             members.strangers.remove(&stranger.index);
-            let is_over = members.closing && members.parked.is_empty();
-            (parked, members.root.filter(|_| is_over))
+            parked
         };
-        if let Some(root) = over {
-            self.driver.nudge(root, false);
-        }
         Unparked::Taken(Box::new(parked.conversation))
     }
 
@@ -519,10 +528,7 @@ impl Hub {
             let due = match first {
                 Some((until, peer)) if until <= now => peer,
                 first => {
-                    return (
-                        first.map(|(until, _)| until),
-                        members.closing && members.parked.is_empty(),
-                    );
+                    return (first.map(|(until, _)| until), members.owes_nothing());
                 }
             };
             self.give_up(&mut members, &due, |why| Error {
@@ -547,8 +553,21 @@ impl Hub {
         self.event(Event::Lost(peer.index, Some(error(parked.why))));
     }
 
+    /// A peer has got everything from a communicator that closes, and need not come back if it loses its connection.
+    pub(crate) fn settle(&self, peer: &Peer) {
+        let idle_root = {
+            let mut members = lock(&self.members);
+            let was_owed = members.owed.remove(&peer.index);
+            members.idle_root().filter(|_| was_owed)
+        };
+        if let Some(root) = idle_root {
+            self.driver.nudge(root, false);
+        }
+    }
+
     /// A member's connection is gone. A client's communicator ends with it.
     pub(crate) fn leave(&self, peer: &Peer, ends_all: bool) {
+        self.settle(peer);
         let last = {
             let mut members = lock(&self.members);
             members.remove(peer);
@@ -579,8 +598,9 @@ impl Hub {
         }
     }
 
-    /// No new members from now on. Sessions without a connection are kept until `deadline` if there is something left for their
-    /// peers, and else no longer. Returns the listener or dial, whether it is to be left alone until then, and the members there are.
+    /// No new members from now on. Sessions that have lost their connection, or lose it before they have delivered everything, are
+    /// kept until `deadline` if there is something left for their peers, and else no longer. Returns the listener or dial, whether it
+    /// is a listener that is needed for them, and the members there are.
     pub(crate) fn start_closing(
         &self,
         deadline: Option<Instant>,
@@ -600,7 +620,7 @@ impl Hub {
                     None => self.give_up(&mut members, &peer, |why| why),
                 }
             }
-            members.waits = !members.parked.is_empty();
+            members.owed = self.owed_sessions(&members, deadline);
             let last = members.is_last();
             if deadline.is_some() {
                 // Before the root is looked at: a client that has just lost its connection dials until then.
@@ -610,7 +630,7 @@ impl Hub {
             }
             (
                 members.root,
-                members.waits,
+                !members.owed.is_empty(),
                 members.peers.values().cloned().collect(),
                 last,
             )
@@ -619,6 +639,20 @@ impl Hub {
             self.event(Event::Closed);
         }
         (root, waits, peers)
+    }
+
+    /// Whose sessions a listener has to be kept for: those that outlive their connections and have not got everything.
+    fn owed_sessions(&self, members: &Members, deadline: Option<Instant>) -> HashSet<u32> {
+        let has_root = |peer: &Arc<Peer>| members.root.is_none_or(|root| peer.token() == root);
+        // A client has its dial, or no way to be found.
+        if deadline.is_none() || members.peers.values().any(has_root) {
+            return HashSet::new();
+        }
+        let owed = members
+            .peers
+            .values()
+            .filter(|peer| peer.may_return() && peer.is_owed());
+        owed.map(|peer| peer.index).collect()
     }
 }
 

@@ -193,10 +193,14 @@ impl Peer {
         self.parking().waiting.take()
     }
 
-    /// It is without a connection and has something for the peer.
+    /// Something was put to it that it has not acknowledged.
     pub(crate) fn is_owed(&self) -> bool {
-        let all_acked = self.while_parked(|parked| parked.conversation.sender.all_acked());
-        all_acked.is_some_and(|all_acked| !all_acked || !self.outbox().is_empty())
+        self.done().messages < self.outbox().last_seq()
+    }
+
+    /// Its session outlives a connection.
+    pub(crate) fn may_return(&self) -> bool {
+        self.incarnation() != 0
     }
 
     pub(crate) fn is_parked(&self) -> bool {

@@ -68,6 +68,8 @@ pub(crate) struct Session {
     peer_fin: Option<u64>,
     /// The owner has been told that the peer said FIN.
     fin_told: bool,
+    /// The owner closes, and the peer has acknowledged everything.
+    settled: bool,
     /// The peer has sent something in this session, so it knows of it.
     heard: bool,
     /// What has been acknowledged to the peer, and how much came since.
@@ -141,6 +143,7 @@ impl Session {
             opened: now,
             peer_fin: None,
             fin_told: false,
+            settled: false,
             heard: false,
             ack_sent: 0,
             bytes_since_ack: 0,
@@ -291,13 +294,18 @@ impl Session {
         if outbox.is_empty() && self.sender.is_idle() {
             outbox.on_idle();
         }
+        let mut settles = false;
         if let Phase::Closing(deadline) = outbox.phase() {
             self.clock.end_by(deadline);
             if outbox.is_empty() {
                 self.sender.finish(outbox.last_seq());
+                settles = self.sender.all_acked() && !std::mem::replace(&mut self.settled, true);
             }
         }
         drop(outbox);
+        if settles {
+            self.hub.settle(&self.peer);
+        }
         let sent_all = self.sender.fin_queued() && self.sender.is_idle() && self.sender.all_acked();
         if sent_all && self.peer_fin.is_some() && self.ack_sent == self.receiver.last_seq() {
             self.state = State::Finished;
@@ -664,7 +672,7 @@ impl Session {
         matches!(self.state, State::Handshake(_))
             && self.is_client()
             && connection_lost
-            && (!self.told || error.code == Code::QueueFull)
+            && (!self.told || matches!(error.code, Code::QueueFull | Code::NotConnected))
             && !self.overdue
             && *error != wire::closed_by_owner()
             && (!resumes || self.peer.outbox().phase() == Phase::Open || self.peer.is_owed())

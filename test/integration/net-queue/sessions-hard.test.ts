@@ -178,6 +178,25 @@ describe.each([...tcpWorlds, ...threadedWorlds])('a session in bad luck, $name',
     expect(await failed).toMatchObject({ delivered: 'no' });
   });
 
+  it('goes on although its server closes, until all is delivered', async () => {
+    const { server, client, cable } = await connect();
+    cable.pull();
+    const put = server.put('last');
+    const closing = server.close();
+    // Others are turned away, and may find its successor later.
+    const place = server.address() as object;
+    const other = open({ ...net.clientOptions(server), ...place, connectTimeoutMs: 100 });
+    expect((await rejection(other)).code).toBe('ERR_CHASKI_NOT_CONNECTED');
+    const back = once(client, 'reconnect');
+    cable.plug();
+    cable.cut();
+    await soon(back, 'the client is back');
+    await soon(put, 'it is delivered');
+    expect(await values(client, 1)).toEqual(['last']);
+    await soon(closing, 'close');
+    await until(() => client.closed, 'the client ends');
+  });
+
   it('belongs to the newer of two processes, and the older one hears of it', async () => {
     const server = await net.server({ ...keeping });
     const older = await net.client(server, { ...keeping });

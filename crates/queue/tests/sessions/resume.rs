@@ -399,6 +399,108 @@ fn a_close_does_not_wait_for_a_peer_that_is_away_and_has_everything() {
 }
 
 #[test]
+fn a_server_that_closes_waits_for_who_loses_its_connection_meanwhile() {
+    for cut_first in [true, false] {
+        let mut pair = Pair::open(keeping(1), keeping(2));
+        let client_end = pair.client_end;
+        pair.world.incoming(client_end).stalled = true;
+        pair.server().put(0, &[b"last"]).unwrap();
+        pair.settle();
+        if cut_first {
+            pair.cut();
+        }
+        let deadline = pair.world.now + 10 * SECOND;
+        pair.server().queue.close(Some(deadline));
+        pair.settle();
+        if !cut_first {
+            pair.cut();
+        }
+        pair.pass(SECOND);
+        pair.reconnect();
+        pair.pass(SECOND);
+        assert_eq!(pair.client().payloads(), [b"last"]);
+        pair.client().assert_ended_well();
+        pair.server().assert_ended_well();
+        assert_eq!(lost(pair.server()), [None]);
+        assert_eq!(lost(pair.client()), [None]);
+    }
+}
+
+#[test]
+fn a_server_that_closes_takes_no_strangers_while_it_waits_for_who_may_come_back() {
+    let mut pair = Pair::open(keeping(1), keeping(2));
+    let client_end = pair.client_end;
+    pair.world.incoming(client_end).stalled = true;
+    pair.server().put(0, &[b"last"]).unwrap();
+    pair.settle();
+    let deadline = pair.world.now + 10 * SECOND;
+    pair.server().queue.close(Some(deadline));
+    pair.settle();
+    let stranger = pair.world.client(keeping(3));
+    pair.world.connect(stranger, SERVER);
+    pair.settle();
+    // It goes on dialing: another server may listen there soon.
+    assert!(matches!(pair.world.nodes[stranger].root, Root::Dialing(_)));
+    assert_eq!(
+        pair.server()
+            .count(|event| matches!(event, Event::Peer(..))),
+        1
+    );
+    // Nobody is left to wait for once the client has got everything.
+    pair.world.incoming(client_end).stalled = false;
+    pair.client().finishes = false;
+    pair.settle();
+    assert!(matches!(pair.server().root, Root::Gone));
+    pair.pass(10 * SECOND);
+    pair.server().assert_ended_well();
+}
+
+#[test]
+fn a_server_that_closes_listens_no_longer_than_somebody_is_owed_something() {
+    for is_owed in [true, false] {
+        let mut pair = Pair::open(keeping(1), keeping(2));
+        let client_end = pair.client_end;
+        pair.world.incoming(client_end).stalled = is_owed;
+        pair.server().put(0, &[b"last"]).unwrap();
+        pair.client().finishes = false;
+        pair.settle();
+        let deadline = pair.world.now + 10 * SECOND;
+        pair.server().queue.close(Some(deadline));
+        pair.settle();
+        assert_eq!(matches!(pair.server().root, Root::Listening(_)), is_owed);
+        pair.pass(9 * SECOND);
+        assert!(!pair.server().is_closed());
+        pair.pass(SECOND);
+        assert_eq!(lost(pair.server()), [Some(Code::Timeout)]);
+        pair.server().assert_ended_well();
+    }
+}
+
+#[test]
+fn a_server_that_closes_listens_no_more_when_who_was_owed_something_is_given_up() {
+    for force in [true, false] {
+        let mut pair = Pair::open(keeping(1), keeping(2));
+        let client_end = pair.client_end;
+        pair.world.incoming(client_end).stalled = true;
+        pair.server().put(0, &[b"last"]).unwrap();
+        pair.settle();
+        let deadline = pair.world.now + 10 * SECOND;
+        pair.server().queue.close(Some(deadline));
+        pair.settle();
+        pair.cut();
+        assert!(!pair.server().is_closed());
+        if force {
+            pair.server().queue.close(None);
+            pair.settle();
+        } else {
+            pair.pass(10 * SECOND);
+        }
+        assert_eq!(lost(pair.server()), [Some(Code::Closed)]);
+        pair.server().assert_ended_well();
+    }
+}
+
+#[test]
 fn who_closes_by_force_gives_the_session_up_and_the_peer_does_not_wait() {
     for closer in [SERVER, CLIENT] {
         let mut pair = Pair::open(keeping(1), keeping(2));
