@@ -48,6 +48,8 @@ export class Check {
     this.keep = keep;
     /** @type {Uint8Array[]} */
     this.held = [];
+    /** Called with what is held no more. @type {(view: Uint8Array) => void} */
+    this.letGo = () => {};
   }
 
   /** @param {Uint8Array} view */
@@ -78,5 +80,6 @@ export class Check {
     if (old === undefined) return;
     const kind = (this.count - this.keep - 1) & this.mask;
     if (old[0] !== FIRST[kind] || old[old.length - 1] !== LAST[kind]) this.wrong++;
+    this.letGo(old);
   }
 }

@@ -65,9 +65,11 @@ async function receive(run) {
   const security = TLS ? makeCertificate() : undefined;
   const queue = await open('server', 0, security);
   run.listening({ port: queue.address().port, ca: security?.cert });
-  const { deliver } = run;
+  const { deliver, check } = run;
+  const { release } = await import(ENTRY.href);
+  check.letGo = release;
   if (run.mode === 'iterate') void iterate(queue, deliver);
-  else if (run.mode === 'batch') void iterateBatches(queue, run.check);
+  else if (run.mode === 'batch') void iterateBatches(queue, check);
   else
     return subscribed(queue, run.echo ? (view) => (deliver(view), void queue.put(view)) : deliver);
   return { close: () => queue.close({ force: true }) };

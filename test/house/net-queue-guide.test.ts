@@ -66,6 +66,24 @@ describe('the programs of docs/net-queue.md', () => {
     await batched;
   });
 
+  test('release large messages', async () => {
+    const [write] = guide.programs('Large messages', 'queue', 'file', 'release');
+    const { server, client } = await pair();
+    const written: [number, boolean][] = [];
+    const file = {
+      write(data: Uint8Array, done: () => boolean): void {
+        const { length } = data;
+        written.push([length, done() && data.length === 0]);
+      },
+    };
+    await write!(server, file, nq.release);
+    await client.putMany([new Uint8Array(100_000), new Uint8Array(100)]);
+    expect(written).toEqual([
+      [100_000, true],
+      [100, false],
+    ]);
+  });
+
   test('take messages back', async () => {
     const [cancel] = guide.programs('Taking messages back', 'queue', 'console');
     const { server, client } = await pair();

@@ -1,7 +1,7 @@
 // A program of a user, in any runtime: a server and a client in one process exchange messages, close, and nothing is
 // left that would keep the process alive. Prints what it found as one line of JSON.
 import { existsSync, readdirSync, readFileSync, writeSync } from 'node:fs';
-import { open } from 'chaski/net-queue';
+import { open, release } from 'chaski/net-queue';
 
 const [protocol, path] = process.argv.slice(2);
 const messages = 10_000;
@@ -39,6 +39,8 @@ for (let i = 0; i < largeBytes; i += 1) large[i] = (i * 31 + (i >> 8)) & 0xff;
 const answered = server.put(large);
 const { data } = await client.get({ timeoutMs: 20_000 });
 await answered;
+const read = same(large, data);
+const released = release(data) && data.length === 0;
 
 const threads = threadNames();
 await client.close();
@@ -49,7 +51,8 @@ writeSync(
     received,
     wrong,
     acknowledged: puts.length === messages,
-    large: same(large, data),
+    large: read,
+    released,
     closed: client.closed && server.closed,
     threads,
   }),

@@ -95,6 +95,7 @@ describe.skipIf(!supported).each(runtimes)('$name', (runtime) => {
       wrong: 0,
       acknowledged: true,
       large: true,
+      released: true,
       closed: true,
       threads: process.platform === 'linux' && runtime.name !== 'Deno' ? [threadOf[host]] : [],
     });

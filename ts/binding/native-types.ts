@@ -140,6 +140,8 @@ export interface NativeBinding {
     info: Float64Array,
   ): number;
   queueTakeLarge(handle: QueueHandle, peer: number): Uint8Array | undefined;
+  /** Of what `queueTakeLarge` gave: its memory, which is empty from then on; false where the runtime does not do that. */
+  queueTakeBack(memory: ArrayBuffer): boolean;
   /** 0 messages: no bound. */
   queueLimit(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
   queueHold(handle: QueueHandle, peer: number, messages: number, bytes: number): number;

@@ -210,6 +210,9 @@ export interface QueueStats {
 /** See the table in docs/design/core.md. */
 export declare function queueStatus(handle: number, peer: number, out: Float64Array): number
 
+/** Takes the memory of a message that `queueTakeLarge` gave back from JavaScript, which finds it empty from now on. */
+export declare function queueTakeBack(memory: ArrayBuffer): boolean
+
 /** The large message that `queueDrain` announced. */
 export declare function queueTakeLarge(handle: number, peer: number): Uint8Array | undefined
 

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
 export { queueCancel }
@@ -794,6 +794,7 @@ export { queueRelease }
 export { queueSkip }
 export { queueStats }
 export { queueStatus }
+export { queueTakeBack }
 export { queueTakeLarge }
 export { queueWake }
 export { queueWatch }

@@ -12,6 +12,7 @@ import { Parked } from './parked.ts';
 import { Inflow } from './inflow.ts';
 import type { Peer } from './peer.ts';
 import type { Redelivery } from './redelivery.ts';
+import { mayBeReleased } from './release.ts';
 import { Retention } from './retention.ts';
 import type { StreamRouter } from './stream-router.ts';
 import { Wants } from './wants.ts';
@@ -487,6 +488,7 @@ export class Inbox<T> {
         `The native part announced message ${seq} of ${peer.id} and does not have it.`,
       );
     }
+    mayBeReleased(memory.buffer);
     const origin = new Origin(this.#sourceOf(peer, peer.idAt(seq), undefined), memory, ownMemory);
     const index = Uint32Array.of(memory.byteOffset, word);
     return new ReceivedBatch<T>(origin, index, 0, 1, seq, deliveries);

@@ -4,7 +4,7 @@
 //
 // `communicator` is what users hold. Behind it: `life` (from opening to closed) and `native-events` (what native tells); on
 // the way out `sender` (with `payloads`, `backlog`, `handover` and its `send-slab`, `ack-watch`, `put-result`, `waiters`) and
-// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `redelivery`, `wants`) and `consumers`
+// `patience` (sends that wait); on the way in `inbox` (with `arena`, `batch`, `message`, `parked`, `redelivery`, `release`, `wants`) and `consumers`
 // (`iterator`, `subscription`). With serializer 'stream', `stream-sender` (with `outflow`, one for each stream) puts chunks by means of the
 // sender, and `stream-router` (with `inflow` and `incoming-stream`) puts them together between the inbox and its consumers.
 export { FrozenSet, NdArray, pickle, PickleSerializer, Tuple, Uuid } from '../codec/index.ts';
@@ -28,6 +28,7 @@ export type { IncomingStream } from './incoming-stream.ts';
 export { create, create as new, open } from './open.ts';
 export type { OpenOptions } from './options.ts';
 export { fromParcel } from './parcel.ts';
+export { release } from './release.ts';
 export { Protocol, Purpose } from './types.ts';
 export type {
   AckPoint,

@@ -4,6 +4,7 @@ import { Origin } from './arena.ts';
 import type { Delivery, Source } from './arena.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { copyOf } from './copies.ts';
+import { memoryGone } from './failures.ts';
 import { nack } from './nack.ts';
 import type { Message, NackOptions } from './types.ts';
 
@@ -141,7 +142,15 @@ export class OwnMessage<T> implements Message<T> {
 export function viewAt(origin: Origin, offset: number, word: number): Uint8Array {
   const length = word & lengthMask;
   if (length <= origin.copyUpTo) return copyOf(origin.buffer, offset, length);
-  return new Uint8Array(origin.buffer, offset, length);
+  return bytesAt(origin, offset, length);
+}
+
+function bytesAt({ buffer }: Origin, offset: number, length: number): Uint8Array {
+  try {
+    return new Uint8Array(buffer, offset, length);
+  } catch {
+    throw memoryGone();
+  }
 }
 
 /** The decoded value of the payload that `word` describes. */
@@ -153,7 +162,7 @@ export function valueAt<T>(origin: Origin, offset: number, word: number): T {
   // Bytes, the kind 0, need no codec where it would take them as they are.
   const value: unknown =
     word <= lengthMask && origin.codec.rawBytes
-      ? new Uint8Array(origin.buffer, offset, word)
+      ? bytesAt(origin, offset, word)
       : origin.codec.decode(word >>> kindShift, origin.memory, offset, length);
   return value as T;
 }

@@ -275,10 +275,11 @@ export interface Message<T = unknown> {
   /** Sequence number of the message in its session, from 1. */
   readonly seq: number;
   /**
-   * Decoded value; decoded when first read. A bytes message gives a view that stays valid for ever. Holding it holds up to
-   * 64 KiB; once much is held in that way, small messages come in memory of their own.
+   * Decoded value; decoded when first read. A bytes message gives a view that stays valid until you `release()` or transfer it.
+   * Holding it holds up to 64 KiB; once much is held in that way, small messages come in memory of their own.
    *
    * @throws ChaskiError `ERR_CHASKI_CODEC` when it cannot be decoded; `bytes` can be read all the same.
+   * `_INVALID_ARGUMENT` when its memory was released before.
    */
   readonly data: T;
   /** The payload as it travelled: a view, which holds what `data` does. */

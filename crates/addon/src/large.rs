@@ -69,6 +69,13 @@ pub(crate) fn adopt(env: sys::napi_env, buffer: LargeBuffer) -> napi::Result<sys
     Ok(view)
 }
 
+/// Parts an array buffer from its memory, which then goes back to its pool if it is adopted; false if the runtime refuses.
+pub(crate) fn take_back(env: sys::napi_env, array_buffer: sys::napi_value) -> bool {
+    // SAFETY: the value is alive, and of this environment.
+    let status = unsafe { sys::napi_detach_arraybuffer(env, array_buffer) };
+    status == sys::Status::napi_ok
+}
+
 fn copied(env: sys::napi_env, bytes: &[u8]) -> napi::Result<sys::napi_value> {
     let mut array_buffer = ptr::null_mut();
     let mut memory = ptr::null_mut();

@@ -12,7 +12,7 @@ use queue::{Communicator, Drained, Event, Payload, WakeBits};
 use wire::Code;
 
 use crate::environment::{with, with_existing, with_queue};
-use crate::large::adopt;
+use crate::large::{adopt, take_back};
 use crate::queue_security::QueueSecurity;
 use crate::queue_types::{QueueConfig, QueueEvent, QueueStats, count, duration};
 
@@ -281,6 +281,12 @@ pub fn queue_take_large(env: &Env, handle: u32, peer: u32) -> napi::Result<Optio
     let value = adopt(env.raw(), buffer)?;
     // SAFETY: `adopt` made the value in this environment, in the scope of this call.
     unsafe { Unknown::from_napi_value(env.raw(), value) }.map(Some)
+}
+
+/// Takes the memory of a message that `queueTakeLarge` gave back from JavaScript, which finds it empty from now on.
+#[napi(catch_unwind, ts_args_type = "memory: ArrayBuffer")]
+pub fn queue_take_back(env: &Env, memory: Unknown<'_>) -> bool {
+    take_back(env.raw(), memory.raw())
 }
 
 /// Bounds what of the messages to a peer may be on its way; 0 messages: no bound.
