@@ -148,6 +148,8 @@ export interface NativeBinding {
   queueRelease(handle: QueueHandle, peer: number, messages: number, bytes: number): number;
   queueAck(handle: QueueHandle, peer: number, seq: number): number;
   queueFinish(handle: QueueHandle, peer: number): number;
+  /** Ends the session with a peer that is connected; a code if it is lost already. */
+  queueHangUp(handle: QueueHandle, peer: number): number;
   queueClose(handle: QueueHandle, timeoutMs: number): void;
   queueRef(handle: QueueHandle, on: boolean): void;
   queueStats(handle: QueueHandle): NativeQueueStats | undefined;

@@ -126,6 +126,9 @@ export declare function queueFinish(handle: number, peer: number): number
 /** Frees a handle. */
 export declare function queueForget(handle: number): void
 
+/** Ends the session with this peer at once, because of what it sent. The event `lost` follows. */
+export declare function queueHangUp(handle: number, peer: number): number
+
 /** Messages that were drained count against the peer's budget again. */
 export declare function queueHold(handle: number, peer: number, messages: number, bytes: number): number
 

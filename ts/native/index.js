@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHangUp, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { queueAck }
 export { queueCancel }
@@ -783,6 +783,7 @@ export { queueDropOldest }
 export { queueEvents }
 export { queueFinish }
 export { queueForget }
+export { queueHangUp }
 export { queueHold }
 export { queueLimit }
 export { queueOpen }

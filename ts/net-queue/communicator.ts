@@ -185,6 +185,7 @@ export class Communicator<T = unknown>
               if (settings.ackProcessed) this.#acks.done(peer, first, last);
             },
             warn: this.#warn,
+            hangUp: (peer) => native.queueHangUp(handle, peer.number) === 0 && peer.connected,
             onRoom: () => {
               this.#inbox.again();
             },

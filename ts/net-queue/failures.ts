@@ -170,11 +170,11 @@ export function streamBegunAnew(peer: string): ChaskiError {
   );
 }
 
-/** What a peer sent that is no part of a stream; nothing of it is taken any more. */
+/** What a peer sent that is no part of a stream: it is disconnected, and nothing of it is taken any more. */
 export function noStream(peer: string, reason: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_PROTOCOL',
-    `${capital(who(peer))} sent ${reason}. Whatever it sends from now on is thrown away.`,
+    `${capital(who(peer))} sent ${reason}. It is disconnected, and what it sent behind that is thrown away.`,
   );
 }
 

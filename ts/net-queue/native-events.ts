@@ -68,7 +68,7 @@ export class NativeEvents {
         this.#peerOf(event)?.drop(event.first ?? 0, event.last ?? 0);
       } else if (event.kind === 'lost') {
         const peer = this.#peerOf(event);
-        if (peer !== undefined) peer.lostBy = lossOf(event);
+        if (peer !== undefined) peer.lostBy ??= lossOf(event);
       }
       return was === undefined ? event : { ...event, was };
     });

@@ -59,7 +59,7 @@ export class Peer {
   watched: number = 0;
   /** Nothing more can be put to it: one of both sides takes its leave, or it is gone. */
   barred: boolean = false;
-  /** Why native lost it, known before listeners are told; undefined too when it left in order. */
+  /** Why native lost it, or was told to, known before listeners are told; undefined too when it left in order. */
   lostBy: ChaskiError | undefined = undefined;
   /** Why nothing can be sent any more. */
   gone: ChaskiError | undefined = undefined;

@@ -29,6 +29,8 @@ export interface RouterHost {
   /** Messages first to last of `peer` are done. */
   done(peer: Peer, first: number, last: number): void;
   warn(error: ChaskiError): void;
+  /** Ends the session with `peer`; false if it has no connection that could end. */
+  hangUp(peer: Peer): boolean;
   /** There is somebody to be served: a reader waits, or there is room again for what a peer has sent. */
   onRoom(): void;
 }
@@ -90,9 +92,13 @@ export class StreamRouter<T> {
   route(batch: ReceivedBatch<T>, give: (message: ReceivedBatch<T>) => void): void {
     const incoming = this.#incoming(batch);
     for (let i = 0; i < batch.length; i += 1) {
-      const reason = incoming.broken ? undefined : this.#take(incoming, batch, i, give);
+      const reason =
+        incoming.broken === undefined ? this.#take(incoming, batch, i, give) : undefined;
       if (reason !== undefined) this.#break(incoming, reason);
-      if (incoming.broken) this.#host.done(incoming.peer, batch.seq + i, batch.seq + i);
+      // One that was away is hung up on when it is back.
+      else if (i === 0) this.#hangUp(incoming);
+      if (incoming.broken !== undefined)
+        this.#host.done(incoming.peer, batch.seq + i, batch.seq + i);
     }
   }
 
@@ -220,11 +226,18 @@ export class StreamRouter<T> {
 
   #break(incoming: Incoming, reason: string): void {
     const { peer } = incoming;
-    incoming.broken = true;
+    incoming.broken = noStream(peer.id, reason);
     this.#lose(incoming, () => noStream(peer.id, reason));
-    this.#host.warn(noStream(peer.id, reason));
+    // The event `lost` has it, unless that was told before what the peer had left was looked at.
+    if (!this.#hangUp(incoming)) this.#host.warn(incoming.broken);
     this.#look(incoming);
     this.#check(incoming);
+  }
+
+  #hangUp({ peer, broken }: Incoming): boolean {
+    const hangsUp = broken !== undefined && this.#host.hangUp(peer);
+    if (hangsUp) peer.lostBy ??= broken;
+    return hangsUp;
   }
 
   #lose({ open }: Incoming, reason: () => ChaskiError): void {
@@ -245,7 +258,7 @@ export class StreamRouter<T> {
         resumed: batch.seq > 1 || batch.deliveries > 1,
         orphans: new Set(),
         told: 0,
-        broken: false,
+        broken: undefined,
         kept: 0,
         full: new Set(),
         waiting: new Set(),
@@ -284,7 +297,7 @@ export class StreamRouter<T> {
 
   #check(incoming: Incoming): void {
     const tooMuch = incoming.kept >= this.#most || incoming.full.size > 0;
-    if (tooMuch && !incoming.broken && !this.#ended) {
+    if (tooMuch && incoming.broken === undefined && !this.#ended) {
       this.#stopped.add(incoming);
       this.#tellLater(incoming);
     } else if (this.#stopped.delete(incoming)) {
@@ -309,7 +322,7 @@ export class StreamRouter<T> {
   /** Whether more is wanted of a peer, also while nobody asks for a message: for a reader, or to be thrown away. */
   #look(incoming: Incoming): void {
     const { waiting, orphans, broken } = incoming;
-    if (waiting.size > 0 || orphans.size > 0 || broken) this.#hungry.add(incoming);
+    if (waiting.size > 0 || orphans.size > 0 || broken !== undefined) this.#hungry.add(incoming);
     else this.#hungry.delete(incoming);
   }
 
@@ -340,8 +353,8 @@ interface Incoming {
   readonly orphans: Set<number>;
   /** How many of those were told of. */
   told: number;
-  /** It sent what is no stream. */
-  broken: boolean;
+  /** What it sent that is no stream. */
+  broken: ChaskiError | undefined;
   /** Bytes that its streams keep. */
   kept: number;
   /** Streams at their bound. */

@@ -330,6 +330,12 @@ pub fn queue_finish(handle: u32, peer: u32) -> i32 {
     answer(with_queue(handle, |queue| queue.communicator.finish(peer)))
 }
 
+/// Ends the session with this peer at once, because of what it sent. The event `lost` follows.
+#[napi(catch_unwind)]
+pub fn queue_hang_up(handle: u32, peer: u32) -> i32 {
+    answer(with_queue(handle, |queue| queue.communicator.hang_up(peer)))
+}
+
 /// Ends a queue within that time; 0 at once. The event `closed` comes in any case.
 #[napi(catch_unwind)]
 pub fn queue_close(handle: u32, timeout_ms: f64) -> i32 {

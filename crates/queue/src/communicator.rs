@@ -136,6 +136,20 @@ impl Communicator {
         Ok(())
     }
 
+    /// Ends the session with a peer at once, because of what it sent: the connection is closed, and nothing goes on over another one.
+    /// [`Event::Lost`] follows. Of a peer that is without a connection nothing ends; it can be asked again when that is back.
+    ///
+    /// # Errors
+    /// [`Code::NotConnected`] if it is lost already.
+    pub fn hang_up(&self, number: u32) -> Result<(), Code> {
+        let peer = self.peer(number)?;
+        if !peer.is_alive() {
+            return Err(Code::NotConnected);
+        }
+        self.hub.driver().close(peer.token(), None);
+        Ok(())
+    }
+
     /// Queues one message and has it sent. `data` is not copied if it is large, and let go of, on any thread, once it is
     /// written to the socket or never will be.
     ///

@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { Cable } from './support/cable.ts';
 import { useNet } from './support/net.ts';
 import { rejection, soon, until } from './support/waiting.ts';
+import { chunks, field, Frame, hello } from './support/wire.ts';
 import { tcpWorlds, worlds } from './support/worlds.ts';
 
 const serializer = 'stream' as const;
@@ -453,6 +454,35 @@ describe.each(tcpWorlds)('streams, $name', (world) => {
     message.ack();
     expect(await soon(warned, 'the warning')).toMatchObject({ code: 'ERR_CHASKI_PROTOCOL' });
     await soon(Promise.all([result, after]), 'the acknowledgements');
+  });
+
+  it.each([
+    ['ends with its connection', Buffer.alloc(0)],
+    ['could go on', field(8, Buffer.alloc(28, 1))],
+  ])('that breaks the format is the last one of its peer, whose session %s', async (_, more) => {
+    const server = await net.server<IncomingStream>({ serializer, sessionTimeoutMs: 30_000 });
+    const other = await net.client<IncomingStream>(server, { serializer });
+    const warnings: Error[] = [];
+    server.on('warning', (error) => warnings.push(error));
+    const lost: [string, unknown][] = [];
+    server.on('lost', (peer, error) => lost.push([peer, error]));
+    const raw = net.raw(server.address()!);
+    raw.write(hello({ more }), chunks(1, [1, 1, small]));
+    const { peer, data } = await server.get();
+    const put = server.put(small, peer);
+    await until(() => raw.frames.some(({ type }) => type === Frame.DATA), 'the put has left');
+    const read = rejection(data.bytes());
+    raw.write(chunks(2, [9, 0, small], [10, 3, small]));
+    await raw.hungUp('a chunk of a stream that never began');
+    const broken = expect.objectContaining({ code: 'ERR_CHASKI_PROTOCOL' }) as unknown;
+    const gone = { code: 'ERR_CHASKI_CLOSED', delivered: 'unknown', cause: broken };
+    expect(await soon(rejection(put), 'the put')).toMatchObject(gone);
+    expect(await soon(read, 'the reader')).toEqual(broken);
+    expect(lost).toEqual([[peer, broken]]);
+    expect(warnings).toEqual([]);
+    expect([...server.peers]).toEqual([other.id]);
+    await other.put(small);
+    expect(await (await next(server)).bytes()).toEqual(small);
   });
 
   it('that nobody can read any more are cancelled', async () => {

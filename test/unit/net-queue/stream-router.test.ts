@@ -24,11 +24,12 @@ class Bench {
   readonly peer: Peer = new Peer(1, 'the peer', 1 << 28);
   readonly streams: IncomingStream[] = [];
   readonly warnings: ChaskiError[] = [];
+  hungUp = false;
   readonly done: Set<number> = new Set();
   readonly router: StreamRouter<IncomingStream>;
   #seq: number;
 
-  constructor(options: { first?: number; mostBytes?: number } = {}) {
+  constructor(options: { first?: number; mostBytes?: number; connected?: boolean } = {}) {
     this.#seq = options.first ?? 1;
     this.router = new StreamRouter<IncomingStream>({
       mostBytes: options.mostBytes ?? 8 << 20,
@@ -36,6 +37,10 @@ class Bench {
         for (let seq = first; seq <= last; seq += 1) this.done.add(seq);
       },
       warn: (error) => this.warnings.push(error),
+      hangUp: () => {
+        this.hungUp ||= options.connected ?? true;
+        return this.hungUp;
+      },
       onRoom: () => {},
     });
   }
@@ -90,7 +95,9 @@ describe('the router of streams', () => {
     bench.send([chunk(5, FIRST, 10)]);
     const [stream] = bench.streams;
     bench.send([payload, chunk(6, FIRST | LAST), chunk(5, LAST)]);
-    expect(bench.warnings).toEqual([protocol]);
+    expect(bench.hungUp).toBe(true);
+    expect(bench.peer.lostBy).toEqual(protocol);
+    expect(bench.warnings).toEqual([]);
     expect(bench.streams).toHaveLength(1);
     await expect(stream!.bytes()).rejects.toThrow(protocol);
     // What is thrown away does not stand in the way of acknowledgements.
@@ -101,7 +108,7 @@ describe('the router of streams', () => {
   it('takes nothing more of a peer that goes on behind the last chunk', async () => {
     const bench = new Bench();
     bench.send([chunk(1, FIRST), chunk(1, LAST), chunk(1, 0)]);
-    expect(bench.warnings).toEqual([protocol]);
+    expect(bench.peer.lostBy).toEqual(protocol);
     expect(await bench.streams[0]!.bytes()).toEqual(Uint8Array.of(7, 7));
   });
 
@@ -109,6 +116,13 @@ describe('the router of streams', () => {
     const bench = new Bench();
     for (let i = 1; i <= 1100; i += 1) bench.send([chunk(i, FIRST, 0)]);
     expect(bench.streams).toHaveLength(1024);
+    expect(bench.peer.lostBy).toEqual(protocol);
+  });
+
+  it('warns of a peer that cannot be hung up on, because it is away or gone', () => {
+    const bench = new Bench({ connected: false });
+    bench.send([chunk(9, 0)]);
+    bench.send([chunk(9, 0)]);
     expect(bench.warnings).toEqual([protocol]);
   });
 
@@ -172,7 +186,8 @@ describe('the router of streams', () => {
     expect(bench.warnings).toEqual([protocol, protocol]);
     expect(bench.streams).toHaveLength(1);
     bench.send([chunk(5, 0)]);
-    expect(bench.warnings).toHaveLength(3);
+    expect(bench.warnings).toHaveLength(2);
+    expect(bench.hungUp).toBe(true);
     bench.send([chunk(6, FIRST)]);
     expect(bench.streams).toHaveLength(1);
   });

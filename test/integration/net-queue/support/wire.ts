@@ -30,8 +30,20 @@ export function header(fields: HeaderFields): Buffer {
 
 /** A DATA frame of messages of bytes, the first with number `seq`. */
 export function data(seq: bigint | number, ...payloads: Uint8Array[]): Buffer {
+  return messages(0, seq, payloads);
+}
+
+/** A DATA frame of chunks of streams: the number of each one's stream, its flags and its bytes. */
+export function chunks(seq: number, ...each: (readonly [number, number, Uint8Array])[]): Buffer {
+  const payloads = each.map(([stream, flags, bytes]) =>
+    Buffer.concat([u32(stream), Buffer.of(flags, 0, 0, 0), bytes]),
+  );
+  return messages(5, seq, payloads);
+}
+
+function messages(kind: number, seq: bigint | number, payloads: readonly Uint8Array[]): Buffer {
   const words = Buffer.alloc(4 * payloads.length);
-  payloads.forEach(({ length }, i) => words.writeUInt32LE(length, 4 * i));
+  payloads.forEach(({ length }, i) => words.writeUInt32LE(((kind << 29) | length) >>> 0, 4 * i));
   const body = Buffer.concat([words, ...payloads]);
   return Buffer.concat([header({ length: body.length, count: payloads.length, seq }), body]);
 }
