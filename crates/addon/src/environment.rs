@@ -155,7 +155,7 @@ impl Environment {
         let referred = unsafe { sys::napi_create_reference(self.env, wake, 1, &raw mut reference) };
         let mut queue = Queue::new(handle, communicator, crew, kind, mailbox, reference);
         if let Err(error) = napi::check_status!(referred) {
-            queue.communicator.close(None);
+            queue.communicator.break_off();
             return Err(error);
         }
         self.queues.insert(handle, queue);
@@ -379,7 +379,7 @@ impl Environment {
             let _env_going_away = unsafe { sys::napi_delete_reference(self.env, queue.wake) };
             let _panicked = guarded(|| {
                 if !queue.ended {
-                    queue.communicator.close(None);
+                    queue.communicator.break_off();
                 }
                 drop(queue);
             });

@@ -81,7 +81,7 @@ impl Queue {
     pub(crate) fn break_off(&mut self) {
         if self.health == Health::Sound {
             self.health = Health::Broken;
-            let _panicked_again = guarded(|| self.communicator.close(None));
+            let _panicked_again = guarded(|| self.communicator.break_off());
             self.mailbox.wake(self.handle);
         }
     }

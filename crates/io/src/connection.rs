@@ -155,7 +155,7 @@ impl Connection {
     }
 
     /// Tells the peer why, if that goes without waiting.
-    fn tell(&mut self, error: &Error) {
+    pub(crate) fn tell(&mut self, error: &Error) {
         if self.writable {
             let mut pieces = [IoSlice::new(&[]); PIECES];
             let used = self.session.last_words(error, &mut pieces);

@@ -228,6 +228,11 @@ impl Reactor {
                 self.slots.set(token, Slot::Connection(connection));
                 self.nudge(token, Instant::now());
             }
+            Some(Slot::Connection(mut connection)) => {
+                // It ends in any case.
+                let _defect = guard(|| connection.tell(&closed_by_owner()));
+                self.break_off(token, Slot::Connection(connection), None);
+            }
             Some(slot) => self.break_off(token, slot, None),
             None => {}
         }

@@ -340,8 +340,21 @@ impl Communicator {
     }
 
     /// Ends everything. With a deadline in order: what is queued is sent, FINs are exchanged and acknowledgements awaited
-    /// until then; without one at once. [`Event::Closed`] comes in any case. May be called again with less patience.
+    /// until then; without one at once, and the peers are told so if that goes without waiting. [`Event::Closed`] comes in any case. May
+    /// be called again with less patience.
     pub fn close(&mut self, deadline: Option<Instant>) {
+        if deadline.is_none() {
+            self.hub.abandon_all();
+        }
+        self.end(deadline);
+    }
+
+    /// Ends everything at once, as if the process had died: the peers are told nothing, and may go on with their sessions in another one.
+    pub fn break_off(&mut self) {
+        self.end(None);
+    }
+
+    fn end(&mut self, deadline: Option<Instant>) {
         let (root, waits, members) = self.hub.start_closing(deadline);
         let driver = self.hub.driver();
         if let Some(root) = root {

@@ -598,6 +598,13 @@ impl Hub {
         }
     }
 
+    /// The peers are to hear that their sessions have been given up.
+    pub(crate) fn abandon_all(&self) {
+        for peer in lock(&self.members).peers.values() {
+            peer.abandon();
+        }
+    }
+
     /// No new members from now on. Sessions that have lost their connection, or lose it before they have delivered everything, are
     /// kept until `deadline` if there is something left for their peers, and else no longer. Returns the listener or dial, whether it
     /// is a listener that is needed for them, and the members there are.

@@ -64,6 +64,8 @@ pub(crate) struct Peer {
     alive: AtomicBool,
     /// Its connection is to make room: for those of others if it has not introduced itself, else for a newer one of its own.
     dismissed: AtomicBool,
+    /// The owner has given its session up, and the peer is to hear of that.
+    abandoned: AtomicBool,
     /// What the peer acknowledged: the highest sequence number, and how many messages and bytes that were. Written by
     /// the session.
     acked_seq: AtomicU64,
@@ -97,6 +99,7 @@ impl Peer {
             parking: Mutex::new(Parking::default()),
             alive: AtomicBool::new(true),
             dismissed: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             acked_seq: AtomicU64::new(0),
             acked_messages: AtomicU64::new(0),
             acked_bytes: AtomicU64::new(0),
@@ -217,6 +220,16 @@ impl Peer {
 
     pub(crate) fn is_dismissed(&self) -> bool {
         self.dismissed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    /// Whether the peer is to hear that its session ends by that error: of a crash it hears nothing, since its session may go on in another
+    /// process.
+    pub(crate) fn is_to_hear_of(&self, error: &Error) -> bool {
+        *error != wire::closed_by_owner() || self.abandoned.load(Ordering::Acquire)
     }
 
     pub(crate) fn end(&self) {

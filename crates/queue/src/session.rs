@@ -507,8 +507,17 @@ impl wire::Session for Session {
     }
 
     fn last_words<'a>(&'a mut self, error: &Error, out: &mut [IoSlice<'a>]) -> usize {
-        let tells = matches!(self.state, State::Open) && !self.told && !self.may_return(error);
-        if tells && self.sender.abandon(error_frame(error)) {
+        let tells = matches!(self.state, State::Open)
+            && !self.told
+            && !self.may_return(error)
+            && self.peer.is_to_hear_of(error);
+        let forced = Error::new(Code::Closed, "it was closed by force");
+        let why = if *error == wire::closed_by_owner() {
+            &forced
+        } else {
+            error
+        };
+        if tells && self.sender.abandon(error_frame(why)) {
             self.sender.transmit(out)
         } else {
             0

@@ -89,7 +89,8 @@ pub trait Driver: Send + Sync {
         false
     }
 
-    /// Closes a listener, stops a dial or breaks a connection off, now or at that time.
+    /// Closes a listener, stops a dial or breaks a connection off, behind its session's [`last_words`](Session::last_words), now or at that
+    /// time.
     fn close(&self, token: Token, at: Option<Instant>);
 
     /// The consumer should look: called at most once until it does.
@@ -164,8 +165,8 @@ pub trait Session: Send {
         false
     }
 
-    /// After an error of this session's own finding: fills `out` with what tells the peer of it, as `transmit` does. Whoever
-    /// drives the session writes it in one attempt that does not wait, and hangs up.
+    /// After an error of this session's own finding, or because its owner breaks it off ([`closed_by_owner`]): fills `out` with what tells
+    /// the peer of it, as `transmit` does. Whoever drives the session writes it in one attempt that does not wait, and hangs up.
     fn last_words<'a>(&'a mut self, _error: &Error, _out: &mut [IoSlice<'a>]) -> usize {
         0
     }

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Cable } from './support/cable.ts';
 import { useNet } from './support/net.ts';
 import { rejection, soon, until, values } from './support/waiting.ts';
-import { plainWorlds, tcpWorlds, threadedWorlds } from './support/worlds.ts';
+import { tcpWorlds, threadedWorlds } from './support/worlds.ts';
 
 // A connection that was made while nothing passed is left soon.
 const keeping = { sessionTimeoutMs: 30_000, keepAliveMs: 100, handshakeTimeoutMs: 1000 };
@@ -165,6 +165,25 @@ describe.each([...tcpWorlds, ...threadedWorlds])('a session in bad luck, $name',
     }
   });
 
+  it('is given up by the other side at once when it is closed by force, on either side', async () => {
+    for (const [closer, other] of [
+      ['server', 'client'],
+      ['client', 'server'],
+    ] as const) {
+      const pair = await connect();
+      const told: string[] = [];
+      for (const name of ['disconnect', 'lost'] as const)
+        pair[other].on(name, () => told.push(name));
+      const lost = once(pair[other], 'lost');
+      await soon(pair[closer].close({ force: true }), 'close');
+      const [, error] = (await soon(lost, 'the other side hears of it')) as [string, Error];
+      expect(error).toMatchObject({ code: 'ERR_CHASKI_CLOSED' });
+      expect(error.message).toContain('closed by force');
+      expect(told).toEqual(['lost']);
+      await until(() => pair.client.closed, 'the client has ended');
+    }
+  });
+
   it('waits in close() no longer than it was told, while its client dials', async () => {
     const { client, cable } = await connect();
     cable.pull();
@@ -215,49 +234,40 @@ describe.each([...tcpWorlds, ...threadedWorlds])('a session in bad luck, $name',
     expect([...server.peers]).toEqual([session.id]);
     expect(newer.isConnected()).toBe(true);
   });
-});
 
-describe.each([...plainWorlds, ...threadedWorlds])(
-  'a session with processes that come and go, $name',
-  (world) => {
-    const net = useNet(world);
-
-    it('goes on with one server process after the other', async () => {
-      const options = net.serverOptions({ ...keeping, id: randomUUID(), ack: 'processed' });
-      let server = net.keep(await open(options));
-      const place = server.address() as object;
-      const client = await net.client(server, { ...keeping });
-      client.subscribe(() => {});
-      const puts: PromiseLike<void>[] = [];
-      const got: [unknown, number][] = [];
-      const next = async (): Promise<Message> => {
-        const message = await soon(server.get(), 'the next message');
-        got.push([message.data, message.deliveries]);
-        return message;
-      };
-      for (let i = 0; i < 5; i += 1) {
-        puts.push(client.put(`${i} done`), client.put(`${i} had`));
-        if (i > 0) (await next()).ack();
-        (await next()).ack();
-        await soon(puts[2 * i] as PromiseLike<void>, 'it is acknowledged');
-        await next();
-        const away = once(client, 'disconnect');
-        await server.close({ force: true });
-        await soon(away, 'the client notices');
-        const back = once(client, 'reconnect');
-        server = net.keep(await open({ ...options, ...place }));
-        await soon(back, 'it goes on');
-      }
+  it('goes on with one server process after the other', async () => {
+    const options: OpenOptions = { ...keeping, id: randomUUID(), ack: 'processed' };
+    const { server: first, client, cable } = await connect({ server: options });
+    let server = first;
+    client.subscribe(() => {});
+    const puts: PromiseLike<void>[] = [];
+    const got: [unknown, number][] = [];
+    const next = async (): Promise<Message> => {
+      const message = await soon(server.get(), 'the next message');
+      got.push([message.data, message.deliveries]);
+      return message;
+    };
+    for (let i = 0; i < 5; i += 1) {
+      puts.push(client.put(`${i} done`), client.put(`${i} had`));
+      if (i > 0) (await next()).ack();
       (await next()).ack();
-      const each = [0, 1, 2, 3, 4].flatMap((i) => [
-        [`${i} done`, 1],
-        [`${i} had`, 1],
-        [`${i} had`, 2],
-      ]);
-      expect(got).toEqual(each);
-      await soon(Promise.all(puts), 'all are acknowledged');
-      await soon(client.close(), 'close', 10_000);
-      await soon(server.close(), 'close', 10_000);
-    });
-  },
-);
+      await soon(puts[2 * i] as PromiseLike<void>, 'it is acknowledged');
+      await next();
+      const back = Promise.all([once(client, 'disconnect'), once(client, 'reconnect')]);
+      server = await net.server(options);
+      cable.lead((server.address() as { port: number }).port);
+      cable.cut();
+      await soon(back, 'it goes on');
+    }
+    (await next()).ack();
+    const each = [0, 1, 2, 3, 4].flatMap((i) => [
+      [`${i} done`, 1],
+      [`${i} had`, 1],
+      [`${i} had`, 2],
+    ]);
+    expect(got).toEqual(each);
+    await soon(Promise.all(puts), 'all are acknowledged');
+    await soon(client.close(), 'close', 10_000);
+    await soon(server.close(), 'close', 10_000);
+  });
+});

@@ -11,6 +11,8 @@ import { useNet } from './support/net.ts';
 import { rejection, soon, take, until } from './support/waiting.ts';
 import { securedWorlds, tcpWorlds, threadedWorlds } from './support/worlds.ts';
 
+/** Reserved, and served by nobody. */
+const nobodysPort = 1;
 const keeping = { sessionTimeoutMs: 30_000, keepAliveMs: 100 };
 
 describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $name', (world) => {
@@ -215,15 +217,15 @@ describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $
   });
 
   it('is kept by a client whose server is not there for a while', async () => {
-    const options = net.serverOptions({ ...keeping, id: randomUUID() });
-    const first = net.keep(await open(options));
-    const { port } = first.address() as { port: number };
-    const client = await net.client(first, { ...keeping });
+    const id = randomUUID();
+    const { client, cable } = await connect({ server: { id } });
     await client.put('for the first');
-    await first.close({ force: true });
+    cable.lead(nobodysPort);
+    cable.cut();
     await until(() => !client.isConnected(), 'the client notices');
     const put = client.put('for the second');
-    const second = net.keep(await open({ ...options, port }));
+    const second = await net.server({ ...keeping, id });
+    cable.lead((second.address() as { port: number }).port);
     await soon(put, 'the new server takes it');
     expect(await payloads(second, 1)).toEqual(['for the second']);
   });

@@ -350,8 +350,10 @@ impl Session for PythonSession {
     }
 
     /// FIN: without it a Python client's `close()` would never end, and a Python server would keep the connection for ever.
-    fn last_words<'a>(&'a mut self, _error: &Error, out: &mut [IoSlice<'a>]) -> usize {
-        let tells = matches!(self.state, State::Open(_)) && !self.sender.has_left();
+    fn last_words<'a>(&'a mut self, error: &Error, out: &mut [IoSlice<'a>]) -> usize {
+        let tells = matches!(self.state, State::Open(_))
+            && !self.sender.has_left()
+            && self.peer.is_to_hear_of(error);
         if tells && self.sender.abandon(&self.hub.config.id) {
             self.sender.transmit(out)
         } else {

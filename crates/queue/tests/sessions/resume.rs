@@ -513,6 +513,43 @@ fn who_closes_by_force_gives_the_session_up_and_the_peer_does_not_wait() {
 }
 
 #[test]
+fn who_closes_by_force_says_so_and_the_peer_gives_the_session_up_too() {
+    for closer in [SERVER, CLIENT] {
+        let mut pair = Pair::open(keeping(1), keeping(2));
+        let other = 1 - closer;
+        pair.world.nodes[closer].put(0, &[b"last"]).unwrap();
+        pair.world.nodes[closer].queue.close(None);
+        pair.settle();
+        pair.world.nodes[closer].assert_ended_well();
+        assert_eq!(returns(&pair.world.nodes[other]), (0, 0));
+        let told = pair.world.nodes[other]
+            .events
+            .iter()
+            .find_map(|event| match event {
+                Event::Lost(_, error) => error.clone(),
+                _ => None,
+            });
+        let told = told.unwrap();
+        assert_eq!(told.code, Code::Closed);
+        assert!(told.message.contains("closed by force"), "{told}");
+        assert_eq!(pair.world.nodes[other].is_closed(), other == CLIENT);
+    }
+}
+
+#[test]
+fn who_is_broken_off_says_nothing_and_its_session_can_go_on() {
+    for crashed in [SERVER, CLIENT] {
+        let mut pair = Pair::open(keeping(1), keeping(2));
+        pair.world.nodes[crashed].queue.break_off();
+        pair.settle();
+        pair.world.nodes[crashed].assert_ended_well();
+        let other = 1 - crashed;
+        assert_eq!(returns(&pair.world.nodes[other]), (1, 0));
+        assert_eq!(lost(&pair.world.nodes[other]), []);
+    }
+}
+
+#[test]
 fn the_place_of_who_is_away_longest_goes_to_a_newcomer() {
     let mut world = World::new();
     let server = world.server(Config {

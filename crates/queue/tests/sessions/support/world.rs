@@ -409,6 +409,7 @@ impl World {
 
     fn close(&mut self, node: usize, token: Token, at: Option<Instant>) {
         if let Some(end) = self.end_of(node, token) {
+            self.tell(end, &closed_by_owner());
             return self.break_off(end, Err(closed_by_owner()));
         }
         if token == ROOT {
