@@ -21,6 +21,37 @@ test('new and open take protocol, purpose and options, or one object', () => {
   nq.new({ timeout: 5 });
 });
 
+test('the name of a serializer that reads one type says what messages are', () => {
+  type Streams = nq.Communicator<nq.IncomingStream>;
+  type Bytes = nq.Communicator<Uint8Array>;
+  const streams = nq.new({ port: 1, serializer: 'stream' });
+  expectTypeOf(streams).toEqualTypeOf<Streams>();
+  expectTypeOf(nq.open({ serializer: 'stream' })).toEqualTypeOf<Promise<Streams>>();
+  expectTypeOf(nq.new('tcp', 'server', { serializer: 'stream' })).toEqualTypeOf<Streams>();
+  expectTypeOf(nq.open(nq.Protocol.UNIX, undefined, { serializer: 'stream' })).toEqualTypeOf<
+    Promise<Streams>
+  >();
+  void streams.put(new Uint8Array(1));
+  // @ts-expect-error -- not bytes.
+  void streams.put('text');
+  const bytes = nq.new({ port: 1, serializer: 'bytes' });
+  expectTypeOf(bytes).toEqualTypeOf<Bytes>();
+  expectTypeOf(nq.open({ serializer: 'bytes' })).toEqualTypeOf<Promise<Bytes>>();
+  expectTypeOf(nq.new('tcp', 'server', { serializer: 'bytes' })).toEqualTypeOf<Bytes>();
+  expectTypeOf(nq.open('tcp', 'server', { serializer: 'bytes' })).toEqualTypeOf<Promise<Bytes>>();
+  for (const data of [new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), Buffer.of(1)]) {
+    void bytes.put(data);
+  }
+  // @ts-expect-error -- not bytes.
+  void bytes.put('text');
+  expectTypeOf(nq.new<string>({ serializer: 'json' })).toEqualTypeOf<nq.Communicator<string>>();
+  expectTypeOf(nq.new({ serializer: 'auto' })).toEqualTypeOf<nq.Communicator>();
+  const chosen = 'bytes' as 'bytes' | 'json';
+  expectTypeOf(nq.new({ serializer: chosen })).toEqualTypeOf<nq.Communicator>();
+  assertType<nq.Communicator>(bytes);
+  assertType<nq.Communicator>(streams);
+});
+
 test('a serializer says what messages are', () => {
   const serializer: nq.Serializer<Date> = {
     encode: (value) => Buffer.from(value.toJSON()),

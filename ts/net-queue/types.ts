@@ -203,7 +203,10 @@ export type StreamSource =
   | ReadableStream<BytesLike>;
 
 /** What can be put where messages arrive as `T`. */
-export type Puttable<T> = T | Stream | ([T] extends [IncomingStream] ? StreamSource : never);
+export type Puttable<T> =
+  | T
+  | Stream
+  | ([T] extends [IncomingStream] ? StreamSource : [T] extends [Uint8Array] ? BytesLike : never);
 
 export interface PutOptions {
   /** Ids of peers, or of groups: an array, a Set, or what else can be iterated. None are nobody. Default: the server, or all peers. */
