@@ -50,6 +50,16 @@ export class Markdown {
     });
   }
 
+  /** All its programs, and the lines where they begin. */
+  get blocks(): { line: number; code: string }[] {
+    return [...this.text.matchAll(/^```(?:ts|js)\n(.*?)^```$/gms)].map(
+      ({ index, 1: code = '' }) => ({
+        line: this.text.slice(0, index).split('\n').length + 1,
+        code,
+      }),
+    );
+  }
+
   /** Files and folders that it links to, as they are written there. */
   get links(): string[] {
     return [...this.text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(
