@@ -595,6 +595,14 @@ impl wire::Session for Session {
     }
 
     fn on_closed(&mut self, result: Result<(), Error>, now: Instant) -> Option<Redial> {
+        let result = result.or_else(|error| {
+            let only_leave_was_left = self.has_lost_connection(&error) && self.is_settled();
+            if only_leave_was_left {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        });
         if let Err(error) = &result {
             if self.may_return(error) && self.is_worth_it() && self.park(error.clone(), now) {
                 let dialer = self.dialer.take();
@@ -630,14 +638,18 @@ impl wire::Session for Session {
 }
 
 impl Session {
-    /// Whether the session can go on over another connection after this error: neither side has given it up.
+    /// Whether the session can go on over another connection after this error.
     fn may_return(&self, error: &Error) -> bool {
+        self.sender.keeps() && self.has_lost_connection(error)
+    }
+
+    /// Whether the session has lost its connection, and neither side has given it up.
+    fn has_lost_connection(&self, error: &Error) -> bool {
         let connection_lost = matches!(
             error.code,
             Code::Closed | Code::NotConnected | Code::Timeout | Code::Tls
         );
         matches!(self.state, State::Open)
-            && self.sender.keeps()
             && !self.told
             && !self.overdue
             && connection_lost
@@ -648,6 +660,16 @@ impl Session {
     fn is_worth_it(&self) -> bool {
         let outbox = self.peer.outbox();
         outbox.phase() == Phase::Open || !outbox.is_empty() || !self.sender.all_acked()
+    }
+
+    /// Whether the owner closes, and each side has acknowledged what it got: all that is left is to wait for the peer's leave.
+    fn is_settled(&self) -> bool {
+        let acknowledged = self.sender.all_acked() && self.ack_sent == self.receiver.last_seq();
+        let outbox = self.peer.outbox();
+        acknowledged
+            && self.sender.is_idle()
+            && matches!(outbox.phase(), Phase::Closing(_))
+            && outbox.is_empty()
     }
 
     /// Leaves what outlives the connection with the peer. False if none can come any more.

@@ -184,6 +184,26 @@ describe.each([...tcpWorlds, ...threadedWorlds])('a session in bad luck, $name',
     }
   });
 
+  it('ends without an error when it closes, and the connection breaks after the last acknowledgement', async () => {
+    for (const [closer, other] of [
+      ['server', 'client'],
+      ['client', 'server'],
+    ] as const) {
+      const pair = await connect();
+      await soon(pair[closer].put('from the closer'), 'it is acknowledged');
+      await soon(pair[other].put('to the closer'), 'it is acknowledged');
+      const ended = values(pair[closer], 1);
+      pair.cable.pull();
+      const lost = once(pair[closer], 'lost');
+      const closing = pair[closer].close();
+      pair.cable.cut();
+      expect((await soon(lost, 'the end of the session'))[1]).toBeUndefined();
+      await soon(closing, 'close');
+      expect(await ended).toEqual(['to the closer']);
+      expect(await rejection(pair[closer].get())).toMatchObject({ code: 'ERR_CHASKI_CLOSED' });
+    }
+  });
+
   it('waits in close() no longer than it was told, while its client dials', async () => {
     const { client, cable } = await connect();
     cable.pull();

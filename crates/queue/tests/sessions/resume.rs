@@ -550,6 +550,45 @@ fn who_is_broken_off_says_nothing_and_its_session_can_go_on() {
 }
 
 #[test]
+fn a_close_that_loses_its_connection_when_all_is_acknowledged_is_a_good_one() {
+    for sessions in [keeping as fn(u8) -> Config, config] {
+        for closer in [SERVER, CLIENT] {
+            for answers in [true, false] {
+                let mut pair = Pair::open(sessions(1), sessions(2));
+                pair.server().put(0, &[b"to the client"]).unwrap();
+                pair.client().put(0, &[b"to the server"]).unwrap();
+                pair.settle();
+                // Its peer's leave does not arrive.
+                let end = [pair.server_end, pair.client_end][closer];
+                pair.world.nodes[1 - closer].finishes = answers;
+                pair.world.incoming(end).stalled = true;
+                let deadline = pair.world.now + 5 * SECOND;
+                pair.world.nodes[closer].queue.close(Some(deadline));
+                pair.settle();
+                assert!(!pair.world.nodes[closer].is_closed());
+                pair.cut();
+                assert_eq!(lost(&pair.world.nodes[closer]), [None]);
+                pair.world.nodes[closer].assert_ended_well();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_close_that_loses_its_connection_before_it_has_acknowledged_all_is_no_good_one() {
+    let mut pair = Pair::open(keeping(1), processed(2));
+    pair.client().acknowledges = false;
+    pair.server().put(0, &[b"work"]).unwrap();
+    pair.settle();
+    let deadline = pair.world.now + 5 * SECOND;
+    pair.client().queue.close(Some(deadline));
+    pair.settle();
+    pair.cut();
+    assert_eq!(lost(pair.client()), [Some(Code::Closed)]);
+    pair.client().assert_ended_well();
+}
+
+#[test]
 fn the_place_of_who_is_away_longest_goes_to_a_newcomer() {
     let mut world = World::new();
     let server = world.server(Config {
