@@ -129,6 +129,7 @@ export class Communicator<T = unknown>
       forget: () => {
         this.#forget();
       },
+      isAwaited: () => this.#peers.all.some(({ waiters }) => waiters.first < Infinity),
     });
     this.#acks = new AckSender(native, handle);
     this.#sender = new Sender(native, handle, settings, {

@@ -14,6 +14,8 @@ export interface LifeHost {
   lose(): void;
   /** It is closed: nothing of it is needed any more. */
   forget(): void;
+  /** Whether somebody waits for a put, whose rejection would tell of a failure. */
+  isAwaited(): boolean;
 }
 
 export class Life {
@@ -87,7 +89,7 @@ export class Life {
   /** It could not open; native will say that it is closed. */
   fail(error: ChaskiError): void {
     this.#failure = error;
-    this.#unheard = this.#state === 'opening' && this.#readyWaiters.size === 0;
+    this.#unheard = this.#isUnheard();
     this.#settleReady(error);
   }
 
@@ -106,7 +108,7 @@ export class Life {
   abort(reason: ChaskiError | undefined): void {
     if (this.#failure === undefined && reason !== undefined) {
       this.#failure = reason;
-      this.#unheard = this.#state === 'opening' && this.#readyWaiters.size === 0;
+      this.#unheard = this.#isUnheard();
     }
     void this.close(0, true);
   }
@@ -127,6 +129,11 @@ export class Life {
     this.#state = 'closing';
     this.#settleReady(this.#failure ?? closed());
     this.#host.bar();
+  }
+
+  /** Whether nobody hears by what fails with it that it could not open. */
+  #isUnheard(): boolean {
+    return this.#state === 'opening' && this.#readyWaiters.size === 0 && !this.#host.isAwaited();
   }
 
   #settleReady(error: ChaskiError | undefined): void {

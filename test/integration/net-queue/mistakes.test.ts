@@ -1,6 +1,6 @@
 // Mistakes that can be told at once are, and what went wrong is told to somebody, once.
 import { open } from 'chaski/net-queue';
-import type { Communicator } from 'chaski/net-queue';
+import type { Communicator, OpenOptions } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
 import { useNet } from './support/net.ts';
@@ -62,6 +62,31 @@ describe.each(tcpWorlds)('mistakes, $name', (world) => {
     await second.close();
     await turn(3);
     expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ['put()', (queue: Communicator) => queue.put('x')],
+    ['send()', (queue: Communicator) => queue.send('x')],
+  ])('nor when a %s that is waited for tells it', async (_, put) => {
+    const client = net.early(net.lonelyOptions({ connectTimeoutMs: 50 }));
+    const warnings: unknown[] = [];
+    client.on('warning', (error) => warnings.push(error));
+    const { cause } = await rejection(put(client));
+    expect(cause).toMatchObject({ code: 'ERR_CHASKI_NOT_CONNECTED' });
+    await client.close();
+    await turn(3);
+    expect(warnings).toEqual([]);
+  });
+
+  it('an own id for a Python peer rejects its put, and only trySend() throws', async () => {
+    const id = '00112233-4455-4677-8899-aabbccddeeff';
+    const python = { id, secret: 'ab'.repeat(16), compat: 'python', connectTimeoutMs: Infinity };
+    const client = net.early(net.lonelyOptions({ ...python, closeTimeoutMs: 0 } as OpenOptions));
+    const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+    const refused = { code: wrong };
+    expect(await rejection(client.put(bytes))).toMatchObject(refused);
+    expect(await rejection(client.put(bytes, {}))).toMatchObject(refused);
+    expect(() => client.trySend(bytes)).toThrow(expect.objectContaining(refused) as Error);
   });
 
   it('a close whose peer had given up before warns of no wait that was none', async () => {
