@@ -132,8 +132,8 @@ export interface CommunicatorOptions<T = unknown> {
   /** Silence after which a connection is given up as lost; 0: never. Default 2.5 × keepAliveMs, so that a lost one is noticed within 3 ×. */
   idleTimeoutMs?: number;
   /**
-   * How long a session that has lost its connection is kept, with all that is not acknowledged, on both sides; a client tries to
-   * reach its server again until then. 0: a session ends with its connection. Default 30,000.
+   * How long a session that has lost its connection is kept, with all that is not acknowledged. A client keeps it, and tries to reach its
+   * server again, for the shorter time of both sides. 0 on either: a session ends with its connection. Default 30,000.
    */
   sessionTimeoutMs?: number;
   /**
