@@ -2,13 +2,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { pythonPackage } from '../../scripts/lib/python.mjs';
+import { freePort } from '../integration/net-queue/support/ports.ts';
 import { soon, take } from '../integration/net-queue/support/waiting.ts';
 import { interpreter } from './support/python.ts';
 import { client, server } from './support/worlds.ts';
@@ -34,15 +33,6 @@ async function api(purpose: 'server' | 'client', port: number, ...more: string[]
   started.push(child);
   const [code] = (await soon(once(child, 'close'), 'the end of api.py')) as [number];
   return code;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 describe.skipIf(interpreter === undefined)("the package's own api.py", () => {

@@ -2,14 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import * as nq from 'chaski/net-queue';
 import { describe, expect, test } from 'vitest';
 
 import { findPython, pythonPackage } from '../../scripts/lib/python.mjs';
+import { freePort } from '../integration/net-queue/support/ports.ts';
 import { soon } from '../integration/net-queue/support/waiting.ts';
 import { root } from './root.ts';
 
@@ -56,15 +55,6 @@ function run(
     ran = program({ ...nq, open }, console, port);
   });
   return { opened, lines: soon(ran, 'the end of a program').then(() => lines) };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 describe.skipIf(interpreter === undefined)('the programs of docs/python.md', () => {

@@ -478,7 +478,7 @@ export class Communicator<T = unknown>
 
   /** The messages as a Readable in object mode. Destroying it ends that reading only. */
   toReadable(): Readable {
-    return readableOf(this[Symbol.asyncIterator]());
+    return readableOf(this[Symbol.asyncIterator](), { objectMode: true });
   }
 
   /**

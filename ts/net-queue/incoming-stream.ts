@@ -1,5 +1,5 @@
 // A stream as its reader is given it.
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 
 import { lengthOf } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
@@ -7,6 +7,7 @@ import { whenCollected } from '../shared/garbage.ts';
 import { showAs } from '../shared/shown.ts';
 import { streamRead, streamTooLong } from './failures.ts';
 import type { Inflow } from './inflow.ts';
+import { readableOf } from './streams.ts';
 
 /**
  * The bytes of a message with serializer 'stream', in the chunks in which they come. To be read once, in one of its ways, or
@@ -66,23 +67,7 @@ export class IncomingStream implements AsyncIterable<Uint8Array>, AsyncDisposabl
 
   /** As a Readable of bytes; to destroy it cancels the rest. */
   toReadable(): Readable {
-    const chunks = this[Symbol.asyncIterator]();
-    return new Readable({
-      read(): void {
-        chunks.next().then(
-          (step) => {
-            this.push(step.done === true ? null : step.value);
-          },
-          (error: unknown) => {
-            this.destroy(error as Error);
-          },
-        );
-      },
-      destroy(error, done): void {
-        void chunks.return?.();
-        done(error);
-      },
-    });
+    return readableOf(this[Symbol.asyncIterator]());
   }
 
   /** As a web stream of bytes; to cancel it cancels the rest. */

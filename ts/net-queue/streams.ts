@@ -1,16 +1,17 @@
-// A communicator as Node streams, in object mode.
+// What is read and put as Node streams.
 import { Readable, Writable } from 'node:stream';
+import type { ReadableOptions } from 'node:stream';
 import { callbackify } from 'node:util';
 
 import type { PutResult } from './types.ts';
 
-/** Messages as a Readable. Destroying it ends only this reading. */
-export function readableOf<M>(source: AsyncIterator<M>): Readable {
+/** What `source` gives as a Readable. Destroying it ends only this reading. */
+export function readableOf<M>(source: AsyncIterator<M>, options: ReadableOptions = {}): Readable {
   const leave = callbackify(async () => {
     await source.return?.();
   });
   return new Readable({
-    objectMode: true,
+    ...options,
     read(): void {
       source.next().then(
         (step) => {

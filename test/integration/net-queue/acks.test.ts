@@ -1,9 +1,9 @@
-import type { Communicator, PutResult } from 'chaski/net-queue';
+import type { PutResult } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
 import { useNet } from './support/net.ts';
 import type { Net, Pair } from './support/net.ts';
-import { event, rejection, soon, take, turn, until, values } from './support/waiting.ts';
+import { event, rejection, roundTrip, soon, take, turn, until, values } from './support/waiting.ts';
 import { worlds } from './support/worlds.ts';
 
 describe.each(worlds)("acknowledgements with ack: 'processed', $name", (world) => {
@@ -275,18 +275,6 @@ describe.each(worlds)("acknowledgements with ack: 'received', $name", (world) =>
 
 async function processed(net: Net): Promise<Pair<number>> {
   return await net.pair<number>({ server: { ack: 'processed' } });
-}
-
-/** After this, an acknowledgement that was sent before would have arrived. */
-async function roundTrip(
-  server: Communicator<number>,
-  client: Communicator<number>,
-): Promise<void> {
-  // Acknowledgements are gathered until the loop has turned.
-  await turn(2);
-  await soon(server.put(-1), 'a put in the other direction');
-  await client.get({ timeoutMs: 5000 });
-  await turn(2);
 }
 
 function acked(puts: readonly PutResult[]): boolean[] {

@@ -1,17 +1,10 @@
 // Messages that are handed back: they come again, count their deliveries, and hold their acknowledgement back until they are done.
-import type {
-  Batch,
-  ChaskiError,
-  Communicator,
-  Message,
-  OpenOptions,
-  PutResult,
-} from 'chaski/net-queue';
+import type { Batch, ChaskiError, Message, OpenOptions, PutResult } from 'chaski/net-queue';
 import { describe, expect, it } from 'vitest';
 
 import { useNet } from './support/net.ts';
 import type { Net, Pair } from './support/net.ts';
-import { event, rejection, soon, take, turn, until, values } from './support/waiting.ts';
+import { event, rejection, roundTrip, soon, take, turn, until, values } from './support/waiting.ts';
 import { tcpWorlds, worlds } from './support/worlds.ts';
 
 describe.each(worlds)('nack, $name', (world) => {
@@ -372,16 +365,4 @@ describe.each(tcpWorlds)('what an iteration leaves unsettled, $name', (world) =>
 
 async function processed(net: Net, options: OpenOptions<number> = {}): Promise<Pair<number>> {
   return await net.pair<number>({ server: { ack: 'processed', ...options } });
-}
-
-/** After this, an acknowledgement that was sent before would have arrived. */
-async function roundTrip(
-  server: Communicator<number>,
-  client: Communicator<number>,
-): Promise<void> {
-  // Acknowledgements are gathered until the loop has turned.
-  await turn(2);
-  await soon(server.put(-1), 'a put in the other direction');
-  await client.get({ timeoutMs: 5000 });
-  await turn(2);
 }

@@ -73,6 +73,18 @@ export async function settled(
   }
 }
 
+/** After this, an acknowledgement that was sent before would have arrived. */
+export async function roundTrip(
+  server: Communicator<number>,
+  client: Communicator<number>,
+): Promise<void> {
+  // Acknowledgements are gathered until the loop has turned.
+  await turn(2);
+  await soon(server.put(-1), 'a put in the other direction');
+  await client.get({ timeoutMs: 5000 });
+  await turn(2);
+}
+
 /** Lets the event loop turn. */
 export async function turn(times: number = 1): Promise<void> {
   for (let i = 0; i < times; i += 1) {
