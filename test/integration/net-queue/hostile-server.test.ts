@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { useNet } from './support/net.ts';
 import { event, rejection, soon, take, until } from './support/waiting.ts';
-import { control, data, field, Frame, header, hello } from './support/wire.ts';
+import { chunks, control, data, field, Frame, header, hello } from './support/wire.ts';
 import { plainWorlds } from './support/worlds.ts';
 
 describe.each(plainWorlds)('a client and a server that misbehaves, $name', (world) => {
@@ -72,7 +72,8 @@ describe.each(plainWorlds)('a client and a server that misbehaves, $name', (worl
 
   it('gives up one that hangs up during the handshake', async () => {
     const options = await impostor((socket) => socket.end(hello().subarray(0, 20)));
-    const error = await rejection(open(options));
+    // It may be about to come back, so it is tried again until then.
+    const error = await rejection(open({ ...options, connectTimeoutMs: 300 }));
     expect([error.code, error.retryable]).toEqual(['ERR_CHASKI_NOT_CONNECTED', true]);
   });
 
@@ -140,5 +141,16 @@ describe.each(plainWorlds)('a client and a server that misbehaves, $name', (worl
     sockets[0]!.destroy();
     const [three, four] = [await rejection(puts[2]!), await rejection(puts[3]!)];
     expect([three.delivered, four.delivered]).toEqual(['unknown', 'unknown']);
+  });
+
+  it('breaks the format of streams, and is left for that', async () => {
+    const options = await impostor((socket) => {
+      socket.write(Buffer.concat([hello(), chunks(1, [7, 0, Buffer.of(1)])]));
+    });
+    const client = net.early({ ...options, serializer: 'stream', sessionTimeoutMs: 30_000 });
+    const ended = event(client, 'close');
+    const reading = rejection(client.get());
+    expect((await ended)[0]?.code).toBe('ERR_CHASKI_PROTOCOL');
+    expect((await reading).cause).toMatchObject({ code: 'ERR_CHASKI_PROTOCOL' });
   });
 });
