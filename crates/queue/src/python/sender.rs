@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use chunk::{Pool, Slice, Writer};
@@ -6,13 +5,12 @@ use wire::python::{PREFIX_BYTES, identity, prefix};
 use wire::{MAX_LENGTH, PeerId, WORD_BYTES};
 
 use super::receiver::writer_with;
+use crate::flight::Flight;
 use crate::out_frame::OutFrame;
-use crate::outbox::{Outbox, Window};
+use crate::outbox::Outbox;
 use crate::peer::Done;
+use crate::pieces::Pieces;
 
-/// As much is taken from the outbox at a time: enough for one large write, little enough that the rest can still be
-/// dropped by `onFull: 'drop-oldest'`.
-const READY_BYTES: usize = 256 * 1024;
 /// So many bytes that wait have memory of their size; what comes behind them is packed into slabs.
 const SMALL_BACKLOG: usize = 4096;
 
@@ -23,27 +21,10 @@ pub(crate) struct Sender {
     writer: Option<Writer>,
     /// Bytes that wait without a slab.
     loose: usize,
-    ready: VecDeque<Piece>,
-    ready_bytes: usize,
-    /// Bytes of the front piece that are written.
-    front_sent: usize,
-    /// The last piece that was written whole was not the end of its message.
-    mid_message: bool,
-    /// Messages and bytes taken from the outbox in all, and the number of the last.
-    taken: Done,
-    /// The same of those that are written.
-    sent: Done,
-    /// Most messages and bytes that may be taken and not written; more stay in the outbox.
-    window: Option<(u64, u64)>,
+    /// With what is written with each.
+    pieces: Pieces<Option<Done>>,
+    flight: Flight,
     left: bool,
-}
-
-struct Piece {
-    bytes: Slice,
-    /// A message, or the last of several, ends here.
-    ends: bool,
-    /// What is written with it.
-    done: Option<Done>,
 }
 
 impl Sender {
@@ -52,20 +33,15 @@ impl Sender {
             slabs,
             writer: None,
             loose: 0,
-            ready: VecDeque::new(),
-            ready_bytes: 0,
-            front_sent: 0,
-            mid_message: false,
-            taken: Done::default(),
-            sent: Done::default(),
-            window: None,
+            pieces: Pieces::default(),
+            flight: Flight::default(),
             left: false,
         }
     }
 
     /// Bounds what is taken and not written; at least one message always goes.
     pub(crate) fn limit(&mut self, messages: u64, bytes: u64) {
-        self.window = Some((messages.max(1), bytes.max(1)));
+        self.flight.limit(messages, bytes);
     }
 
     /// INI.
@@ -83,49 +59,27 @@ impl Sender {
 
     /// FIN behind the message that has been begun, in the place of all others; false if that message is too long to wait for.
     pub(crate) fn abandon(&mut self, id: &PeerId) -> bool {
-        self.ready.truncate(self.begun());
-        let waiting: usize = self.ready.iter().map(|piece| piece.bytes.len()).sum();
-        let short = waiting - self.front_sent <= READY_BYTES;
+        let short = self.pieces.abandon();
         self.leave(id);
         short
     }
 
-    /// Pieces at the front that belong to a message that has been begun.
-    fn begun(&self) -> usize {
-        if self.front_sent == 0 && !self.mid_message {
-            return 0;
-        }
-        let end = self.ready.iter().position(|piece| piece.ends);
-        end.map_or(self.ready.len(), |last| last + 1)
-    }
-
     /// Takes messages from the outbox until enough is ready; returns messages and bytes taken.
     pub(crate) fn refill(&mut self, outbox: &mut Outbox) -> (u64, u64) {
-        match outbox.window() {
-            Some(Window::Bounded(messages, bytes)) => self.limit(messages, bytes),
-            Some(Window::Unbounded) => self.window = None,
-            None => {}
-        }
-        let before = self.taken;
-        while self.ready_bytes < READY_BYTES {
-            let Some(frame) = outbox.take(self.room()) else {
+        self.flight.adopt(outbox.window());
+        let before = self.flight.taken;
+        while self.pieces.has_room() {
+            let Some(frame) = outbox.take(self.flight.room()) else {
                 break;
             };
-            self.taken = Done {
-                seq: frame.last_seq(),
-                messages: self.taken.messages + u64::from(frame.count),
-                bytes: self.taken.bytes + frame.bytes,
-            };
+            self.flight.take(&frame);
             self.take(frame);
         }
-        (
-            self.taken.messages - before.messages,
-            self.taken.bytes - before.bytes,
-        )
+        self.flight.since(before)
     }
 
     fn take(&mut self, frame: OutFrame) {
-        let done = Some(self.taken);
+        let done = Some(self.flight.taken);
         match frame.body {
             Some(body) => {
                 self.append(Slice::copy_from(&prefix(body.len())), false, None);
@@ -157,20 +111,9 @@ impl Sender {
         Slice::from_vec(messages)
     }
 
-    /// How many more messages may be on their way.
-    fn room(&self) -> u64 {
-        let Some((messages, bytes)) = self.window else {
-            return u64::MAX;
-        };
-        if self.taken.bytes - self.sent.bytes >= bytes {
-            return 0;
-        }
-        messages.saturating_sub(self.taken.messages - self.sent.messages)
-    }
-
     /// Whether a message could be sent at once: nothing waits before it, and the window takes it.
     pub(crate) fn is_free(&self) -> bool {
-        self.is_idle() && !self.left && self.room() > 0
+        self.is_idle() && !self.left && self.flight.room() > 0
     }
 
     /// Message `seq` was sent without having been queued, but for what is left of it.
@@ -180,41 +123,33 @@ impl Sender {
         bytes: u64,
         left: impl IntoIterator<Item = Slice>,
     ) {
-        self.taken = Done {
-            seq,
-            messages: self.taken.messages + 1,
-            bytes: self.taken.bytes + bytes,
-        };
+        self.flight.take_one(seq, bytes);
         for bytes in left {
             self.append(bytes, false, None);
         }
-        match self.ready.back_mut() {
-            Some(last) => {
-                (last.ends, last.done) = (true, Some(self.taken));
-                self.mid_message = true;
-            }
-            None => self.sent = self.taken,
+        let taken = self.flight.taken;
+        if !self.pieces.end_begun(|done| *done = Some(taken)) {
+            self.flight.done = taken;
         }
     }
 
     fn append(&mut self, bytes: Slice, ends: bool, done: Option<Done>) {
-        self.ready_bytes += bytes.len();
-        self.ready.push_back(Piece { bytes, ends, done });
+        self.pieces.push(bytes, ends, done);
     }
 
     /// Number of the last message that may have reached the socket.
     pub(crate) fn taken_seq(&self) -> u64 {
-        self.taken.seq
+        self.flight.taken.seq
     }
 
     /// What the socket has taken whole.
     pub(crate) fn sent(&self) -> Done {
-        self.sent
+        self.flight.done
     }
 
     /// Every message that was taken has been written.
     pub(crate) fn has_sent_all(&self) -> bool {
-        self.sent == self.taken
+        self.flight.done == self.flight.taken
     }
 
     /// FIN is queued or sent.
@@ -223,39 +158,24 @@ impl Sender {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.ready.is_empty()
+        self.pieces.is_empty()
     }
 
     pub(crate) fn transmit<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
-        let mut used = 0;
-        let mut skip = self.front_sent;
-        for (slot, piece) in out.iter_mut().zip(&self.ready) {
-            *slot = IoSlice::new(piece.bytes.get(skip..).unwrap_or_default());
-            skip = 0;
-            used += 1;
-        }
-        used
+        self.pieces.transmit(out)
     }
 
     /// True if a message has been written whole.
-    pub(crate) fn on_sent(&mut self, mut n: usize) -> bool {
-        let before = self.sent.seq;
-        self.ready_bytes = self.ready_bytes.saturating_sub(n);
-        while let Some(front) = self.ready.front() {
-            let left = front.bytes.len() - self.front_sent;
-            if n < left {
-                self.front_sent += n;
-                return self.sent.seq > before;
-            }
-            n -= left;
-            self.front_sent = 0;
-            self.mid_message = !front.ends;
-            self.sent = front.done.unwrap_or(self.sent);
-            self.ready.pop_front();
+    pub(crate) fn on_sent(&mut self, n: usize) -> bool {
+        let flight = &mut self.flight;
+        let before = flight.done.seq;
+        self.pieces
+            .on_sent(n, |done| flight.done = done.unwrap_or(flight.done));
+        if self.pieces.is_empty() {
+            self.writer = None;
+            self.loose = 0;
         }
-        self.writer = None;
-        self.loose = 0;
-        self.sent.seq > before
+        flight.done.seq > before
     }
 }
 
