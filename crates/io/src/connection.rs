@@ -174,8 +174,9 @@ impl Connection {
             let Some(buffer) = self.session.read_buffer(self.read_closed) else {
                 break;
             };
-            let room = buffer.len();
-            let read = self.stream.read(buffer);
+            // A secured socket fills what it is given for as long as more comes, and the buffer of a large message is as long as that.
+            let room = buffer.len().min(budget);
+            let read = self.stream.read(buffer.get_mut(..room).unwrap_or_default());
             if let Some(secured) = self.stream.take_secured() {
                 self.session.on_secured(secured.peer);
             }

@@ -210,7 +210,12 @@ impl Reactor {
         let mut sent = false;
         self.with_connection(token, |connection| {
             sent = connection.send_direct(word, payload, now);
-            Served::Idle
+            // A secured socket takes no more than its records at a time. It has room for what is left, so no event will tell.
+            if sent {
+                connection.serve(now)
+            } else {
+                Served::Idle
+            }
         });
         sent
     }

@@ -32,6 +32,16 @@ describe.each(plainWorlds)('TLS, $name', (world) => {
     await server.close();
   });
 
+  it('sends a large message to its end, though nothing comes after it', async () => {
+    const { server, client } = await net.pair({ server: ofServer, client: ofClient });
+    for (const [i, length] of [130_000, 131_072, 200_000, 5 << 20].entries()) {
+      const put = client.put(bytesOf(i, length));
+      const [got] = (await values(server, 1)) as [Uint8Array];
+      expect(isBytesOf(i, length, got)).toBe(true);
+      await put;
+    }
+  });
+
   it('hands a session to who shows the same certificate, and to nobody else', async () => {
     const keeping = { sessionTimeoutMs: 30_000 };
     const [own, foreign] = [guest, certificate({ name: 'client', by: ca })].map(
