@@ -24,10 +24,8 @@ export const plainWorlds: readonly World[] = hosts.flatMap((host) =>
   [Protocol.TCP, Protocol.UNIX].map((protocol) => world(host, protocol)),
 );
 
-/** TLS is the same on both hosts and over both kinds of socket, so it is tried on one. */
-export const securedWorlds: readonly World[] = hosts
-  .slice(0, 1)
-  .map((host) => world(host, Protocol.TCP, true));
+/** TLS is the same over both kinds of socket, so it is tried on one. */
+export const securedWorlds: readonly World[] = hosts.map((host) => world(host, Protocol.TCP, true));
 
 export const worlds: readonly World[] = [...plainWorlds, ...securedWorlds];
 
