@@ -27,19 +27,9 @@ pub(crate) fn keep_alive(socket: &impl AsRawFd) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::option::value;
     use super::*;
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::RawFd;
-
-    fn value(fd: RawFd, level: libc::c_int, name: libc::c_int) -> libc::c_int {
-        let mut value: libc::c_int = 0;
-        let mut length = size_of_val(&value) as libc::socklen_t;
-        // SAFETY: the system writes at most `length` bytes to `value`, which is that long.
-        let result =
-            unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut length) };
-        assert_eq!(result, 0);
-        value
-    }
 
     #[test]
     fn the_system_is_told_when_to_probe() {

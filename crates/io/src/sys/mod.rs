@@ -8,6 +8,8 @@ mod listen;
 mod option;
 #[cfg(target_os = "linux")]
 mod reuse_port;
+#[cfg(target_os = "linux")]
+mod send_buffer;
 #[cfg(unix)]
 mod unix;
 
@@ -17,5 +19,7 @@ pub(crate) use keep_alive::keep_alive;
 pub(crate) use listen::listen;
 #[cfg(target_os = "linux")]
 pub(crate) use reuse_port::listen_reusing_port;
+#[cfg(target_os = "linux")]
+pub(crate) use send_buffer::bound_send_buffer;
 #[cfg(unix)]
 pub(crate) use unix::{Alarm, is_readable, wait_readable};

@@ -22,3 +22,15 @@ pub(super) fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
         Ok(result)
     }
 }
+
+/// What an option of a socket is.
+#[cfg(test)]
+pub(super) fn value(fd: RawFd, level: libc::c_int, name: libc::c_int) -> libc::c_int {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the system writes at most `length` bytes to `value`, which is that long.
+    let result =
+        unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut length) };
+    assert_eq!(result, 0);
+    value
+}
