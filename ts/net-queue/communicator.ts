@@ -495,7 +495,8 @@ export class Communicator<T = unknown>
 
   /**
    * Sends what was put, takes leave of the peers, and waits until they have done the same and acknowledged everything; at most
-   * `timeoutMs` (default: the option `closeTimeoutMs`). `force` waits for nothing. What had arrived can still be got.
+   * `timeoutMs` (default: the option `closeTimeoutMs`). `force` waits for nothing: peers that are connected are told, and
+   * the sessions are over at once. What had arrived can still be got.
    * Idempotent: later calls wait for the same end, and can force it. Never rejects but for a wrong argument. When it runs out
    * of time, the event `warning` tells for whose sake (`ERR_CHASKI_TIMEOUT`).
    */
