@@ -46,6 +46,11 @@ impl<T> Pieces<T> {
         self.ready.is_empty()
     }
 
+    /// Whether a piece of that kind waits, or part of it.
+    pub(crate) fn has(&self, kind: impl Fn(&T) -> bool) -> bool {
+        self.ready.iter().any(|piece| kind(&piece.tag))
+    }
+
     /// Puts a piece behind all others.
     pub(crate) fn push(&mut self, bytes: Slice, ends: bool, tag: T) {
         self.bytes += bytes.len();

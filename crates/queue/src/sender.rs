@@ -210,6 +210,11 @@ impl Sender {
         self.fin_queued
     }
 
+    /// An acknowledgement waits to be written.
+    pub(crate) fn owes_ack(&self) -> bool {
+        self.pieces.has(|unit| *unit == Unit::Ack)
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.pieces.is_empty()
     }

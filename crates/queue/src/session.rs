@@ -662,12 +662,12 @@ impl Session {
         outbox.phase() == Phase::Open || !outbox.is_empty() || !self.sender.all_acked()
     }
 
-    /// Whether the owner closes, and each side has acknowledged what it got: all that is left is to wait for the peer's leave.
+    /// Whether the owner closes, and each side has acknowledged what it got: all that is left is that both take leave.
     fn is_settled(&self) -> bool {
         let acknowledged = self.sender.all_acked() && self.ack_sent == self.receiver.last_seq();
         let outbox = self.peer.outbox();
         acknowledged
-            && self.sender.is_idle()
+            && !self.sender.owes_ack()
             && matches!(outbox.phase(), Phase::Closing(_))
             && outbox.is_empty()
     }

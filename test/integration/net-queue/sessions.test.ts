@@ -48,6 +48,7 @@ describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $
     const count = 30_000;
     let rejected = 0;
     let puts = 0;
+    let cut = 0;
     for (let i = 0; i < count; i += 1) {
       for (const side of [server, client]) {
         puts += 1;
@@ -55,7 +56,11 @@ describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $
           rejected += 1;
         });
       }
-      if (i % 3000 === 1500) cable.cut();
+      if (i % 3000 === 1500) {
+        await until(() => cable.connections > cut, 'there is a connection to be cut');
+        cut = cable.connections;
+        cable.cut();
+      }
       if (i % 100 === 0) await new Promise(setImmediate);
     }
     await soon(Promise.all([server.drain(), client.drain()]), 'everything is acknowledged');
@@ -64,7 +69,7 @@ describe.each([...tcpWorlds, ...securedWorlds, ...threadedWorlds])('a session, $
     expect(seen.server).toEqual(all);
     expect(seen.client).toEqual(all);
     expect([puts, rejected]).toEqual([2 * count, 0]);
-    expect(cable.connections).toBeGreaterThan(3);
+    expect(cable.connections).toBeGreaterThanOrEqual(10);
   });
 
   it('carries messages of every size across a cut', async () => {

@@ -553,15 +553,20 @@ fn who_is_broken_off_says_nothing_and_its_session_can_go_on() {
 fn a_close_that_loses_its_connection_when_all_is_acknowledged_is_a_good_one() {
     for sessions in [keeping as fn(u8) -> Config, config] {
         for closer in [SERVER, CLIENT] {
-            for answers in [true, false] {
+            // Whether its leave is written, and whether its peer answers that.
+            for (written, answers) in [(true, true), (true, false), (false, false)] {
                 let mut pair = Pair::open(sessions(1), sessions(2));
                 pair.server().put(0, &[b"to the client"]).unwrap();
                 pair.client().put(0, &[b"to the server"]).unwrap();
                 pair.settle();
+                let ends = [pair.server_end, pair.client_end];
+                if !written {
+                    let pipe = pair.world.incoming(ends[1 - closer]);
+                    (pipe.stalled, pipe.capacity) = (true, 1);
+                }
                 // Its peer's leave does not arrive.
-                let end = [pair.server_end, pair.client_end][closer];
                 pair.world.nodes[1 - closer].finishes = answers;
-                pair.world.incoming(end).stalled = true;
+                pair.world.incoming(ends[closer]).stalled = true;
                 let deadline = pair.world.now + 5 * SECOND;
                 pair.world.nodes[closer].queue.close(Some(deadline));
                 pair.settle();
