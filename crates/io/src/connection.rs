@@ -64,6 +64,7 @@ impl Connection {
         dialed: Option<Way>,
         load: Option<Load>,
     ) -> Self {
+        stream.bound_send_buffer();
         Self {
             stream,
             session,

@@ -62,7 +62,7 @@ impl Stream {
                     return Err(error);
                 }
                 match stream.peer_addr() {
-                    Ok(peer) => prepare(stream, peer).map(|()| true),
+                    Ok(_) => prepare(stream).map(|()| true),
                     Err(error) if not_yet(&error) => Ok(false),
                     Err(error) => Err(error),
                 }
@@ -84,6 +84,18 @@ impl Stream {
     /// The same for the side that accepted.
     pub(crate) fn secured_by_server(self, security: &ServerSecurity) -> io::Result<Self> {
         TlsStream::server(self, security).map(|stream| Self::Tls(Box::new(stream)))
+    }
+
+    /// Has the system keep little of what is on its way to a process of this machine. With TLS that was no gain: enciphering and
+    /// deciphering go on at the same time only if there is much between them.
+    pub(crate) fn bound_send_buffer(&self) {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(stream) = self
+            && stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback())
+        {
+            // Where it cannot be done, large messages are slower.
+            let _slower = sys::bound_send_buffer(stream);
+        }
     }
 
     /// Whether data can be written: there is no handshake to be done first.
@@ -205,18 +217,12 @@ fn bind_reusing_port(_address: SocketAddr) -> io::Result<mio::net::TcpListener> 
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Sets what a TCP connection needs.
-fn prepare(stream: &mio::net::TcpStream, peer: SocketAddr) -> io::Result<()> {
+/// Sets what every TCP connection needs.
+fn prepare(stream: &mio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // What the system cannot do costs time only: a silent peer is lost later, and large messages are slower.
+    // A system that cannot do it loses a silent peer later.
     #[cfg(unix)]
     let _later = sys::keep_alive(stream);
-    #[cfg(target_os = "linux")]
-    if peer.ip().is_loopback() {
-        let _slower = sys::bound_send_buffer(stream);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = peer;
     Ok(())
 }
 
@@ -257,8 +263,8 @@ impl Listener {
     pub(crate) fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept()?;
-                prepare(&stream, peer)?;
+                let (stream, _) = listener.accept()?;
+                prepare(&stream)?;
                 Ok(Stream::Tcp(stream))
             }
             #[cfg(unix)]
