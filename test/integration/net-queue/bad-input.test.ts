@@ -29,6 +29,8 @@ describe.each([...tcpWorlds, ...securedWorlds])('bad input, $name', (world) => {
         net.client(server, { compat, serializer: 'json' }),
       ),
     );
+    // A client may know of the server before the server knows of the client, as every time over TLS.
+    for (const { id } of clients) await until(() => server.peers.has(id), 'it hears of a client');
     const errors: ChaskiError[] = [];
     server.on('warning', (error) => errors.push(error));
     server.on('lost', (_, error) => {
