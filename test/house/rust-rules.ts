@@ -26,6 +26,8 @@ const reserved: Readonly<Record<string, string>> = {
   'napi-sys': 'addon',
   mio: 'io',
   socket2: 'io',
+  rustix: 'log',
+  crc32c: 'log',
 };
 
 /** A dependency as `cargo metadata` tells it. */

@@ -1,0 +1,21 @@
+//! The topic log on disk: how records become Kafka v2 batches in segment files, how an index finds them again, and what
+//! is kept of them after a crash. It knows files and nothing of topics' users: all I/O goes through [`Disk`] and all
+//! time through [`Clock`], so that a test can cut the power between any two calls. Nothing that a file says is trusted:
+//! a length is held against what is there before memory is taken, and damage is an answer, not a panic.
+
+mod clock;
+mod codec;
+mod disk;
+mod error;
+mod memory_disk;
+mod name;
+mod os_disk;
+mod sys;
+
+pub use clock::{Clock, SystemClock};
+pub use codec::Codec;
+pub use disk::{Disk, Entry, File, Lock, LockError, Mode, fill_at, put_at};
+pub use error::{Error, ErrorKind};
+pub use memory_disk::MemoryDisk;
+pub use name::TopicName;
+pub use os_disk::OsDisk;

@@ -1,0 +1,271 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::disk::{Disk, Entry, File, Lock, LockError, Mode};
+
+/// A disk in memory, for `':memory:'` and for tests. Nothing outlives it.
+#[derive(Debug, Default)]
+pub struct MemoryDisk {
+    tree: Mutex<Tree>,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    folders: BTreeSet<String>,
+    files: BTreeMap<String, Arc<MemoryFile>>,
+    locks: BTreeMap<String, (String, std::sync::Weak<()>)>,
+}
+
+impl MemoryDisk {
+    /// An empty folder.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tree(&self) -> MutexGuard<'_, Tree> {
+        // No step below leaves the tree half changed, so what a panic of another thread left is whole.
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tree {
+    fn has_folder(&self, name: &str) -> bool {
+        name.is_empty() || self.folders.contains(name)
+    }
+
+    fn parent_exists(&self, name: &str) -> io::Result<()> {
+        let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+        if self.has_folder(parent) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn is_empty(&self, folder: &str) -> bool {
+        let inside = format!("{folder}/");
+        let below = |name: &String| name.starts_with(&inside);
+        !self.folders.iter().any(below) && !self.files.keys().any(below)
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
+        let mut tree = self.tree();
+        if let Some(file) = tree.files.get(name) {
+            if mode == Mode::CreateNew {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            return Ok(Arc::clone(file) as Arc<dyn File>);
+        }
+        if tree.has_folder(name) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if mode != Mode::CreateNew {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        tree.parent_exists(name)?;
+        let file = Arc::new(MemoryFile::default());
+        tree.files.insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
+        let tree = self.tree();
+        if !tree.has_folder(folder) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
+        let here = |name: &String, is_folder| {
+            let name = name.strip_prefix(&inside)?;
+            (!name.contains('/')).then(|| Entry {
+                name: name.to_owned(),
+                is_folder,
+            })
+        };
+        let folders = tree.folders.iter().filter_map(|name| here(name, true));
+        let files = tree.files.keys().filter_map(|name| here(name, false));
+        let mut entries: Vec<_> = folders.chain(files).collect();
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn create_folder(&self, name: &str) -> io::Result<()> {
+        let mut tree = self.tree();
+        if tree.has_folder(name) || tree.files.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        tree.parent_exists(name)?;
+        tree.folders.insert(name.to_owned());
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut tree = self.tree();
+        tree.parent_exists(to)?;
+        if let Some(file) = tree.files.get(from).map(Arc::clone) {
+            if tree.has_folder(to) {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            tree.files.remove(from);
+            tree.files.insert(to.to_owned(), file);
+            return Ok(());
+        }
+        if from.is_empty() || !tree.has_folder(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if tree.has_folder(to) || tree.files.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let inside = format!("{from}/");
+        let moved = |name: &str| {
+            let below = name
+                .strip_prefix(&inside)
+                .map(|rest| format!("{to}/{rest}"));
+            below.or_else(|| (name == from).then(|| to.to_owned()))
+        };
+        tree.folders = std::mem::take(&mut tree.folders)
+            .into_iter()
+            .map(|name| moved(&name).unwrap_or(name))
+            .collect();
+        tree.files = std::mem::take(&mut tree.files)
+            .into_iter()
+            .map(|(name, file)| (moved(&name).unwrap_or(name), file))
+            .collect();
+        Ok(())
+    }
+
+    fn remove_file(&self, name: &str) -> io::Result<()> {
+        match self.tree().files.remove(name) {
+            Some(_) => Ok(()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        let mut tree = self.tree();
+        if name.is_empty() || !tree.has_folder(name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if !tree.is_empty(name) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        tree.folders.remove(name);
+        Ok(())
+    }
+
+    fn sync_folder(&self, name: &str) -> io::Result<()> {
+        if self.tree().has_folder(name) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {
+        let mut tree = self.tree();
+        if let Some((owner, held)) = tree.locks.get(name)
+            && held.strong_count() > 0
+        {
+            return Err(LockError::Held(owner.clone()));
+        }
+        let held = Arc::new(());
+        let seen = Arc::downgrade(&held);
+        tree.locks.insert(name.to_owned(), (owner.to_owned(), seen));
+        Ok(Box::new(MemoryLock { _held: held }))
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug)]
+struct MemoryLock {
+    _held: Arc<()>,
+}
+
+impl Lock for MemoryLock {}
+
+#[derive(Debug, Default)]
+struct MemoryFile {
+    bytes: RwLock<Vec<u8>>,
+}
+
+impl File for MemoryFile {
+    fn size(&self) -> io::Result<u64> {
+        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(bytes.len() as u64)
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
+        let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
+        let from = from.unwrap_or_default();
+        let many = from.len().min(into.len());
+        if let (Some(into), Some(from)) = (into.get_mut(..many), from.get(..many)) {
+            into.copy_from_slice(from);
+        }
+        Ok(many)
+    }
+
+    fn read_cached_at(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
+        self.read_at(into, at).map(Some)
+    }
+
+    fn write_at(&self, new: &[u8], at: u64) -> io::Result<usize> {
+        let at = usize::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let end = at
+            .checked_add(new.len())
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+        if end > bytes.len() {
+            resize(&mut bytes, end)?;
+        }
+        if let Some(place) = bytes.get_mut(at..end) {
+            place.copy_from_slice(new);
+        }
+        Ok(new.len())
+    }
+
+    fn allocate(&self, _: u64, _: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        let size = usize::try_from(size).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+        resize(&mut bytes, size)
+    }
+
+    fn start_writeback(&self) {}
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Memory is asked for, not demanded: a log that outgrows it fails as one that outgrows a disk does.
+fn resize(bytes: &mut Vec<u8>, size: usize) -> io::Result<()> {
+    if let Some(more) = size.checked_sub(bytes.len()) {
+        bytes
+            .try_reserve(more)
+            .map_err(|_| io::ErrorKind::StorageFull)?;
+    }
+    bytes.resize(size, 0);
+    Ok(())
+}

@@ -1,0 +1,207 @@
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, Entry, File, Lock, LockError, Mode};
+use crate::sys;
+
+/// A folder of the file system.
+#[derive(Debug)]
+pub struct OsDisk {
+    root: PathBuf,
+}
+
+impl OsDisk {
+    /// What is below `root`, which must exist when it is used.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where `name` is. Names are ours, so this refuses only what a defect of ours would make: a way out of the folder.
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        let mut path = self.root.clone();
+        for part in name.split('/').filter(|_| !name.is_empty()) {
+            if part.is_empty() || part == "." || part == ".." || part.contains(['\\', ':', '\0']) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("{name:?} is no name of a file of the log"),
+                ));
+            }
+            path.push(part);
+        }
+        Ok(path)
+    }
+}
+
+impl Disk for OsDisk {
+    fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(mode != Mode::Read)
+            .create_new(mode == Mode::CreateNew)
+            .open(self.path(name)?)?;
+        Ok(Arc::new(OsFile { file }))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.path(folder)?)? {
+            let entry = entry?;
+            // A name that is not UTF-8 is not ours.
+            if let Ok(name) = entry.file_name().into_string() {
+                let is_folder = entry.file_type()?.is_dir();
+                entries.push(Entry { name, is_folder });
+            }
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn create_folder(&self, name: &str) -> io::Result<()> {
+        fs::create_dir(self.path(name)?)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from)?, self.path(to)?)
+    }
+
+    fn remove_file(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name)?)
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir(self.path(name)?)
+    }
+
+    fn sync_folder(&self, name: &str) -> io::Result<()> {
+        sync_folder(&self.path(name)?)
+    }
+
+    fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {
+        let path = self.path(name).map_err(LockError::Io)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(LockError::Held(owner_of(&file))),
+            Err(fs::TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.write_all(owner.as_bytes()))
+            .map_err(LockError::Io)?;
+        Ok(Box::new(OsLock { _file: file }))
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        sys::free_bytes(&self.root)
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        sys::boot_id()
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+/// The text in a lock file that somebody else has; nothing where the system does not let others read it.
+fn owner_of(file: &fs::File) -> String {
+    let mut text = String::new();
+    match file.take(MAX_OWNER_BYTES).read_to_string(&mut text) {
+        Ok(_) => text,
+        Err(_) => String::new(),
+    }
+}
+
+/// No owner's text is longer; another program may have written anything there.
+const MAX_OWNER_BYTES: u64 = 1024;
+
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The system lets go of the lock when the file is closed.
+#[derive(Debug)]
+struct OsLock {
+    _file: fs::File,
+}
+
+impl Lock for OsLock {}
+
+struct OsFile {
+    file: fs::File,
+}
+
+impl File for OsFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        uninterrupted(|| sys::read_at(&self.file, into, at))
+    }
+
+    fn read_cached_at(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
+        uninterrupted(|| sys::read_cached_at(&self.file, into, at))
+    }
+
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
+        uninterrupted(|| sys::write_at(&self.file, bytes, at))
+    }
+
+    fn allocate(&self, from: u64, to: u64) -> io::Result<bool> {
+        sys::allocate(&self.file, from, to)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        uninterrupted(|| self.file.set_len(size))
+    }
+
+    fn start_writeback(&self) {}
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Repeats what a signal has interrupted before it did anything.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        let disk = OsDisk::new("/somewhere");
+        for name in ["..", "a/../b", "/etc", "a//b", "a\\b", "c:x", ".", "a/"] {
+            assert!(disk.path(name).is_err(), "{name}");
+        }
+        assert_eq!(disk.path("").unwrap(), Path::new("/somewhere"));
+        assert_eq!(
+            disk.path("a/b.log").unwrap(),
+            Path::new("/somewhere/a/b.log")
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! Where systems differ. Everything here is a safe call; a system that lacks one gets along without it.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(unix))]
+mod positioned;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{allocate, boot_id, read_cached_at};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::{allocate, boot_id, read_cached_at};
+#[cfg(not(unix))]
+pub(crate) use positioned::{free_bytes, read_at, write_at};
+#[cfg(unix)]
+pub(crate) use unix::{free_bytes, read_at, write_at};

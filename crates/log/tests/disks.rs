@@ -1,0 +1,162 @@
+//! What every disk does alike: the folder of the system, and memory.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use log::{Disk, Entry, LockError, MemoryDisk, Mode, OsDisk, fill_at, put_at};
+
+/// An empty folder of its own for each test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn on_both(test: &str, check: impl Fn(&dyn Disk)) {
+    check(&MemoryDisk::new());
+    let folder = Folder::new(test);
+    check(&OsDisk::new(&folder.0));
+}
+
+fn names(disk: &dyn Disk, folder: &str) -> Vec<String> {
+    let name = |Entry { name, is_folder }| if is_folder { name + "/" } else { name };
+    disk.list(folder).unwrap().into_iter().map(name).collect()
+}
+
+#[test]
+fn bytes_are_read_as_they_were_written() {
+    on_both("bytes", |disk| {
+        let file = disk.open("a.log", Mode::CreateNew).unwrap();
+        put_at(&*file, b"hello", 0).unwrap();
+        put_at(&*file, b"J", 0).unwrap();
+        put_at(&*file, b"!", 7).unwrap();
+        file.sync_data().unwrap();
+        let again = disk.open("a.log", Mode::Read).unwrap();
+        let mut into = [9; 16];
+        assert_eq!(fill_at(&*again, &mut into, 0).unwrap(), 8);
+        assert_eq!(&into[..8], b"Jello\0\0!");
+        assert_eq!(again.read_at(&mut into, 8).unwrap(), 0);
+        assert_eq!(again.read_at(&mut into, 1 << 40).unwrap(), 0);
+        // What was just written is in memory, whatever the file system.
+        assert!(matches!(
+            again.read_cached_at(&mut into, 6),
+            Ok(Some(2) | None)
+        ));
+    });
+}
+
+#[test]
+fn a_file_is_cut_and_made_longer_with_zeros() {
+    on_both("sizes", |disk| {
+        let file = disk.open("a", Mode::CreateNew).unwrap();
+        put_at(&*file, b"abcdef", 0).unwrap();
+        file.set_size(2).unwrap();
+        file.set_size(4).unwrap();
+        let mut into = [9; 8];
+        assert_eq!(fill_at(&*file, &mut into, 0).unwrap(), 4);
+        assert_eq!(&into[..4], b"ab\0\0");
+    });
+}
+
+#[test]
+fn what_is_allocated_ahead_does_not_change_the_size() {
+    on_both("ahead", |disk| {
+        let file = disk.open("a", Mode::CreateNew).unwrap();
+        put_at(&*file, b"abc", 0).unwrap();
+        file.allocate(3, 1 << 20).unwrap();
+        file.allocate(5, 5).unwrap();
+        assert_eq!(file.size().unwrap(), 3);
+        assert!(disk.free_bytes().is_ok() || cfg!(windows));
+    });
+}
+
+#[test]
+fn folders_hold_files_and_folders() {
+    on_both("folders", |disk| {
+        disk.create_folder("t").unwrap();
+        disk.create_folder("t/0").unwrap();
+        disk.open("t/0/x", Mode::CreateNew).unwrap();
+        disk.open("t/y", Mode::CreateNew).unwrap();
+        disk.sync_folder("t").unwrap();
+        assert_eq!(names(disk, ""), ["t/"]);
+        assert_eq!(names(disk, "t"), ["0/", "y"]);
+        let kind = |result: std::io::Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(disk.create_folder("t")), ErrorKind::AlreadyExists);
+        assert_eq!(kind(disk.create_folder("no/0")), ErrorKind::NotFound);
+        assert_eq!(kind(disk.remove_folder("t")), ErrorKind::DirectoryNotEmpty);
+        assert_eq!(kind(disk.remove_file("z")), ErrorKind::NotFound);
+        disk.remove_file("t/0/x").unwrap();
+        disk.remove_folder("t/0").unwrap();
+        assert_eq!(names(disk, "t"), ["y"]);
+    });
+}
+
+#[test]
+fn a_folder_is_renamed_with_all_that_is_in_it() {
+    on_both("renames", |disk| {
+        disk.create_folder("7.creating").unwrap();
+        let file = disk.open("7.creating/meta", Mode::CreateNew).unwrap();
+        put_at(&*file, b"m", 0).unwrap();
+        drop(file);
+        disk.rename("7.creating", "7").unwrap();
+        assert_eq!(names(disk, ""), ["7/"]);
+        disk.rename("7/meta", "7/topic.meta").unwrap();
+        assert_eq!(names(disk, "7"), ["topic.meta"]);
+        let file = disk.open("7/topic.meta", Mode::Read).unwrap();
+        assert_eq!(file.size().unwrap(), 1);
+        assert!(disk.rename("nothing", "something").is_err());
+    });
+}
+
+#[test]
+fn a_file_is_opened_or_made_and_never_both() {
+    on_both("modes", |disk| {
+        let kind = |mode| disk.open("a", mode).err().map(|error| error.kind());
+        assert_eq!(kind(Mode::Read), Some(ErrorKind::NotFound));
+        assert_eq!(kind(Mode::Write), Some(ErrorKind::NotFound));
+        assert_eq!(kind(Mode::CreateNew), None);
+        assert_eq!(kind(Mode::CreateNew), Some(ErrorKind::AlreadyExists));
+        assert_eq!(kind(Mode::Write), None);
+    });
+}
+
+#[test]
+fn a_removed_file_can_be_read_on() {
+    on_both("removed", |disk| {
+        let file = disk.open("a", Mode::CreateNew).unwrap();
+        put_at(&*file, b"abc", 0).unwrap();
+        disk.remove_file("a").unwrap();
+        let mut into = [0; 3];
+        assert_eq!(fill_at(&*file, &mut into, 0).unwrap(), 3);
+        assert_eq!(&into, b"abc");
+    });
+}
+
+#[test]
+fn who_comes_second_to_a_lock_is_told_whose_it_is() {
+    on_both("locks", |disk| {
+        let lock = disk.lock("lock", "pid 123\n").unwrap();
+        match disk.lock("lock", "pid 124\n") {
+            // Windows lets nobody read what is locked.
+            Err(LockError::Held(owner)) => assert!(owner == "pid 123\n" || cfg!(windows)),
+            other => panic!("{other:?}"),
+        }
+        drop(lock);
+        let _again = disk.lock("lock", "125").unwrap();
+        match disk.lock("lock", "126") {
+            Err(LockError::Held(owner)) => assert!(owner == "125" || cfg!(windows)),
+            other => panic!("{other:?}"),
+        }
+    });
+}
