@@ -3,6 +3,7 @@
 //! time through [`Clock`], so that a test can cut the power between any two calls. Nothing that a file says is trusted:
 //! a length is held against what is there before memory is taken, and damage is an answer, not a panic.
 
+pub mod batch;
 mod clock;
 mod codec;
 mod disk;

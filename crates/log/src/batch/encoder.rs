@@ -1,0 +1,405 @@
+use super::header::CRC_FROM;
+use super::{
+    Attributes, HEADER_BYTES, Header, ProducerMark, crc32c, put_varint, put_varlong, varint_size,
+    varlong_size,
+};
+use crate::{Codec, Error, ErrorKind};
+
+/// Records as the caller packs them: bytes one behind the other, and numbers that say where one ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The bytes of all records; the numbers of `shape` add up to exactly these.
+    pub data: &'a [u8],
+    /// Where each record is.
+    pub shape: Shape<'a>,
+    /// When each record happened.
+    pub times: Times<'a>,
+}
+
+/// Where records are in the bytes of an [`Input`].
+#[derive(Clone, Copy, Debug)]
+pub enum Shape<'a> {
+    /// Values alone: the length of each.
+    Values(&'a [u32]),
+    /// Three numbers a record: length of the key + 1 (0: null), length of the value + 1 (0: null), bytes of its headers.
+    /// The bytes come in that order. A header is u32 length of its key, u32 length of its value + 1 (0: null), both
+    /// little-endian, key, value.
+    Full(&'a [u32]),
+}
+
+/// Times of records, in ms since 1970.
+#[derive(Clone, Copy, Debug)]
+pub enum Times<'a> {
+    /// One for all.
+    One(i64),
+    /// One each, whole numbers within ± 2^53.
+    Each(&'a [f64]),
+}
+
+/// A batch that is ready to be written but for its place.
+#[derive(Debug)]
+pub struct Encoded {
+    bytes: Vec<u8>,
+    header: Header,
+}
+
+impl Encoded {
+    /// Gives the first record its offset. Those 8 bytes are outside of the checksum.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfRange` if the offsets would end over 2^63 − 1.
+    pub fn place(&mut self, base_offset: u64) -> Result<(), Error> {
+        let end = base_offset.checked_add(u64::from(self.header.count));
+        if end.is_none_or(|end| end > i64::MAX as u64) {
+            let message = format!(
+                "no {} records fit behind offset {base_offset}",
+                self.header.count
+            );
+            return Err(Error::new(ErrorKind::OutOfRange, message));
+        }
+        if let Some(place) = self.bytes.first_chunk_mut() {
+            *place = base_offset.to_be_bytes();
+        }
+        self.header.base_offset = base_offset;
+        Ok(())
+    }
+
+    /// The whole batch.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+/// Makes batches of records. Keeps one buffer of at most 1 MiB to use again.
+#[derive(Debug)]
+pub struct Encoder {
+    spare: Vec<u8>,
+    most: u32,
+}
+
+/// Largest buffer that is kept for the next batch.
+const KEPT_BYTES: usize = 1 << 20;
+/// Most that numbers take beside the bytes of a record: length, attributes, time and offset deltas, lengths of key and
+/// value, count of headers.
+const MOST_BESIDE: usize = 5 + 1 + 10 + 5 + 5 + 5 + 5;
+/// Largest number that a double tells exactly.
+const MOST_MS: f64 = 9_007_199_254_740_992.0;
+
+impl Encoder {
+    /// Its batches have at most `most` bytes, header included.
+    #[must_use]
+    pub const fn new(most: u32) -> Self {
+        let spare = Vec::new();
+        // Lengths are signed 32 bits, and 12 less than the batch.
+        let most = if most > i32::MAX as u32 {
+            i32::MAX as u32
+        } else {
+            most
+        };
+        Self { spare, most }
+    }
+
+    /// One batch of all records of `input`, at base offset 0 until it is placed.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if there is no record, if the numbers do not add up to the bytes, or for a time that is no whole number
+    /// within ± 2^53; `TooLarge` over the limit; `Storage` if there is no memory for it.
+    pub fn encode(
+        &mut self,
+        input: &Input<'_>,
+        codec: Codec,
+        mark: Option<ProducerMark>,
+    ) -> Result<Encoded, Error> {
+        if codec != Codec::None {
+            let message = format!("compression {codec:?} is not there yet; store without");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let count = input.count()?;
+        let mut bytes = self.buffer(input, count)?;
+        bytes.extend_from_slice(&[0; HEADER_BYTES]);
+        let span = match put_records(input, &mut bytes) {
+            Ok(span) => span,
+            Err(error) => {
+                self.keep(bytes);
+                return Err(error);
+            }
+        };
+        let Some(size) = u32::try_from(bytes.len())
+            .ok()
+            .filter(|size| *size <= self.most)
+        else {
+            let error = self.too_large(bytes.len());
+            self.keep(bytes);
+            return Err(error);
+        };
+        let mut header = Header {
+            base_offset: 0,
+            size,
+            attributes: Attributes {
+                codec,
+                append_time: false,
+            },
+            last_delta: count - 1,
+            base_ms: span.base,
+            max_ms: span.max,
+            producer: mark,
+            count,
+            crc: 0,
+        };
+        put_header(&mut bytes, &header);
+        header.crc = bytes.get(CRC_FROM..).map_or(0, crc32c);
+        put_header(&mut bytes, &header);
+        Ok(Encoded { bytes, header })
+    }
+
+    /// Takes the buffer of a batch back that is written.
+    pub fn recycle(&mut self, batch: Encoded) {
+        self.keep(batch.bytes);
+    }
+
+    fn keep(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        self.spare = if bytes.capacity() <= KEPT_BYTES {
+            bytes
+        } else {
+            Vec::new()
+        };
+    }
+
+    /// A buffer that the batch fits in. What it asks for is in proportion to what the caller holds in memory already.
+    fn buffer(&mut self, input: &Input<'_>, count: u32) -> Result<Vec<u8>, Error> {
+        // A header of a record has 8 bytes of lengths in `data` and at most 10 in the batch: an eighth more, rounded up.
+        let need = (count as usize)
+            .saturating_mul(MOST_BESIDE)
+            .saturating_add(input.data.len())
+            .saturating_add(input.data.len() / 4 + HEADER_BYTES);
+        if input.data.len() > self.most as usize {
+            return Err(self.too_large(input.data.len()));
+        }
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.try_reserve(need).map_err(|_| {
+            Error::new(
+                ErrorKind::Storage,
+                format!("no memory for a batch of {need} bytes"),
+            )
+        })?;
+        Ok(bytes)
+    }
+
+    fn too_large(&self, size: usize) -> Error {
+        let message = format!(
+            "a batch of {size} bytes is over the limit of {}; append fewer records at once, or raise maxBatchBytes",
+            self.most
+        );
+        Error::new(ErrorKind::TooLarge, message)
+    }
+}
+
+impl<'a> Input<'a> {
+    /// How many records there are, if that is at least one and fits a batch.
+    fn count(&self) -> Result<u32, Error> {
+        let many = match self.shape {
+            Shape::Values(lengths) => lengths.len(),
+            Shape::Full(numbers) if numbers.len() % 3 == 0 => numbers.len() / 3,
+            Shape::Full(_) => return Err(invalid("a record has three numbers")),
+        };
+        if let Times::Each(times) = self.times
+            && times.len() != many
+        {
+            return Err(invalid("there is not one time for each record"));
+        }
+        u32::try_from(many)
+            .ok()
+            .filter(|many| *many > 0 && *many <= i32::MAX as u32)
+            .ok_or_else(|| invalid("a batch has at least one record and less than 2^31"))
+    }
+
+    /// Time of the record at `place`.
+    fn ms(&self, place: usize) -> Result<i64, Error> {
+        match self.times {
+            Times::One(ms) => Ok(ms),
+            Times::Each(times) => {
+                let ms = times.get(place).copied().unwrap_or(f64::NAN);
+                if ms.fract() == 0.0 && ms.abs() <= MOST_MS {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "a whole number within ± 2^53"
+                    )]
+                    Ok(ms as i64)
+                } else {
+                    Err(invalid("a time is no whole number of ms within ± 2^53"))
+                }
+            }
+        }
+    }
+}
+
+/// Times of a batch.
+struct Span {
+    base: i64,
+    max: i64,
+}
+
+fn put_records(input: &Input<'_>, into: &mut Vec<u8>) -> Result<Span, Error> {
+    let base = input.ms(0)?;
+    let mut span = Span { base, max: base };
+    let mut rest = input.data;
+    let mut put = |place: usize, key: u32, value: u32, headers: u32| {
+        let ms = input.ms(place)?;
+        span.max = span.max.max(ms);
+        // Either all times are the same, or both are within ± 2^53.
+        let record = Parts {
+            time_delta: ms.wrapping_sub(base),
+            offset_delta: i32::try_from(place).map_err(|_| does_not_add_up())?,
+            key: nullable(&mut rest, key)?,
+            value: nullable(&mut rest, value)?,
+            headers: take(&mut rest, headers)?,
+        };
+        record.put(into)
+    };
+    match input.shape {
+        Shape::Values(lengths) => {
+            for (place, length) in lengths.iter().enumerate() {
+                put(
+                    place,
+                    0,
+                    length.checked_add(1).ok_or_else(does_not_add_up)?,
+                    0,
+                )?;
+            }
+        }
+        Shape::Full(numbers) => {
+            for (place, record) in numbers.chunks_exact(3).enumerate() {
+                if let &[key, value, headers] = record {
+                    put(place, key, value, headers)?;
+                }
+            }
+        }
+    }
+    if rest.is_empty() {
+        Ok(span)
+    } else {
+        Err(does_not_add_up())
+    }
+}
+
+/// What one record is made of.
+struct Parts<'a> {
+    time_delta: i64,
+    offset_delta: i32,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    /// As the caller packs them.
+    headers: &'a [u8],
+}
+
+impl Parts<'_> {
+    fn put(&self, into: &mut Vec<u8>) -> Result<(), Error> {
+        let (count, header_bytes) = self.measured_headers()?;
+        let length = 1
+            + varlong_size(self.time_delta)
+            + varint_size(self.offset_delta)
+            + field_size(self.key)?
+            + field_size(self.value)?
+            + varint_size(count)
+            + header_bytes;
+        put_varint(into, signed(length)?);
+        into.push(0);
+        put_varlong(into, self.time_delta);
+        put_varint(into, self.offset_delta);
+        put_field(into, self.key)?;
+        put_field(into, self.value)?;
+        put_varint(into, count);
+        let mut rest = self.headers;
+        while !rest.is_empty() {
+            let (key, value) = packed_header(&mut rest)?;
+            put_field(into, Some(key))?;
+            put_field(into, value)?;
+        }
+        Ok(())
+    }
+
+    /// How many headers there are, and how long they will be.
+    fn measured_headers(&self) -> Result<(i32, usize), Error> {
+        let mut rest = self.headers;
+        let (mut count, mut bytes) = (0_i32, 0);
+        while !rest.is_empty() {
+            let (key, value) = packed_header(&mut rest)?;
+            count = count.checked_add(1).ok_or_else(does_not_add_up)?;
+            bytes += field_size(Some(key))? + field_size(value)?;
+        }
+        Ok((count, bytes))
+    }
+}
+
+fn packed_header<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], Option<&'a [u8]>), Error> {
+    let mut word = || {
+        let (word, behind) = rest.split_first_chunk().ok_or_else(does_not_add_up)?;
+        *rest = behind;
+        Ok(u32::from_le_bytes(*word))
+    };
+    let (key, value) = (word()?, word()?);
+    Ok((take(rest, key)?, nullable(rest, value)?))
+}
+
+fn nullable<'a>(rest: &mut &'a [u8], length_and_one: u32) -> Result<Option<&'a [u8]>, Error> {
+    match length_and_one.checked_sub(1) {
+        None => Ok(None),
+        Some(length) => take(rest, length).map(Some),
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: u32) -> Result<&'a [u8], Error> {
+    let split = rest.split_at_checked(length as usize);
+    let (taken, behind) = split.ok_or_else(does_not_add_up)?;
+    *rest = behind;
+    Ok(taken)
+}
+
+fn field_size(field: Option<&[u8]>) -> Result<usize, Error> {
+    let length = field.map_or(Ok(-1), |field| signed(field.len()))?;
+    Ok(varint_size(length) + field.map_or(0, <[u8]>::len))
+}
+
+fn put_field(into: &mut Vec<u8>, field: Option<&[u8]>) -> Result<(), Error> {
+    match field {
+        None => put_varint(into, -1),
+        Some(field) => {
+            put_varint(into, signed(field.len())?);
+            into.extend_from_slice(field);
+        }
+    }
+    Ok(())
+}
+
+fn put_header(bytes: &mut [u8], header: &Header) {
+    if let Some(place) = bytes.first_chunk_mut() {
+        *place = header.encode();
+    }
+}
+
+fn signed(length: usize) -> Result<i32, Error> {
+    i32::try_from(length).map_err(|_| {
+        Error::new(
+            ErrorKind::TooLarge,
+            format!("a record of {length} bytes is over the limit of 2^31 − 1"),
+        )
+    })
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::Invalid, message)
+}
+
+fn does_not_add_up() -> Error {
+    invalid("the lengths of the records do not add up to their bytes")
+}
