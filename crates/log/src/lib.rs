@@ -3,20 +3,30 @@
 //! time through [`Clock`], so that a test can cut the power between any two calls. Nothing that a file says is trusted:
 //! a length is held against what is there before memory is taken, and damage is an answer, not a panic.
 
+mod appender;
 pub mod batch;
 mod clock;
 mod codec;
 mod disk;
 mod error;
+mod index;
+mod indexer;
 mod memory_disk;
 mod name;
 mod os_disk;
+mod segment;
 mod sys;
+mod time_index;
 
+pub use appender::{Appender, Outcome};
 pub use clock::{Clock, SystemClock};
 pub use codec::Codec;
 pub use disk::{Disk, Entry, File, Lock, LockError, Mode, fill_at, put_at};
 pub use error::{Error, ErrorKind};
+pub use index::OffsetIndex;
+pub use indexer::Indexer;
 pub use memory_disk::MemoryDisk;
 pub use name::TopicName;
 pub use os_disk::OsDisk;
+pub use segment::{MAX_SEGMENT_BYTES, Segment, SegmentState, base_of, log_name};
+pub use time_index::TimeIndex;
