@@ -11,6 +11,7 @@ mod varint;
 pub use check::{check, crc32c};
 pub use encoder::{Encoded, Encoder, Input, Shape, Times};
 pub use fault::Fault;
+pub(crate) use header::MAGIC;
 pub use header::{Attributes, HEADER_BYTES, Header, ProducerMark};
 pub use records::{HeaderField, Headers, Record, Records};
 pub use varint::{put_varint, put_varlong, varint, varint_size, varlong, varlong_size};
