@@ -5,10 +5,12 @@
 
 mod appender;
 pub mod batch;
+mod checkpoint;
 mod clock;
 mod codec;
 mod disk;
 mod error;
+mod frame;
 mod index;
 mod indexer;
 mod memory_disk;
@@ -18,21 +20,25 @@ mod recovery;
 mod report;
 mod scan;
 mod segment;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sys;
 mod time_index;
 mod window;
 
 pub use appender::{Appender, Outcome};
+pub use checkpoint::{Checkpoint, PartitionMark};
 pub use clock::{Clock, SystemClock};
 pub use codec::Codec;
 pub use disk::{Disk, Entry, File, Lock, LockError, Mode, fill_at, put_at};
 pub use error::{Error, ErrorKind};
+pub use frame::{FrameFault, FrameKind, decode_frame, encode_frame};
 pub use index::OffsetIndex;
 pub use indexer::Indexer;
 pub use memory_disk::MemoryDisk;
 pub use name::TopicName;
 pub use os_disk::OsDisk;
-pub use recovery::{Boot, Durable, Partition, Recovered, recover};
+pub use recovery::{Boot, Durable, Opening, Recovered, recover};
 pub use report::Note;
 pub use scan::{Run, Scan, Survey, scan, survey};
 pub use segment::{MAX_SEGMENT_BYTES, Segment, SegmentState, base_of, log_name};

@@ -142,10 +142,10 @@ impl Disk for MemoryDisk {
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {
-        match self.tree().files.remove(name) {
-            Some(_) => Ok(()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
+        let removed = self.tree().files.remove(name);
+        removed
+            .map(drop)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn remove_folder(&self, name: &str) -> io::Result<()> {

@@ -50,10 +50,16 @@ impl<'a> Window<'a> {
             Error::new(ErrorKind::Storage, message)
         })?;
         self.buffer.resize(many, 0);
-        let read = fill_at(self.file, &mut self.buffer, u64::from(at));
-        // A file that has become shorter meanwhile ends where it ends.
-        self.buffer.truncate(*read.as_ref().unwrap_or(&0));
-        read.map(drop)
-            .map_err(|error| Error::system("read", self.name, &error))
+        match fill_at(self.file, &mut self.buffer, u64::from(at)) {
+            Ok(read) => {
+                // A file that has become shorter meanwhile ends where it ends.
+                self.buffer.truncate(read);
+                Ok(())
+            }
+            Err(error) => {
+                self.buffer.clear();
+                Err(Error::system("read", self.name, &error))
+            }
+        }
     }
 }

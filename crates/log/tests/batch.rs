@@ -1,5 +1,10 @@
 //! The format of batches: byte for byte against what Kafka stores, against a second encoder that knows only the
 //! specification, and against bytes that no Kafka would write.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test asserts by panicking"
+)]
 
 use log::Codec;
 use log::batch::{

@@ -1,8 +1,10 @@
-//! What every disk does alike: the folder of the system, and memory.
+//! What every disk does alike: the folder of the system, memory, and the one that loses power.
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use log::sim::SimDisk;
 use log::{Disk, Entry, LockError, MemoryDisk, Mode, OsDisk, fill_at, put_at};
 
 /// An empty folder of its own for each test, gone with it.
@@ -23,8 +25,9 @@ impl Drop for Folder {
     }
 }
 
-fn on_both(test: &str, check: impl Fn(&dyn Disk)) {
+fn on_all(test: &str, check: impl Fn(&dyn Disk)) {
     check(&MemoryDisk::new());
+    check(&SimDisk::new());
     let folder = Folder::new(test);
     check(&OsDisk::new(&folder.0));
 }
@@ -36,7 +39,7 @@ fn names(disk: &dyn Disk, folder: &str) -> Vec<String> {
 
 #[test]
 fn bytes_are_read_as_they_were_written() {
-    on_both("bytes", |disk| {
+    on_all("bytes", |disk| {
         let file = disk.open("a.log", Mode::CreateNew).unwrap();
         put_at(&*file, b"hello", 0).unwrap();
         put_at(&*file, b"J", 0).unwrap();
@@ -58,7 +61,7 @@ fn bytes_are_read_as_they_were_written() {
 
 #[test]
 fn a_file_is_cut_and_made_longer_with_zeros() {
-    on_both("sizes", |disk| {
+    on_all("sizes", |disk| {
         let file = disk.open("a", Mode::CreateNew).unwrap();
         put_at(&*file, b"abcdef", 0).unwrap();
         file.set_size(2).unwrap();
@@ -71,7 +74,7 @@ fn a_file_is_cut_and_made_longer_with_zeros() {
 
 #[test]
 fn what_is_allocated_ahead_does_not_change_the_size() {
-    on_both("ahead", |disk| {
+    on_all("ahead", |disk| {
         let file = disk.open("a", Mode::CreateNew).unwrap();
         put_at(&*file, b"abc", 0).unwrap();
         file.allocate(3, 1 << 20).unwrap();
@@ -83,7 +86,7 @@ fn what_is_allocated_ahead_does_not_change_the_size() {
 
 #[test]
 fn folders_hold_files_and_folders() {
-    on_both("folders", |disk| {
+    on_all("folders", |disk| {
         disk.create_folder("t").unwrap();
         disk.create_folder("t/0").unwrap();
         disk.open("t/0/x", Mode::CreateNew).unwrap();
@@ -104,7 +107,7 @@ fn folders_hold_files_and_folders() {
 
 #[test]
 fn a_folder_is_renamed_with_all_that_is_in_it() {
-    on_both("renames", |disk| {
+    on_all("renames", |disk| {
         disk.create_folder("7.creating").unwrap();
         let file = disk.open("7.creating/meta", Mode::CreateNew).unwrap();
         put_at(&*file, b"m", 0).unwrap();
@@ -121,7 +124,7 @@ fn a_folder_is_renamed_with_all_that_is_in_it() {
 
 #[test]
 fn a_file_is_opened_or_made_and_never_both() {
-    on_both("modes", |disk| {
+    on_all("modes", |disk| {
         let kind = |mode| disk.open("a", mode).err().map(|error| error.kind());
         assert_eq!(kind(Mode::Read), Some(ErrorKind::NotFound));
         assert_eq!(kind(Mode::Write), Some(ErrorKind::NotFound));
@@ -133,7 +136,7 @@ fn a_file_is_opened_or_made_and_never_both() {
 
 #[test]
 fn a_removed_file_can_be_read_on() {
-    on_both("removed", |disk| {
+    on_all("removed", |disk| {
         let file = disk.open("a", Mode::CreateNew).unwrap();
         put_at(&*file, b"abc", 0).unwrap();
         disk.remove_file("a").unwrap();
@@ -145,7 +148,7 @@ fn a_removed_file_can_be_read_on() {
 
 #[test]
 fn who_comes_second_to_a_lock_is_told_whose_it_is() {
-    on_both("locks", |disk| {
+    on_all("locks", |disk| {
         let lock = disk.lock("lock", "pid 123\n").unwrap();
         match disk.lock("lock", "pid 124\n") {
             // Windows lets nobody read what is locked.

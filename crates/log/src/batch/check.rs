@@ -7,6 +7,11 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
 }
 
+/// The same of what `crc` is of, and `bytes` behind it.
+pub(crate) fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc, bytes)
+}
+
 /// Whether a whole batch, header and records, has the checksum that its header tells.
 ///
 /// # Errors

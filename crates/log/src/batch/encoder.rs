@@ -204,12 +204,12 @@ impl Encoder {
     }
 }
 
-impl<'a> Input<'a> {
+impl Input<'_> {
     /// How many records there are, if that is at least one and fits a batch.
     fn count(&self) -> Result<u32, Error> {
         let many = match self.shape {
             Shape::Values(lengths) => lengths.len(),
-            Shape::Full(numbers) if numbers.len() % 3 == 0 => numbers.len() / 3,
+            Shape::Full(numbers) if numbers.len().is_multiple_of(3) => numbers.len() / 3,
             Shape::Full(_) => return Err(invalid("a record has three numbers")),
         };
         if let Times::Each(times) = self.times
@@ -230,10 +230,7 @@ impl<'a> Input<'a> {
             Times::Each(times) => {
                 let ms = times.get(place).copied().unwrap_or(f64::NAN);
                 if ms.fract() == 0.0 && ms.abs() <= MOST_MS {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "a whole number within ± 2^53"
-                    )]
+                    // Nothing is lost: a whole number within ± 2^53.
                     Ok(ms as i64)
                 } else {
                     Err(invalid("a time is no whole number of ms within ± 2^53"))

@@ -48,7 +48,7 @@ impl Attributes {
     }
 }
 
-/// Who wrote a batch, and the how-manieth record of his its first is: what a batch that comes twice is known by.
+/// Who wrote a batch, and where it stands among all that this producer wrote: what a batch that comes twice is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProducerMark {
     /// Number of the producer, below 2^63.

@@ -8,6 +8,7 @@ mod header;
 mod records;
 mod varint;
 
+pub(crate) use check::crc32c_append;
 pub use check::{check, crc32c};
 pub use encoder::{Encoded, Encoder, Input, Shape, Times};
 pub use fault::Fault;
