@@ -116,17 +116,20 @@ impl Appender {
         Ok(full)
     }
 
-    /// Reserves room ahead if less than half of the last step is left; a disk that cannot, or is full, is no error here.
+    /// Reserves room ahead, if little is left: so much at first that a small topic takes no more, then in steps that grow
+    /// with the segment. A disk that cannot, or is full, is no error here.
     pub fn allocate_ahead(&mut self) {
         let end = u64::from(self.segment.size);
-        let step = match end {
-            0 => FIRST_AHEAD,
-            _ => end.clamp(LEAST_AHEAD, MOST_AHEAD),
+        let (least_left, to) = if end < FIRST_AHEAD / 2 {
+            (1, FIRST_AHEAD)
+        } else {
+            (LEAST_AHEAD / 2, end + end.clamp(LEAST_AHEAD, MOST_AHEAD))
         };
-        let to = (end + step).min(u64::from(self.segment_bytes));
-        if self.allocated < end + step / 2 && to > self.allocated.max(end) {
+        let to = to.min(u64::from(self.segment_bytes));
+        let from = self.allocated.max(end);
+        if self.allocated < end + least_left && to > from {
             // The answer changes nothing: without room reserved the file grows as it is written.
-            let _ = self.segment.file.allocate(self.allocated.max(end), to);
+            let _ = self.segment.file.allocate(from, to);
             self.allocated = to;
         }
     }
@@ -145,5 +148,82 @@ impl Appender {
         // Cutting freed what was allocated beyond, too.
         self.allocated = u64::from(self.segment.size);
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::batch::{Shape, Times};
+    use crate::{File, Indexer};
+
+    /// Takes what is written and notes what is allocated.
+    #[derive(Default)]
+    struct Notes {
+        allocated: Mutex<Vec<(u64, u64)>>,
+    }
+
+    impl File for Notes {
+        fn size(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            Ok(0)
+        }
+        fn read_cached_at(&self, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
+            Ok(None)
+        }
+        fn write_at(&self, bytes: &[u8], _: u64) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn allocate(&self, from: u64, to: u64) -> io::Result<bool> {
+            self.allocated.lock().unwrap().push((from, to));
+            Ok(true)
+        }
+        fn set_size(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn start_writeback(&self) {}
+        fn sync_data(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn room_is_reserved_in_steps_that_grow_and_end_with_the_segment() {
+        let file = Arc::new(Notes::default());
+        let segment = Segment {
+            base_offset: 0,
+            size: 0,
+            next_offset: 0,
+            state: SegmentState::Active,
+            indexer: Indexer::new(0),
+            file: Arc::clone(&file) as Arc<dyn File>,
+            name: "0.log".into(),
+        };
+        let mut appender = Appender::new(segment, 8 << 20, 1 << 20);
+        appender.allocate_ahead();
+        let first = file.allocated.lock().unwrap().clone();
+        assert_eq!(first, [(0, 256 << 10)]);
+        let data = [0; 60_000];
+        let input = Input {
+            data: &data,
+            shape: Shape::Values(&[60_000]),
+            times: Times::One(0),
+        };
+        loop {
+            let batch = appender.encode(&input, Codec::None, None).unwrap();
+            match appender.write(batch).unwrap() {
+                Outcome::Written { .. } => appender.allocate_ahead(),
+                Outcome::Full(_) => break,
+            }
+        }
+        let allocated = file.allocated.lock().unwrap();
+        assert!(allocated.len() < 10, "{allocated:?}");
+        assert!(allocated.windows(2).all(|two| two[0].1 == two[1].0));
+        assert_eq!(allocated.last().unwrap().1, 8 << 20);
     }
 }

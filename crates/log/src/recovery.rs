@@ -29,7 +29,7 @@ pub struct Durable {
 
 /// A partition that is to be opened.
 #[derive(Clone, Copy)]
-pub struct Partition<'a> {
+pub struct Opening<'a> {
     /// The disk it is on.
     pub disk: &'a dyn Disk,
     /// Its folder.
@@ -66,19 +66,20 @@ pub struct Recovered {
 /// # Errors
 ///
 /// `Storage` or `NoSpace` if something cannot be read, or not be kept aside: nothing is cut then.
-pub fn recover(partition: &Partition<'_>) -> Result<Recovered, Error> {
+pub fn recover(opening: &Opening<'_>) -> Result<Recovered, Error> {
     let mut recovery = Recovery {
-        partition,
+        opening,
         notes: Vec::new(),
-        folders_changed: false,
+        gap_is_damage: false,
     };
     recovery.run()
 }
 
 struct Recovery<'a> {
-    partition: &'a Partition<'a>,
+    opening: &'a Opening<'a>,
     notes: Vec<Note>,
-    folders_changed: bool,
+    /// What stood before is lost, though it was promised: a gap behind it says nothing against what follows.
+    gap_is_damage: bool,
 }
 
 /// A segment that was found, before it is looked at.
@@ -92,7 +93,7 @@ struct Found {
 impl Recovery<'_> {
     fn run(&mut self) -> Result<Recovered, Error> {
         let mut found = self.segments()?.into_iter().peekable();
-        let durable = self.partition.durable;
+        let durable = self.opening.durable;
         let mut sealed: Vec<Segment> = Vec::new();
         let mut expected = None;
         while let Some(one) = found.next_if(|one| one.base < durable.segment) {
@@ -100,11 +101,9 @@ impl Recovery<'_> {
         }
         let mut left = Vec::from_iter(found);
         left.reverse();
-        if left
-            .last()
-            .is_none_or(|first| first.base != durable.segment)
-            && durable != Durable::default()
-        {
+        let own = left.last().map(|first| first.base);
+        if own != Some(durable.segment) && durable != Durable::default() {
+            self.gap_is_damage = true;
             let (first, next) = (durable.segment, durable.next_offset.max(durable.segment));
             if first < next {
                 self.notes.push(Note::Missing { first, next });
@@ -112,21 +111,21 @@ impl Recovery<'_> {
             expected = Some(next);
         }
         while let Some(one) = left.pop() {
-            let behind = left.iter().any(|later| later.size > 0);
             if let Some(next) = expected
                 && one.base != next
-                && !self.takes_gap(&one, next, sealed.last())?
+                && !self.takes_gap(&one, next)?
             {
                 continue;
             }
-            let segment = self.segment(one, behind)?;
+            let behind = left.iter().rev().find(|later| self.tells(later));
+            let segment = self.segment(&one, behind.map(|later| later.base))?;
+            self.gap_is_damage = segment.state == SegmentState::Damaged;
             expected = Some(segment.next_offset);
             sealed.push(segment);
         }
         let active = self.active(&mut sealed, expected)?;
-        if self.folders_changed {
-            self.sync_folder(self.partition.folder)?;
-        }
+        // Also when nothing here has changed it: the one who died may have made a segment and not come to this.
+        self.sync_folder(self.opening.folder)?;
         let durable = Durable {
             segment: active.base_offset,
             position: active.size,
@@ -143,7 +142,7 @@ impl Recovery<'_> {
 
     /// All segments of the folder, by base offset. What is called otherwise is left alone.
     fn segments(&self) -> Result<Vec<Found>, Error> {
-        let Partition { disk, folder, .. } = *self.partition;
+        let Opening { disk, folder, .. } = *self.opening;
         let entries = disk
             .list(folder)
             .map_err(|error| Error::system("readdir", folder, &error))?;
@@ -179,15 +178,9 @@ impl Recovery<'_> {
     }
 
     /// A segment that does not begin where the one before ends: whether it stays nevertheless.
-    fn takes_gap(
-        &mut self,
-        one: &Found,
-        next: u64,
-        before: Option<&Segment>,
-    ) -> Result<bool, Error> {
-        let damaged = before.is_none_or(|before| before.state == SegmentState::Damaged);
-        let stays = one.base > next && (damaged || self.partition.boot == Boot::Same);
-        if stays && one.size > 0 {
+    fn takes_gap(&mut self, one: &Found, next: u64) -> Result<bool, Error> {
+        let explained = self.gap_is_damage || self.opening.boot == Boot::Same;
+        if one.base > next && explained && self.tells(one) {
             let (first, next) = (next, one.base);
             self.notes.push(Note::Missing { first, next });
             return Ok(true);
@@ -196,14 +189,21 @@ impl Recovery<'_> {
         Ok(false)
     }
 
-    /// One segment from the checkpoint's on: scanned, judged, and settled.
-    fn segment(&mut self, one: Found, behind: bool) -> Result<Segment, Error> {
-        let most = self.partition.max_batch_bytes;
+    /// Whether a segment shows that all before its base was written. An empty one does while the power is on; later its
+    /// name may have arrived and what was written before it not.
+    fn tells(&self, one: &Found) -> bool {
+        one.size > 0 || self.opening.boot == Boot::Same
+    }
+
+    /// One segment from the checkpoint's on: scanned, judged, and settled. `behind` is the base of the next one that
+    /// tells anything.
+    fn segment(&mut self, one: &Found, behind: Option<u64>) -> Result<Segment, Error> {
+        let most = self.opening.max_batch_bytes;
         let scanned = scan(&*one.file, &one.name, one.base, one.size, most)?;
         let mut segment = one.scanned(scanned.indexer.clone());
         segment.next_offset = scanned.next_offset;
-        if scanned.end < one.size || self.promised_more(&one, &scanned) {
-            self.judge(&one, &scanned, behind, &mut segment)?;
+        if scanned.end < one.size || self.promised_more(one, &scanned) {
+            self.judge(one, &scanned, behind, &mut segment)?;
         }
         self.settle(&segment)?;
         Ok(segment)
@@ -211,7 +211,7 @@ impl Recovery<'_> {
 
     /// Whether the segment ends before what the checkpoint says.
     fn promised_more(&self, one: &Found, scanned: &Scan) -> bool {
-        let durable = self.partition.durable;
+        let durable = self.opening.durable;
         one.base == durable.segment && scanned.end < durable.position
     }
 
@@ -220,14 +220,17 @@ impl Recovery<'_> {
         &mut self,
         one: &Found,
         scanned: &Scan,
-        behind: bool,
+        behind: Option<u64>,
         segment: &mut Segment,
     ) -> Result<(), Error> {
-        let most = self.partition.max_batch_bytes;
-        let survey = survey(&*one.file, &one.name, one.base, one.size, most, scanned)?;
+        let most = self.opening.max_batch_bytes;
+        let ceiling = behind.unwrap_or(u64::MAX);
+        let survey = survey(
+            &*one.file, &one.name, one.base, one.size, most, scanned, ceiling,
+        )?;
         let promised = self.promised_more(one, scanned);
-        let followed = behind || survey.gave_up || !survey.runs.is_empty();
-        if promised || (followed && self.partition.boot == Boot::Same) {
+        let followed = behind.is_some() || survey.gave_up || !survey.runs.is_empty();
+        if promised || (followed && self.opening.boot == Boot::Same) {
             self.keep_damaged(one, scanned, &survey.runs, segment);
             return Ok(());
         }
@@ -260,7 +263,7 @@ impl Recovery<'_> {
         runs: &[crate::Run],
         segment: &mut Segment,
     ) {
-        let durable = self.partition.durable;
+        let durable = self.opening.durable;
         segment.state = SegmentState::Damaged;
         let (mut from, mut first) = (scanned.end, scanned.next_offset);
         for run in runs {
@@ -273,9 +276,10 @@ impl Recovery<'_> {
             });
             (from, first) = (run.to, run.next_offset);
         }
-        segment.next_offset = first;
+        // A new segment follows, and two of them cannot have one name.
+        segment.next_offset = first.max(one.base + 1);
         if one.base == durable.segment {
-            segment.next_offset = first.max(durable.next_offset);
+            segment.next_offset = segment.next_offset.max(durable.next_offset);
         }
         if from < one.size || segment.next_offset > first || runs.is_empty() {
             self.notes.push(Note::Damaged {
@@ -292,7 +296,7 @@ impl Recovery<'_> {
     /// become dirty again.
     fn settle(&self, segment: &Segment) -> Result<(), Error> {
         const STEP: usize = 1 << 20;
-        let durable = self.partition.durable;
+        let durable = self.opening.durable;
         let own = segment.base_offset == durable.segment;
         let mut at = u64::from(if own { durable.position } else { 0 });
         let end = u64::from(segment.size);
@@ -322,7 +326,7 @@ impl Recovery<'_> {
             Some(last)
                 if scanned
                     && last.state == SegmentState::Sealed
-                    && last.base_offset >= self.partition.durable.segment =>
+                    && last.base_offset >= self.opening.durable.segment =>
             {
                 Ok(Segment {
                     state: SegmentState::Active,
@@ -330,22 +334,21 @@ impl Recovery<'_> {
                 })
             }
             last => {
-                let durable = self.partition.durable;
+                let durable = self.opening.durable;
                 let next = expected
                     .unwrap_or(durable.next_offset)
                     .max(durable.next_offset);
                 let before = last.as_ref().map_or(0, |last| last.next_offset);
                 sealed.extend(last);
-                self.folders_changed = true;
-                Segment::create(self.partition.disk, self.partition.folder, next.max(before))
+                Segment::create(self.opening.disk, self.opening.folder, next.max(before))
             }
         }
     }
 
     /// Copies the bytes from `at` on into the folder for what is cut, durably.
     fn copy_tail(&mut self, one: &Found, at: u32) -> Result<String, Error> {
-        let disk = self.partition.disk;
-        let name = self.free_name(&format!("{}-{:020}-{at}", self.partition.label, one.base))?;
+        let disk = self.opening.disk;
+        let name = self.free_name(&format!("{}-{:020}-{at}", self.opening.label, one.base))?;
         let failed = |call, error: io::Error| Error::system(call, &name, &error);
         let copy = disk
             .open(&name, Mode::CreateNew)
@@ -363,25 +366,24 @@ impl Recovery<'_> {
             to += read as u64;
         }
         copy.sync_data().map_err(|e| failed("fdatasync", e))?;
-        self.sync_folder(self.partition.removed)?;
+        self.sync_folder(self.opening.removed)?;
         Ok(name)
     }
 
     /// Moves a whole segment into the folder for what is cut; an empty one just goes.
     fn take_out(&mut self, one: &Found) -> Result<(), Error> {
-        let disk = self.partition.disk;
+        let disk = self.opening.disk;
         let kept_as = if one.size == 0 {
             disk.remove_file(&one.name)
                 .map_err(|error| Error::system("unlink", &one.name, &error))?;
             None
         } else {
-            let name = self.free_name(&format!("{}-{:020}-0", self.partition.label, one.base))?;
+            let name = self.free_name(&format!("{}-{:020}-0", self.opening.label, one.base))?;
             disk.rename(&one.name, &name)
                 .map_err(|error| Error::system("rename", &one.name, &error))?;
-            self.sync_folder(self.partition.removed)?;
+            self.sync_folder(self.opening.removed)?;
             Some(name)
         };
-        self.folders_changed = true;
         let segment = one.base;
         self.notes.push(Note::Removed { segment, kept_as });
         Ok(())
@@ -389,7 +391,7 @@ impl Recovery<'_> {
 
     /// A name in the folder for what is cut that nothing has yet: what an earlier opening kept stays.
     fn free_name(&self, stem: &str) -> Result<String, Error> {
-        let Partition { disk, removed, .. } = *self.partition;
+        let Opening { disk, removed, .. } = *self.opening;
         let failed = |call, error: io::Error| Error::system(call, removed, &error);
         let entries = match disk.list(removed) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -412,7 +414,7 @@ impl Recovery<'_> {
     }
 
     fn sync_folder(&self, folder: &str) -> Result<(), Error> {
-        let done = self.partition.disk.sync_folder(folder);
+        let done = self.opening.disk.sync_folder(folder);
         done.map_err(|error| Error::system("fsync", folder, &error))
     }
 }

@@ -32,7 +32,7 @@ pub enum Note {
         to: u32,
         /// First offset that is lost.
         first: u64,
-        /// First offset that can be read again.
+        /// First offset that can be read again; the same as `first` if nothing shows that a record was there.
         next: u64,
     },
     /// Offsets that no segment has.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::batch::{Fault, HEADER_BYTES, Header, check};
+use crate::batch::{Fault, HEADER_BYTES, Header, MAGIC, check};
 use crate::disk::File;
 use crate::index::MOST_DELTA;
 use crate::window::Window;
@@ -84,7 +84,8 @@ const CHECKS_PER_BYTE: u64 = 16;
 /// Runs that are kept; more cannot come of damage.
 const MOST_RUNS: usize = 4096;
 
-/// Looks for valid batches behind the bad byte that [`scan`] ended at.
+/// Looks for valid batches behind the bad byte that [`scan`] ended at, with higher offsets that end below `ceiling`: the
+/// base of the segment behind this one.
 ///
 /// A value may itself hold whole batches, by chance or by malice. So a batch that lies inside of what a readable header
 /// at the bad byte claims only counts if it has the very offset that must follow, and where runs contradict each other,
@@ -100,38 +101,50 @@ pub fn survey(
     size: u32,
     most: u32,
     scan: &Scan,
+    ceiling: u64,
 ) -> Result<Survey, Error> {
     let mut window = Window::new(file, name, size);
     let torn = torn_at(&mut window, scan, most)?;
+    let ceiling = ceiling.min(base.saturating_add(MOST_DELTA + 1));
     let mut budget = u64::from(size) * CHECKS_PER_BYTE;
-    let mut found = Vec::new();
-    let mut at = scan.end.saturating_add(1);
+    let mut runs: Vec<Run> = Vec::new();
     let mut gave_up = false;
-    while let Some(candidate) = next_candidate(&mut window, at, most)? {
-        at = candidate + 1;
-        let Some(run) = run_from(&mut window, candidate, most, &mut budget)? else {
-            gave_up |= budget == 0;
-            if gave_up {
-                break;
-            }
-            continue;
-        };
-        let in_reach = run.next_offset.saturating_sub(base) <= MOST_DELTA + 1;
-        if run.first_offset <= scan.next_offset || !in_reach {
-            continue;
-        }
-        if torn.is_some_and(|torn| !torn.admits(&run)) {
-            continue;
-        }
-        if found.len() == MOST_RUNS {
-            gave_up = true;
+    let mut at = scan.end.saturating_add(1);
+    while let Some((place, claimed)) = next_candidate(&mut window, at, most)? {
+        gave_up = runs.len() >= MOST_RUNS || budget < u64::from(claimed.size);
+        if gave_up {
             break;
         }
-        at = run.to;
-        found.push(run);
+        budget -= u64::from(claimed.size);
+        let Ok(header) = batch_at(&mut window, place, most)? else {
+            at = place + 1;
+            continue;
+        };
+        // Whether it counts or not: what lies inside of a valid batch is its own.
+        at = place + header.size;
+        if header.base_offset <= scan.next_offset || header.next_offset() > ceiling {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(last) if last.to == place && last.next_offset == header.base_offset => {
+                last.to = at;
+                last.next_offset = header.next_offset();
+                last.batches += 1;
+            }
+            _ if torn.is_none_or(|torn| torn.admits(place, header.base_offset)) => {
+                runs.push(Run {
+                    from: place,
+                    to: at,
+                    first_offset: header.base_offset,
+                    next_offset: header.next_offset(),
+                    batches: 1,
+                });
+            }
+            _ => {}
+        }
     }
     Ok(Survey {
-        runs: consistent(found),
+        runs: consistent(runs),
         gave_up,
     })
 }
@@ -145,9 +158,10 @@ struct Torn {
 }
 
 impl Torn {
-    fn admits(self, run: &Run) -> bool {
-        run.first_offset == self.next_offset
-            || (u64::from(run.from) >= self.end && run.first_offset > self.next_offset)
+    /// Whether a batch at `place` that begins with `first_offset` may be one of the log.
+    fn admits(self, place: u32, first_offset: u64) -> bool {
+        first_offset == self.next_offset
+            || (u64::from(place) >= self.end && first_offset > self.next_offset)
     }
 }
 
@@ -161,8 +175,12 @@ fn torn_at(window: &mut Window<'_>, scan: &Scan, most: u32) -> Result<Option<Tor
     }))
 }
 
-/// The next place from `at` on where a header stands whose batch ends within the segment.
-fn next_candidate(window: &mut Window<'_>, mut at: u32, most: u32) -> Result<Option<u32>, Error> {
+/// The next place from `at` on where a header stands whose batch ends within the segment, and that header.
+fn next_candidate(
+    window: &mut Window<'_>,
+    mut at: u32,
+    most: u32,
+) -> Result<Option<(u32, Header)>, Error> {
     const MAGIC_AT: usize = 16;
     let size = window.size();
     loop {
@@ -173,56 +191,14 @@ fn next_candidate(window: &mut Window<'_>, mut at: u32, most: u32) -> Result<Opt
         let mut place = at;
         for head in bytes.windows(HEADER_BYTES) {
             let left = size.saturating_sub(place).min(most);
-            if head.get(MAGIC_AT) == Some(&crate::batch::MAGIC)
-                && Header::parse_prefix(head, left).is_ok()
+            if head.get(MAGIC_AT) == Some(&MAGIC)
+                && let Ok(header) = Header::parse_prefix(head, left)
             {
-                return Ok(Some(place));
+                return Ok(Some((place, header)));
             }
             place += 1;
         }
         at = place;
-    }
-}
-
-/// The valid batches from `from` on, each beginning where the one before ends; `None` if there is none, or if there is
-/// no budget left.
-fn run_from(
-    window: &mut Window<'_>,
-    from: u32,
-    most: u32,
-    budget: &mut u64,
-) -> Result<Option<Run>, Error> {
-    let mut run: Option<Run> = None;
-    loop {
-        let at = run.map_or(from, |run| run.to);
-        let left = window.size().saturating_sub(at).min(most);
-        let head = Header::parse_prefix(window.bytes(at, HEADER_BYTES as u32)?, left);
-        let Ok(claimed) = head else {
-            return Ok(run);
-        };
-        *budget = budget.saturating_sub(u64::from(claimed.size));
-        if *budget == 0 {
-            return Ok(run);
-        }
-        let Ok(header) = batch_at(window, at, most)? else {
-            return Ok(run);
-        };
-        run = match run {
-            None => Some(Run {
-                from,
-                to: from + header.size,
-                first_offset: header.base_offset,
-                next_offset: header.next_offset(),
-                batches: 1,
-            }),
-            Some(run) if run.next_offset == header.base_offset => Some(Run {
-                to: run.to + header.size,
-                next_offset: header.next_offset(),
-                batches: run.batches + 1,
-                ..run
-            }),
-            Some(run) => return Ok(Some(run)),
-        };
     }
 }
 

@@ -87,17 +87,25 @@ impl Segment {
             return Ok(None);
         }
         let mut position = self.indexer.offsets.position_before(offset);
+        let mut by_index = position > 0;
         loop {
-            let Some(header) = self.header_at(position)? else {
-                return Ok(None);
-            };
-            if offset < header.base_offset {
-                return Err(self.corrupt(position, "its offset is too high"));
+            match self.header_at(position) {
+                Ok(Some(header)) if header.base_offset <= offset => {
+                    if offset <= header.last_offset() {
+                        return Ok(Some((position, header)));
+                    }
+                    position += header.size;
+                    by_index = false;
+                }
+                Err(error) if error.kind != ErrorKind::Corrupt => return Err(error),
+                // An index only says where to begin, and this one was wrong.
+                _ if by_index => {
+                    position = 0;
+                    by_index = false;
+                }
+                Ok(Some(_)) => return Err(self.corrupt(position, "its offset is too high")),
+                other => return other.map(|_| None),
             }
-            if offset <= header.last_offset() {
-                return Ok(Some((position, header)));
-            }
-            position += header.size;
         }
     }
 

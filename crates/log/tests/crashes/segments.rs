@@ -42,6 +42,52 @@ fn each_record_is_found_by_its_offset() {
 }
 
 #[test]
+fn a_wrong_index_costs_time_and_nothing_else() {
+    let disk = filled(300, SEGMENT);
+    let mut segment = open(&*disk, NOTHING, Boot::Same).active;
+    // In the middle of a batch, behind the batch that is asked for, and behind the end.
+    for position in [
+        7,
+        segment.size - 90,
+        segment.size - 1,
+        segment.size,
+        u32::MAX,
+    ] {
+        segment.indexer.offsets = log::OffsetIndex::new(0);
+        segment.indexer.offsets.push(3, position);
+        for offset in [3, 4, 100, 300] {
+            let (_, header) = segment.find(offset).unwrap().unwrap();
+            assert_eq!(header.base_offset, offset - offset % 2, "{position}");
+        }
+    }
+}
+
+#[test]
+fn batches_larger_than_what_is_read_at_once_are_scanned() {
+    const LARGE: u32 = 1 << 25;
+    let disk = memory();
+    let opened = open(&*disk, NOTHING, Boot::Same);
+    let mut appender = Appender::new(opened.active, LARGE, LARGE);
+    for length in [700_000, 2_500_000, 10, 1 << 20, 3] {
+        append(&*disk, &mut appender, &[&vec![5; length]]);
+    }
+    let segment = appender.segment();
+    let (file, size) = (&*segment.file, segment.size);
+    let whole = log::scan(file, "large", 0, size, LARGE).unwrap();
+    assert_eq!((whole.end, whole.batches, whole.fault), (size, 5, None));
+    assert!(whole.indexer == segment.indexer);
+    put_at(file, &[9], 100).unwrap();
+    let damaged = log::scan(file, "large", 0, size, LARGE).unwrap();
+    assert_eq!((damaged.end, damaged.batches), (0, 0));
+    let survey = log::survey(file, "large", 0, size, LARGE, &damaged, u64::MAX).unwrap();
+    let [run] = survey.runs[..] else {
+        panic!("{survey:?}");
+    };
+    assert_eq!((run.first_offset, run.next_offset, run.batches), (1, 5, 4));
+    assert_eq!((run.to, survey.gave_up), (size, false));
+}
+
+#[test]
 fn a_scan_makes_the_indexes_that_appending_made() {
     let disk = memory();
     let opened = open(&*disk, NOTHING, Boot::Same);
@@ -114,6 +160,41 @@ fn an_empty_segment_that_was_made_too_early_just_goes() {
     assert_eq!(opened.notes, [removed]);
     assert_eq!(bases(&*disk), [0]);
     settled(&*disk, opened, Boot::Other);
+}
+
+#[test]
+fn what_follows_a_promised_segment_that_is_gone_stays() {
+    let disk = filled(9, SMALL);
+    let bases = bases(&*disk);
+    let durable = Durable {
+        segment: bases[1],
+        position: 100,
+        next_offset: bases[1] + 2,
+    };
+    disk.remove_file(&log_name(FOLDER, bases[1])).unwrap();
+    for boot in [Boot::Other, Boot::Same] {
+        let opened = open(&*disk, durable, boot);
+        let kept = [records(0, bases[1]), records(bases[2], 18)].concat();
+        assert_eq!(readable(&opened), kept);
+        let missing = |first, next| Note::Missing { first, next };
+        let mut notes = vec![missing(bases[1], bases[1] + 2)];
+        if bases[2] > bases[1] + 2 {
+            notes.push(missing(bases[1] + 2, bases[2]));
+        }
+        assert_eq!(opened.notes, notes);
+    }
+}
+
+#[test]
+fn an_empty_segment_shows_that_there_was_more_before_it_while_the_power_is_on() {
+    let whole = first_log(&*filled(3, SEGMENT));
+    let disk = with_log(&whole[..whole.len() - 5]);
+    Segment::create(&*disk, FOLDER, 6).unwrap();
+    let opened = open(&*disk, NOTHING, Boot::Same);
+    assert!(matches!(opened.notes[0], Note::Damaged { first: 4, .. }));
+    assert_eq!(opened.active.base_offset, 6);
+    assert_eq!(first_log(&*disk).len(), whole.len() - 5);
+    settled(&*disk, opened, Boot::Same);
 }
 
 #[test]

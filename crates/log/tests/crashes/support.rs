@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use log::batch::{Header, Input, Records, Shape, Times};
+use log::batch::{Encoded, Header, Input, Records, Shape, Times};
 use log::{
-    Appender, Boot, Codec, Disk, Durable, MemoryDisk, Mode, Outcome, Partition, Recovered, Segment,
-    SegmentState, fill_at, put_at, recover,
+    Appender, Boot, Codec, Disk, Durable, Error, MemoryDisk, Mode, Opening, Outcome, Recovered,
+    Segment, SegmentState, fill_at, put_at, recover,
 };
 
 /// The folder of the partition, and that of what is cut.
@@ -28,7 +28,11 @@ pub(crate) fn memory() -> Arc<MemoryDisk> {
 }
 
 pub(crate) fn open(disk: &dyn Disk, durable: Durable, boot: Boot) -> Recovered {
-    recover(&Partition {
+    try_open(disk, durable, boot).unwrap()
+}
+
+pub(crate) fn try_open(disk: &dyn Disk, durable: Durable, boot: Boot) -> Result<Recovered, Error> {
+    recover(&Opening {
         disk,
         folder: FOLDER,
         removed: REMOVED,
@@ -37,11 +41,10 @@ pub(crate) fn open(disk: &dyn Disk, durable: Durable, boot: Boot) -> Recovered {
         boot,
         max_batch_bytes: MOST,
     })
-    .unwrap()
 }
 
-/// Appends one batch; rolls where that is needed.
-pub(crate) fn append(disk: &dyn Disk, appender: &mut Appender, values: &[&[u8]]) -> (u64, u64) {
+/// One batch of these values.
+pub(crate) fn encoded(appender: &mut Appender, values: &[&[u8]]) -> Encoded {
     let data = values.concat();
     let lengths: Vec<u32> = values.iter().map(|value| value.len() as u32).collect();
     let input = Input {
@@ -49,7 +52,12 @@ pub(crate) fn append(disk: &dyn Disk, appender: &mut Appender, values: &[&[u8]])
         shape: Shape::Values(&lengths),
         times: Times::One(1_700_000_000_000),
     };
-    let mut batch = appender.encode(&input, Codec::None, None).unwrap();
+    appender.encode(&input, Codec::None, None).unwrap()
+}
+
+/// Appends one batch; rolls where that is needed.
+pub(crate) fn append(disk: &dyn Disk, appender: &mut Appender, values: &[&[u8]]) -> (u64, u64) {
+    let mut batch = encoded(appender, values);
     loop {
         match appender.write(batch).unwrap() {
             Outcome::Written {
