@@ -29,11 +29,25 @@ pub enum Code {
     Unsupported = 11,
     /// TLS: a certificate is not taken, the peer does not speak it, or what was given for it cannot be.
     Tls = 12,
+    /// The system refused to read or write a file, or has before.
+    Storage = 13,
+    /// What is stored is damaged.
+    Corrupt = 14,
+    /// There is no record at that offset.
+    OutOfRange = 15,
+    /// Another process has the directory open.
+    Locked = 16,
+    /// There is one with that name already.
+    Exists = 17,
+    /// There is none with that name.
+    NotFound = 18,
+    /// A named writer left out a sequence number.
+    OutOfOrder = 19,
 }
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Closed,
         Self::NotConnected,
         Self::TooLarge,
@@ -46,6 +60,13 @@ impl Code {
         Self::Auth,
         Self::Unsupported,
         Self::Tls,
+        Self::Storage,
+        Self::Corrupt,
+        Self::OutOfRange,
+        Self::Locked,
+        Self::Exists,
+        Self::NotFound,
+        Self::OutOfOrder,
     ];
 
     /// The name that users see.
@@ -64,6 +85,13 @@ impl Code {
             Self::Auth => "ERR_CHASKI_AUTH",
             Self::Unsupported => "ERR_CHASKI_UNSUPPORTED",
             Self::Tls => "ERR_CHASKI_TLS",
+            Self::Storage => "ERR_CHASKI_STORAGE",
+            Self::Corrupt => "ERR_CHASKI_CORRUPT",
+            Self::OutOfRange => "ERR_CHASKI_OUT_OF_RANGE",
+            Self::Locked => "ERR_CHASKI_LOCKED",
+            Self::Exists => "ERR_CHASKI_EXISTS",
+            Self::NotFound => "ERR_CHASKI_NOT_FOUND",
+            Self::OutOfOrder => "ERR_CHASKI_OUT_OF_ORDER",
         }
     }
 
