@@ -22,6 +22,10 @@ pub enum ErrorKind {
     Full,
     /// A named writer left out a sequence number.
     OutOfOrder,
+    /// There is one already.
+    Exists,
+    /// There is none.
+    NotFound,
     /// It has been closed.
     Closed,
     /// The caller passed something that cannot be.
