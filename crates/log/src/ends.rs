@@ -15,7 +15,6 @@ pub struct Ends {
 
 /// The four ends, to be read by any thread. Each only grows.
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "the partition comes next")]
 pub(crate) struct EndsCell {
     start: AtomicU64,
     visible: AtomicU64,
