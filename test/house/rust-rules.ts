@@ -28,6 +28,10 @@ const reserved: Readonly<Record<string, string>> = {
   socket2: 'io',
   rustix: 'log',
   crc32c: 'log',
+  flate2: 'log',
+  lz4_flex: 'log',
+  snap: 'log',
+  zstd: 'log',
 };
 
 /** A dependency as `cargo metadata` tells it. */

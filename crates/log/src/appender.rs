@@ -1,6 +1,6 @@
 use crate::batch::{Encoded, Encoder, Input, ProducerMark};
 use crate::disk::put_at;
-use crate::{Codec, Error, ErrorKind, Segment, SegmentState};
+use crate::{Compression, Error, ErrorKind, Segment, SegmentState};
 
 /// Adds batches to the active segment of one partition. Whoever has it writes alone.
 pub struct Appender {
@@ -59,10 +59,10 @@ impl Appender {
     pub fn encode(
         &mut self,
         input: &Input<'_>,
-        codec: Codec,
+        compression: impl Into<Compression>,
         mark: Option<ProducerMark>,
     ) -> Result<Encoded, Error> {
-        self.encoder.encode(input, codec, mark)
+        self.encoder.encode(input, compression, mark)
     }
 
     /// Writes a batch behind the last one, and gives its records the next offsets. It is stored whole or not at all.
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::batch::{Shape, Times};
-    use crate::{File, Indexer};
+    use crate::{Codec, File, Indexer};
 
     /// Takes what is written and notes what is allocated.
     #[derive(Default)]

@@ -36,7 +36,7 @@ mod window;
 pub use appender::{Appender, Outcome};
 pub use checkpoint::{Checkpoint, PartitionMark};
 pub use clock::{Clock, SystemClock};
-pub use codec::Codec;
+pub use codec::{Codec, Compression, compress, inflate};
 pub use disk::{Disk, Entry, File, Lock, LockError, Mode, fill_at, put_at};
 pub use ends::Ends;
 pub use error::{Error, ErrorKind};

@@ -3,7 +3,8 @@ use super::{
     Attributes, HEADER_BYTES, Header, ProducerMark, crc32c, put_varint, put_varlong, varint_size,
     varlong_size,
 };
-use crate::{Codec, Error, ErrorKind};
+use crate::codec::compress;
+use crate::{Codec, Compression, Error, ErrorKind};
 
 /// Records as the caller packs them: bytes one behind the other, and numbers that say where one ends.
 #[derive(Clone, Copy, Debug)]
@@ -78,10 +79,12 @@ impl Encoded {
     }
 }
 
-/// Makes batches of records. Keeps one buffer of at most 1 MiB to use again.
+/// Makes batches of records. Keeps two buffers of at most 1 MiB to use again.
 #[derive(Debug)]
 pub struct Encoder {
     spare: Vec<u8>,
+    /// For records before they are compressed.
+    plain: Vec<u8>,
     most: u32,
 }
 
@@ -94,17 +97,20 @@ const MOST_BESIDE: usize = 5 + 1 + 10 + 5 + 5 + 5 + 5;
 const MOST_MS: f64 = 9_007_199_254_740_992.0;
 
 impl Encoder {
-    /// Its batches have at most `most` bytes, header included.
+    /// Its batches have at most `most` bytes, header included, and no more before they are compressed.
     #[must_use]
     pub const fn new(most: u32) -> Self {
-        let spare = Vec::new();
         // Lengths are signed 32 bits, and 12 less than the batch.
         let most = if most > i32::MAX as u32 {
             i32::MAX as u32
         } else {
             most
         };
-        Self { spare, most }
+        Self {
+            spare: Vec::new(),
+            plain: Vec::new(),
+            most,
+        }
     }
 
     /// One batch of all records of `input`, at base offset 0 until it is placed.
@@ -116,36 +122,35 @@ impl Encoder {
     pub fn encode(
         &mut self,
         input: &Input<'_>,
-        codec: Codec,
+        compression: impl Into<Compression>,
         mark: Option<ProducerMark>,
     ) -> Result<Encoded, Error> {
-        if codec != Codec::None {
-            let message = format!("compression {codec:?} is not there yet; store without");
-            return Err(Error::new(ErrorKind::Invalid, message));
-        }
+        let compression = compression.into();
         let count = input.count()?;
-        let mut bytes = self.buffer(input, count)?;
-        bytes.extend_from_slice(&[0; HEADER_BYTES]);
-        let span = match put_records(input, &mut bytes) {
+        let mut bytes = std::mem::take(&mut self.spare);
+        let made = if compression.codec() == Codec::None {
+            self.put_plain(input, count, &mut bytes)
+        } else {
+            let mut plain = std::mem::take(&mut self.plain);
+            let made = self
+                .put_plain(input, count, &mut plain)
+                .and_then(|span| self.pack(compression, &plain, &mut bytes).map(|()| span));
+            self.plain = emptied(plain);
+            made
+        };
+        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let span = match made {
             Ok(span) => span,
             Err(error) => {
-                self.keep(bytes);
+                self.spare = emptied(bytes);
                 return Err(error);
             }
-        };
-        let Some(size) = u32::try_from(bytes.len())
-            .ok()
-            .filter(|size| *size <= self.most)
-        else {
-            let error = self.too_large(bytes.len());
-            self.keep(bytes);
-            return Err(error);
         };
         let mut header = Header {
             base_offset: 0,
             size,
             attributes: Attributes {
-                codec,
+                codec: compression.codec(),
                 append_time: false,
             },
             last_delta: count - 1,
@@ -163,20 +168,12 @@ impl Encoder {
 
     /// Takes the buffer of a batch back that is written.
     pub fn recycle(&mut self, batch: Encoded) {
-        self.keep(batch.bytes);
+        self.spare = emptied(batch.bytes);
     }
 
-    fn keep(&mut self, mut bytes: Vec<u8>) {
-        bytes.clear();
-        self.spare = if bytes.capacity() <= KEPT_BYTES {
-            bytes
-        } else {
-            Vec::new()
-        };
-    }
-
-    /// A buffer that the batch fits in. What it asks for is in proportion to what the caller holds in memory already.
-    fn buffer(&mut self, input: &Input<'_>, count: u32) -> Result<Vec<u8>, Error> {
+    /// Puts room for a header and the records, not compressed, into a buffer. What that asks for is in proportion to what
+    /// the caller holds in memory already.
+    fn put_plain(&self, input: &Input<'_>, count: u32, into: &mut Vec<u8>) -> Result<Span, Error> {
         // A header of a record has 8 bytes of lengths in `data` and at most 10 in the batch: an eighth more, rounded up.
         let need = (count as usize)
             .saturating_mul(MOST_BESIDE)
@@ -185,14 +182,37 @@ impl Encoder {
         if input.data.len() > self.most as usize {
             return Err(self.too_large(input.data.len()));
         }
-        let mut bytes = std::mem::take(&mut self.spare);
-        bytes.try_reserve(need).map_err(|_| {
+        into.try_reserve(need).map_err(|_| {
             Error::new(
                 ErrorKind::Storage,
                 format!("no memory for a batch of {need} bytes"),
             )
         })?;
-        Ok(bytes)
+        into.extend_from_slice(&[0; HEADER_BYTES]);
+        let span = put_records(input, into)?;
+        self.within_limit(into.len())?;
+        Ok(span)
+    }
+
+    /// Puts room for a header and the compressed records of `plain` into a buffer.
+    fn pack(
+        &self,
+        compression: Compression,
+        plain: &[u8],
+        into: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        into.extend_from_slice(&[0; HEADER_BYTES]);
+        let records = plain.get(HEADER_BYTES..).unwrap_or_default();
+        compress(compression, records, into)?;
+        // What does not get smaller gets a little longer.
+        self.within_limit(into.len())
+    }
+
+    fn within_limit(&self, size: usize) -> Result<(), Error> {
+        if size > self.most as usize {
+            return Err(self.too_large(size));
+        }
+        Ok(())
     }
 
     fn too_large(&self, size: usize) -> Error {
@@ -238,6 +258,15 @@ impl Input<'_> {
             }
         }
     }
+}
+
+/// A buffer to use again, unless it is too large to keep.
+fn emptied(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.clear();
+    if bytes.capacity() > KEPT_BYTES {
+        bytes = Vec::new();
+    }
+    bytes
 }
 
 /// Times of a batch.

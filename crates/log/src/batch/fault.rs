@@ -30,6 +30,12 @@ pub enum Fault {
     Timestamp,
     /// The records are compressed; they must be inflated first.
     Compressed,
+    /// Compressed records are torn or damaged, or something follows them.
+    Deflated,
+    /// Compressed records inflate to more than the limit.
+    Inflated,
+    /// There is no memory for them.
+    Memory,
 }
 
 impl fmt::Display for Fault {
@@ -48,6 +54,9 @@ impl fmt::Display for Fault {
             Self::Headers => "the headers of a record cannot be",
             Self::Timestamp => "the timestamp of a record cannot be",
             Self::Compressed => "the records of the batch are compressed",
+            Self::Deflated => "the compressed records of the batch are damaged",
+            Self::Inflated => "the compressed records of the batch inflate to more than the limit",
+            Self::Memory => "there is no memory for the records of the batch",
         })
     }
 }

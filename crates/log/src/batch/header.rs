@@ -11,7 +11,7 @@ pub(crate) const CRC_FROM: usize = 21;
 pub(crate) const MAGIC: u8 = 2;
 /// A record is at least this long: length, attributes, timestamp delta, offset delta, lengths of key and value, count of
 /// headers, in one byte each.
-const LEAST_RECORD_BYTES: u32 = 7;
+pub(super) const LEAST_RECORD_BYTES: u32 = 7;
 
 const CODEC_BITS: u16 = 0b111;
 const APPEND_TIME: u16 = 0b1000;

@@ -1,5 +1,6 @@
+use super::header::LEAST_RECORD_BYTES;
 use super::{Fault, Header, varint, varlong};
-use crate::Codec;
+use crate::{Codec, inflate};
 
 /// The records of one batch, in order; after a fault nothing more. Reads without a copy: keys and values are slices.
 #[derive(Clone, Debug)]
@@ -62,6 +63,31 @@ impl<'a> Records<'a> {
         }
         let records = batch.get(super::HEADER_BYTES..).ok_or(Fault::Length)?;
         Ok(Self::of(records, header))
+    }
+
+    /// The records of a whole batch, compressed or not. What is compressed is inflated into `into`, whose contents it
+    /// replaces, to at most `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`inflate`]; `Length` if `batch` is shorter than a header; `Count` if there are not enough bytes for all
+    /// records.
+    pub fn inflated(
+        batch: &'a [u8],
+        header: &Header,
+        most: usize,
+        into: &'a mut Vec<u8>,
+    ) -> Result<Self, Fault> {
+        let codec = header.attributes.codec;
+        if codec == Codec::None {
+            return Self::of_batch(batch, header);
+        }
+        let packed = batch.get(super::HEADER_BYTES..).ok_or(Fault::Length)?;
+        inflate(codec, packed, most, into)?;
+        if header.count as usize > into.len() / LEAST_RECORD_BYTES as usize {
+            return Err(Fault::Count);
+        }
+        Ok(Self::of(into, header))
     }
 
     /// The record at the front, which must end where its length says.
