@@ -3,7 +3,7 @@
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { setImmediate } from '../shared/timers.ts';
 import type { Backlog } from './backlog.ts';
-import { Budget } from './budget.ts';
+import { Budget } from '../shared/budget.ts';
 import type { Peer } from './peer.ts';
 
 export class AckWatch {

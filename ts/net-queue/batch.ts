@@ -1,7 +1,7 @@
 import { lengthMask } from '../binding/index.ts';
 import { showAs } from '../shared/shown.ts';
-import type { Delivery, Origin } from './arena.ts';
-import { copyOf } from './copies.ts';
+import type { Delivery, Origin } from './origin.ts';
+import { copyOf } from '../shared/copies.ts';
 import { invalid } from './failures.ts';
 import { OwnMessage, ReceivedMessage, valueAt, viewAt } from './message.ts';
 import type { GivenMessage } from './message.ts';

@@ -20,11 +20,12 @@ import { closed, couldNotOpen, invalid, notConnected } from './failures.ts';
 import { Farewell } from './farewell.ts';
 import { PeerGroup } from './group.ts';
 import { Inbox } from './inbox.ts';
-import { Life } from './life.ts';
+import { Life } from '../shared/life.ts';
 import { NativeEvents } from './native-events.ts';
 import { nativeConfig, peerPolicy, putOptions, uuidBytes } from './options.ts';
 import type { Settings } from './options.ts';
-import { isPacked } from './packed.ts';
+import { isPacked } from '../shared/packed.ts';
+import type { Packed } from '../shared/packed.ts';
 import { Patience } from './patience.ts';
 import { PeerBook } from './peer-book.ts';
 import { Peer } from './peer.ts';
@@ -33,7 +34,7 @@ import type { Puts } from './puts.ts';
 import { Redelivery } from './redelivery.ts';
 import { StreamRouter } from './stream-router.ts';
 import { StreamSender } from './stream-sender.ts';
-import { readableOf, writableOf } from './streams.ts';
+import { readableOf, writableOf } from '../shared/node-streams.ts';
 import type {
   Address,
   Batch,
@@ -45,7 +46,6 @@ import type {
   Group,
   Message,
   MessageHandler,
-  Packed,
   PeerOptions,
   PutOptions,
   PutResult,
@@ -116,6 +116,8 @@ export class Communicator<T = unknown>
     }
     const handle = this.#handle;
     this.#life = new Life({
+      name: 'the communicator',
+      closed,
       bar: () => {
         this.#bar();
       },

@@ -3,7 +3,7 @@
 import type { ChaskiError } from '../errors.ts';
 import { setImmediate } from '../shared/timers.ts';
 import { bound } from '../shared/wait.ts';
-import { Budget } from './budget.ts';
+import { Budget } from '../shared/budget.ts';
 import { busy, closed, invalid } from './failures.ts';
 import type { Inbox } from './inbox.ts';
 import { BatchIterator, MessageIterator } from './iterator.ts';

@@ -5,13 +5,13 @@ import { isPlain } from '../shared/invalid.ts';
 import { showAs } from '../shared/shown.ts';
 import { groupClosed, invalid } from './failures.ts';
 import { refuseWrong } from './options.ts';
+import type { Packed } from '../shared/packed.ts';
 import type { Members, PeerBook } from './peer-book.ts';
 import type { Peer } from './peer.ts';
 import type {
   Group,
   GroupPutOptions,
   GroupSendOptions,
-  Packed,
   PutOptions,
   PutResult,
   Puttable,

@@ -3,7 +3,7 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
 import type { NativeBinding, QueueHandle } from '../binding/index.ts';
 import { Kind, lostMemory, unshared } from '../codec/index.ts';
-import type { Checked } from './packed.ts';
+import type { Checked } from '../shared/packed.ts';
 import type { Payload } from './payloads.ts';
 import type { Peer, Target } from './peer.ts';
 import { frameBytes, longestCopied, recycle, SendSlab } from './send-slab.ts';

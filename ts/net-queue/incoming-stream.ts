@@ -7,7 +7,7 @@ import { whenCollected } from '../shared/garbage.ts';
 import { showAs } from '../shared/shown.ts';
 import { streamRead, streamTooLong } from './failures.ts';
 import type { Inflow } from './inflow.ts';
-import { readableOf } from './streams.ts';
+import { readableOf } from '../shared/node-streams.ts';
 
 /**
  * The bytes of a message with serializer 'stream', in the chunks in which they come. To be read once, in one of its ways, or

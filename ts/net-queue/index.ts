@@ -18,6 +18,7 @@ export type {
 } from '../codec/index.ts';
 export { ChaskiError } from '../errors.ts';
 export type { ChaskiErrorOptions, Delivered, ErrorCode } from '../errors.ts';
+export type { Packed } from '../shared/packed.ts';
 export type { MergeSizes } from '../shared/stream-merge.ts';
 export type { WritableOptions as StreamWritableOptions } from '../shared/stream-node.ts';
 export type { BytesLike } from '../shared/stream-rope.ts';
@@ -50,7 +51,6 @@ export type {
   MessageHandler,
   NackOptions,
   OnFull,
-  Packed,
   Parcel,
   ParcelContent,
   ParceledBatch,

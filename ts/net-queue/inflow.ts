@@ -1,6 +1,6 @@
 // One stream on its way in: the chunks that arrived and that its reader has not taken, within a bound that its router keeps.
 import type { ChaskiError } from '../errors.ts';
-import type { Delivery, Settling } from './arena.ts';
+import type { Delivery, Settling } from './origin.ts';
 import { nackedStream } from './failures.ts';
 import type { Peer } from './peer.ts';
 

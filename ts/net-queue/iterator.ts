@@ -1,9 +1,9 @@
 // `for await` over messages and over batches. Steps are answered at once while something is there.
 import type { ChaskiError } from '../errors.ts';
 import { showAs } from '../shared/shown.ts';
-import { setImmediate } from '../shared/timers.ts';
-import { Budget } from './budget.ts';
-import type { Delivery } from './arena.ts';
+import { finished, Steps } from '../shared/steps.ts';
+import type { Waiter } from '../shared/steps.ts';
+import type { Delivery } from './origin.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { busy } from './failures.ts';
 import type { Inbox } from './inbox.ts';
@@ -18,55 +18,23 @@ interface Step {
   delivery(): Delivery;
 }
 
-/** What messages and batches do alike: waiting, yielding to the loop, ending, acknowledging what was processed. */
-abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
+/** What messages and batches do alike: asking the inbox, acknowledging what was processed. */
+abstract class InboxSteps<T, S extends Step> extends Steps<S> {
   protected readonly inbox: Inbox<T>;
-  protected readonly budget: Budget = new Budget();
   protected readonly ackProcessed: boolean;
   /** With ack 'processed': given last, and acknowledged when the next one is asked for: then its body has ended. */
   protected last: S | undefined = undefined;
-  /** The latest step that has not been answered; those after it wait in line. */
-  protected tail: Promise<IteratorResult<S>> | undefined = undefined;
-  #waiting: Want<T> | undefined = undefined;
-  #finish: ((result: IteratorResult<S>) => void) | undefined = undefined;
-  protected over: boolean = false;
 
   static {
     showAs(this, 'Iteration', ({ over }) => ({ over }));
   }
 
   constructor(inbox: Inbox<T>, ackProcessed: boolean) {
+    super();
     this.inbox = inbox;
     this.ackProcessed = ackProcessed;
-    this.budget.start();
   }
 
-  next(): Promise<IteratorResult<S>> {
-    return this.tail === undefined ? this.step() : this.#queue(this.tail);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  /** Ends this iteration only. What it had not given stays for others, and so does what it gave last, unless it is settled. */
-  return(): Promise<IteratorResult<S>> {
-    this.over = true;
-    const { last } = this;
-    this.last = undefined;
-    if (last !== undefined) this.inbox.giveBack(last.delivery());
-    if (this.#waiting !== undefined) this.inbox.giveUp(this.#waiting);
-    this.#finish?.(finished);
-    return Promise.resolve(finished);
-  }
-
-  /** The same as `return()`, but rejects with `error`. */
-  throw(error?: unknown): Promise<IteratorResult<S>> {
-    void this.return();
-    return Promise.reject(error);
-  }
-
-  protected abstract step(): Promise<IteratorResult<S>>;
   /** Messages of a batch; 0 for single messages. */
   protected abstract readonly max: number;
 
@@ -76,77 +44,42 @@ abstract class Steps<T, S extends Step> implements AsyncIterableIterator<S> {
     this.last = undefined;
   }
 
-  /** Answers a step that cannot be answered at once. */
-  protected later(turn: boolean): Promise<IteratorResult<S>> {
-    const promise = new Promise<IteratorResult<S>>((resolve, reject) => {
-      const answer = (result: IteratorResult<S>): void => {
-        this.#finish = undefined;
-        this.#waiting = undefined;
-        this.budget.start();
-        if (result.done !== true && this.ackProcessed) this.last = result.value;
-        resolve(result);
-      };
-      this.#finish = answer;
-      const wait = (): void => {
-        const give = (step: unknown): void => {
-          answer({ value: step as S, done: false });
-        };
-        const want: Want<T> = {
-          peer: undefined,
-          max: this.max,
-          over: false,
-          place: 0,
-          onMessage: give,
-          onBatch: give,
-          onEnd: (error: ChaskiError | undefined) => {
-            this.over = true;
-            if (error === undefined) {
-              answer(finished);
-              return;
-            }
-            this.#finish = undefined;
-            this.#waiting = undefined;
-            reject(error);
-          },
-        };
-        this.#waiting = want;
-        this.inbox.want(want);
-      };
-      if (turn) {
-        setImmediate(() => {
-          if (this.over) return;
-          if (this.inbox.reserved) {
-            this.#finish = undefined;
-            reject(taken());
-          } else {
-            wait();
-          }
-        });
-      } else {
-        wait();
-      }
-    });
-    if (this.tail === undefined) this.#line(promise);
-    return promise;
+  /** What it had not given stays for others, and so does what it gave last, unless it is settled. */
+  protected override left(): void {
+    const { last } = this;
+    this.last = undefined;
+    if (last !== undefined) this.inbox.giveBack(last.delivery());
   }
 
-  #queue(tail: Promise<unknown>): Promise<IteratorResult<S>> {
-    const step = (): Promise<IteratorResult<S>> => this.step();
-    const promise = tail.then(step, step);
-    this.#line(promise);
-    return promise;
+  protected override gave(step: S): void {
+    if (this.ackProcessed) this.last = step;
   }
 
-  #line(promise: Promise<IteratorResult<S>>): void {
-    this.tail = promise;
-    const leave = (): void => {
-      if (this.tail === promise) this.tail = undefined;
+  protected override refused(): Error | undefined {
+    return this.inbox.reserved ? taken() : undefined;
+  }
+
+  protected override await({ give, end }: Waiter<S>): () => void {
+    const onStep = (step: unknown): void => {
+      give(step as S);
     };
-    promise.then(leave, leave);
+    const want: Want<T> = {
+      peer: undefined,
+      max: this.max,
+      over: false,
+      place: 0,
+      onMessage: onStep,
+      onBatch: onStep,
+      onEnd: end,
+    };
+    this.inbox.want(want);
+    return () => {
+      this.inbox.giveUp(want);
+    };
   }
 }
 
-export class MessageIterator<T> extends Steps<T, GivenMessage<T>> {
+export class MessageIterator<T> extends InboxSteps<T, GivenMessage<T>> {
   protected override readonly max: number = 0;
   /** Steps before the next look at the budget. */
   #granted = 0;
@@ -187,7 +120,7 @@ export class MessageIterator<T> extends Steps<T, GivenMessage<T>> {
   }
 }
 
-export class BatchIterator<T> extends Steps<T, ReceivedBatch<T>> {
+export class BatchIterator<T> extends InboxSteps<T, ReceivedBatch<T>> {
   protected override readonly max: number;
 
   constructor(inbox: Inbox<T>, ackProcessed: boolean, max: number) {
@@ -211,5 +144,3 @@ export class BatchIterator<T> extends Steps<T, ReceivedBatch<T>> {
 function taken(): ChaskiError {
   return busy('Iteration', 'a subscription');
 }
-
-const finished: IteratorReturnResult<undefined> = { value: undefined, done: true };

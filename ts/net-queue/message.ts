@@ -1,9 +1,9 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
 import { showAs, shownOr } from '../shared/shown.ts';
-import { Origin } from './arena.ts';
-import type { Delivery, Source } from './arena.ts';
+import { Origin } from './origin.ts';
+import type { Delivery, Source } from './origin.ts';
 import type { ReceivedBatch } from './batch.ts';
-import { copyOf } from './copies.ts';
+import { copyOf } from '../shared/copies.ts';
 import { memoryGone } from './failures.ts';
 import { nack } from './nack.ts';
 import type { Message, NackOptions } from './types.ts';

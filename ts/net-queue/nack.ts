@@ -1,4 +1,4 @@
-import type { Delivery } from './arena.ts';
+import type { Delivery } from './origin.ts';
 import { needsProcessed } from './failures.ts';
 import type { NackOptions } from './types.ts';
 import { nackDelayMs } from './wait-options.ts';

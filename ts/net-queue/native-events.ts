@@ -5,7 +5,7 @@ import { nextTick } from '../shared/timers.ts';
 import { tellLost, tellOpen } from './diagnostics.ts';
 import { closed, fromNative, peerLeaving, renamed } from './failures.ts';
 import type { Farewell } from './farewell.ts';
-import type { Life } from './life.ts';
+import type { Life } from '../shared/life.ts';
 import { uuidBytes } from './options.ts';
 import type { Settings } from './options.ts';
 import type { PeerBook } from './peer-book.ts';

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Host, NativeQueueConfig, NativeSecurity } from '../binding/index.ts';
 import { codecOf, Kind, PickleSerializer } from '../codec/index.ts';
 import type { Codec } from '../codec/index.ts';
+import { integer, object, oneOf, refuseUnknown, text, time } from '../shared/checks.ts';
 import { invalidSecret, isPlain } from '../shared/invalid.ts';
 import { isSignal, longestTimeoutMs } from '../shared/wait.ts';
 import { invalid, unsupported } from './failures.ts';
@@ -501,59 +502,4 @@ function hasPeer(value: unknown): boolean {
 
 function isIterable(value: unknown): value is Iterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value;
-}
-
-/** @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for what `value` has and `names` has not. */
-export function refuseUnknown(name: string, value: object, names: readonly string[]): void {
-  // Not Object.keys(), which makes an array: this is done for each get() with options.
-  for (const key in value) {
-    if (!names.includes(key) && Object.hasOwn(value, key)) {
-      throw invalid(
-        `${name}.${key}`,
-        (value as Record<string, unknown>)[key],
-        `left out: there is no such option. There are ${names.join(', ')}`,
-      );
-    }
-  }
-}
-
-function object<O extends object>(name: string, value: O): O {
-  if (typeof value === 'object' && value !== null) return value;
-  throw invalid(name, value, 'an object');
-}
-
-function text(name: string, value: unknown, fallback: string): string {
-  if (value === undefined) return fallback;
-  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
-  throw invalid(name, value, 'a string that is not empty');
-}
-
-function integer(
-  name: string,
-  value: unknown,
-  fallback: number,
-  least: number,
-  most: number,
-): number {
-  if (value === undefined) return fallback;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
-    return value;
-  }
-  throw invalid(name, value, `an integer from ${least} to ${most}`);
-}
-
-function time(name: string, value: unknown, fallback: number): number {
-  return integer(name, value, fallback, 0, longestTimeoutMs);
-}
-
-/** The first of `values` is the default. */
-function oneOf<const V extends string>(
-  name: string,
-  value: string | undefined,
-  values: readonly V[],
-): V {
-  const chosen = value === undefined ? values[0] : values.find((known) => known === value);
-  if (chosen !== undefined) return chosen;
-  const quoted = values.map((known) => `'${known}'`);
-  throw invalid(name, value, `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`);
 }

@@ -10,7 +10,7 @@ import {
 } from '../codec/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { setImmediate } from '../shared/timers.ts';
-import { Budget } from './budget.ts';
+import { Budget } from '../shared/budget.ts';
 import {
   ofPart,
   peerClosed,

@@ -4,10 +4,11 @@ import { types } from 'node:util';
 
 import { kindShift, lengthMask } from '../binding/index.ts';
 import type { Codec } from '../codec/index.ts';
-import type { Delivery } from './arena.ts';
+import type { Delivery } from './origin.ts';
 import { invalid } from './failures.ts';
 import { Inflow } from './inflow.ts';
-import { codecOption, refuseUnknown } from './options.ts';
+import { refuseUnknown } from '../shared/checks.ts';
+import { codecOption } from './options.ts';
 import type { FromParcelOptions, Parcel, ParcelContent, ParceledBatch } from './types.ts';
 
 /** What `postMessage()` makes of it is a plain object with the same fields, without the transfer list. */

@@ -1,7 +1,7 @@
 // Batches that native has handed over and that wait for their turn: in order, and by peer.
 import type { ReceivedBatch } from './batch.ts';
-import { Line } from './line.ts';
-import type { Member } from './line.ts';
+import { Line } from '../shared/line.ts';
+import type { Member } from '../shared/line.ts';
 
 /** A batch, and how much of it was taken. */
 interface Front<T> extends Member {

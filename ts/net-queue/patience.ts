@@ -2,7 +2,7 @@
 import { bound } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { notConnected, peerLeaving } from './failures.ts';
-import type { Life } from './life.ts';
+import type { Life } from '../shared/life.ts';
 import type { Peer } from './peer.ts';
 import { SentResult } from './put-result.ts';
 import type { Sender } from './sender.ts';

@@ -1,5 +1,6 @@
 import type { Peer } from './peer.ts';
-import type { Packed, PutResult } from './types.ts';
+import type { Packed } from '../shared/packed.ts';
+import type { PutResult } from './types.ts';
 
 /** What messages are put with: by the sender itself, or in chunks. `unknown` are ids that name no peer. */
 export interface Puts {

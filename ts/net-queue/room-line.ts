@@ -1,7 +1,7 @@
 // Those who wait for room towards a peer, in line.
 import type { ChaskiError } from '../errors.ts';
-import { Line } from './line.ts';
-import type { Member } from './line.ts';
+import { Line } from '../shared/line.ts';
+import type { Member } from '../shared/line.ts';
 
 /** Somebody who waits for room towards a peer. */
 export interface RoomWaiter {

@@ -21,13 +21,14 @@ import {
 } from './failures.ts';
 import { Handover } from './handover.ts';
 import type { Settings } from './options.ts';
-import { checkPacked } from './packed.ts';
+import { checkPacked } from '../shared/packed.ts';
 import { Payloads } from './payloads.ts';
 import type { Peer, PeerPolicy, Target } from './peer.ts';
 import { JointResult, ManyResult, RefusedResult, SentResult } from './put-result.ts';
 import type { PartResult, Watch } from './put-result.ts';
 import type { Puts } from './puts.ts';
-import type { Packed, PutResult } from './types.ts';
+import type { Packed } from '../shared/packed.ts';
+import type { PutResult } from './types.ts';
 
 /** What the sender tells its communicator. */
 export interface SenderHost {
@@ -198,7 +199,7 @@ export class Sender implements Watch, Puts {
       const wanted = "a list of values: packed bytes need serializer 'auto' or 'bytes'";
       throw invalid('data', packed.data, wanted);
     }
-    const checked = checkPacked(packed, this.#settings.maxMessageBytes);
+    const checked = checkPacked(packed, this.#settings.maxMessageBytes, tooLarge);
     const { data, count } = checked;
     if (this.#closed !== undefined) return new RefusedResult('', this.#closed);
     if (count === 0) return nothing;

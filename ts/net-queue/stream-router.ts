@@ -5,7 +5,7 @@ import type { ChunkHead, Codec } from '../codec/index.ts';
 import { kindShift, lengthMask } from '../binding/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { clearTimeout, setTimeout } from '../shared/timers.ts';
-import { Origin } from './arena.ts';
+import { Origin } from './origin.ts';
 import { ReceivedBatch } from './batch.ts';
 import {
   closed,

@@ -12,7 +12,8 @@ import { resultOf } from './sender.ts';
 import type { Sender } from './sender.ts';
 import { StreamLine } from './stream-line.ts';
 import { sourceOf } from './stream-source.ts';
-import type { Packed, PutResult } from './types.ts';
+import type { Packed } from '../shared/packed.ts';
+import type { PutResult } from './types.ts';
 
 export class StreamSender implements Puts {
   readonly #sender: Sender;

@@ -4,7 +4,7 @@ import type { ChaskiError } from '../errors.ts';
 import { showAs } from '../shared/shown.ts';
 import { setImmediate } from '../shared/timers.ts';
 import type { ReceivedBatch } from './batch.ts';
-import { Budget } from './budget.ts';
+import { Budget } from '../shared/budget.ts';
 import { handlerFailed } from './failures.ts';
 import type { Inbox } from './inbox.ts';
 import { valueAt } from './message.ts';

@@ -4,6 +4,7 @@ import type { BytesLike } from '../shared/stream-rope.ts';
 import type { Stream } from '../shared/stream.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import type { IncomingStream } from './incoming-stream.ts';
+import type { Packed } from '../shared/packed.ts';
 
 /** Transport of a communicator. */
 export const Protocol = { TCP: 'tcp', UNIX: 'unix' } as const;
@@ -239,12 +240,6 @@ export interface CloseOptions {
   timeoutMs?: number;
   /** Wait for nothing. */
   force?: boolean;
-}
-
-/** Many messages in one piece of memory: `lengths` is one length for all, or one per message, in order. */
-export interface Packed {
-  data: Uint8Array;
-  lengths: Uint32Array | number;
 }
 
 /**

@@ -1,4 +1,5 @@
 // The options of what waits or takes, checked and read once: a misspelled bound is an error, and not a wait without one.
+import { flag } from '../shared/checks.ts';
 import { longestTimeoutMs, signalOf, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { invalid } from './failures.ts';
@@ -140,12 +141,6 @@ function maxOf(options: { max?: number }): number {
   if (max === undefined) return Infinity;
   if (Number.isInteger(max) && max >= 1) return max;
   throw invalid('max', max, 'an integer of at least 1');
-}
-
-function flag(name: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value === 'boolean') return value;
-  throw invalid(name, value, 'true or false');
 }
 
 const waitNames: readonly string[] = ['signal', 'timeoutMs'];

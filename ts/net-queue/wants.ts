@@ -1,7 +1,7 @@
 // Those who wait for a message: one line for any peer, and one for each peer of which somebody wants a message.
 import type { ChaskiError } from '../errors.ts';
 import type { ReceivedBatch } from './batch.ts';
-import { Line } from './line.ts';
+import { Line } from '../shared/line.ts';
 import type { Message } from './types.ts';
 
 /** Somebody who waits for a message or a batch. */

@@ -2,11 +2,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { describe, expect, it } from 'vitest';
 
-import { Origin, arenaBytes } from '../../../ts/net-queue/arena.ts';
-import type { Settling } from '../../../ts/net-queue/arena.ts';
+import { Origin } from '../../../ts/net-queue/origin.ts';
+import { arenaBytes } from '../../../ts/shared/arena.ts';
+import type { Settling } from '../../../ts/net-queue/origin.ts';
 import { ReceivedBatch } from '../../../ts/net-queue/batch.ts';
 import { Peer } from '../../../ts/net-queue/peer.ts';
-import { Retention } from '../../../ts/net-queue/retention.ts';
+import { Retention } from '../../../ts/shared/retention.ts';
 import { codecOf } from '../../../ts/codec/index.ts';
 
 describe('Retention', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { kindShift } from '../../../ts/binding/index.ts';
 import { codecOf, Kind, writeChunkHead } from '../../../ts/codec/index.ts';
 import type { ChaskiError } from '../../../ts/errors.ts';
-import { Origin } from '../../../ts/net-queue/arena.ts';
+import { Origin } from '../../../ts/net-queue/origin.ts';
 import { ReceivedBatch } from '../../../ts/net-queue/batch.ts';
 import type { IncomingStream } from '../../../ts/net-queue/incoming-stream.ts';
 import { Peer } from '../../../ts/net-queue/peer.ts';

@@ -1,26 +1,6 @@
-// The memory that received messages are copied into: filled once from front to back, never reused, because views of it
-// stay valid for ever.
-import workers from 'node:worker_threads';
-
+// What the messages of a batch share: where their numbers stand, whose they are, and who takes word of them.
 import type { Codec } from '../codec/index.ts';
 import type { Peer } from './peer.ts';
-
-/** Payloads, one after the other. */
-export class Arena {
-  readonly memory: Uint8Array;
-  /** Bytes that are taken. */
-  used: number = 0;
-
-  constructor() {
-    this.memory = new Uint8Array(Buffer.allocUnsafeSlow(arenaBytes).buffer);
-    keep(this.memory.buffer);
-  }
-
-  /** Whether too little is left for a drain to be worth it; nothing is, when somebody took the memory away all the same. */
-  get spent(): boolean {
-    return this.used > this.memory.length - 1024;
-  }
-}
 
 /** Two numbers for each message, offset and word, of one batch after the other. */
 export class Index {
@@ -95,20 +75,4 @@ export class Origin implements Source {
   }
 }
 
-/**
- * Keeps `postMessage()` and `structuredClone()` from moving memory that many messages share to another thread: who asks for
- * one message to be transferred would take all of them.
- */
-export const keep: (memory: ArrayBufferLike) => void = (() => {
-  try {
-    workers.markAsUntransferable(new ArrayBuffer(0));
-    return workers.markAsUntransferable;
-  } catch {
-    // A runtime that has no such thing.
-    return () => {};
-  }
-})();
-
-/** Small, so that a view that somebody keeps does not keep much. */
-export const arenaBytes: number = 64 * 1024;
 const indexBytes = 32 * 1024;

@@ -1,20 +1,23 @@
-// The states of a communicator, in the order in which they can follow each other, and those who wait for one of them.
-import type { ChaskiError } from '../errors.ts';
-import { bound } from '../shared/wait.ts';
-import type { WaitOptions } from '../shared/wait.ts';
-import { closed } from './failures.ts';
+// The states of what is opened and closed, in the order in which they can follow each other, and those who wait for one of them.
+import type { ChaskiError, Delivered } from '../errors.ts';
+import { bound } from './wait.ts';
+import type { WaitOptions } from './wait.ts';
 
-/** What the states of a communicator mean for its parts. */
+/** What the states mean for the parts of what lives. */
 export interface LifeHost {
-  /** The close begins: from now on nothing can be put. */
+  /** What it is called: 'the communicator'. */
+  readonly name: string;
+  /** What is told of it when it is closed. */
+  closed(cause?: unknown, delivered?: Delivered): ChaskiError;
+  /** The close begins: from now on it takes nothing. */
   bar(): void;
-  /** Native takes leave of the peers, for at most so long. */
+  /** Native ends what it has begun, for at most so long. */
   leave(timeoutMs: number): void;
-  /** The peers that are left are lost. */
+  /** What has not ended by itself is lost. */
   lose(): void;
   /** It is closed: nothing of it is needed any more. */
   forget(): void;
-  /** Whether somebody waits for a put, whose rejection would tell of a failure. */
+  /** Whether somebody waits for something whose rejection would tell of a failure. */
   isAwaited(): boolean;
 }
 
@@ -48,9 +51,9 @@ export class Life {
     return this.#unheard ? this.#failure : undefined;
   }
 
-  /** @throws ResourceClosed once a close has begun. */
+  /** @throws what the host tells of the close, once it has begun. */
   checkOpen(): void {
-    if (this.#state === 'closing' || this.closed) throw closed(this.#failure, 'no');
+    if (this.#state === 'closing' || this.closed) throw this.#host.closed(this.#failure, 'no');
   }
 
   /** Resolves when it is open; rejects when it cannot be any more. */
@@ -62,10 +65,10 @@ export class Life {
       }
       if (this.#state !== 'opening' || this.#failure !== undefined) {
         this.#unheard = false;
-        reject(this.#failure ?? closed());
+        reject(this.#failure ?? this.#host.closed());
         return;
       }
-      const disarm = bound('Opening the communicator', options, (error) => {
+      const disarm = bound(`Opening ${this.#host.name}`, options, (error) => {
         this.#readyWaiters.delete(waiter);
         reject(error);
       });
@@ -78,7 +81,7 @@ export class Life {
     });
   }
 
-  /** It listens, or has reached its server; `tell` is called unless that is no news, or too late. */
+  /** It is open; `tell` is called unless that is no news, or too late. */
   open(tell: () => void): void {
     if (this.#state !== 'opening') return;
     this.#state = 'open';
@@ -127,7 +130,7 @@ export class Life {
 
   #begin(): void {
     this.#state = 'closing';
-    this.#settleReady(this.#failure ?? closed());
+    this.#settleReady(this.#failure ?? this.#host.closed());
     this.#host.bar();
   }
 

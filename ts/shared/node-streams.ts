@@ -3,8 +3,6 @@ import { Readable, Writable } from 'node:stream';
 import type { ReadableOptions } from 'node:stream';
 import { callbackify } from 'node:util';
 
-import type { PutResult } from './types.ts';
-
 /** What `source` gives as a Readable. Destroying it ends only this reading. */
 export function readableOf<M>(source: AsyncIterator<M>, options: ReadableOptions = {}): Readable {
   const leave = callbackify(async () => {
@@ -31,8 +29,10 @@ export function readableOf<M>(source: AsyncIterator<M>, options: ReadableOptions
 }
 
 /** A Writable that hands what is written to `put`, and fails with the first of the results that does. */
-export function writableOf(put: (data: unknown) => Promise<{ result: PutResult }>): Writable {
-  let last: PutResult | undefined;
+export function writableOf(
+  put: (data: unknown) => Promise<{ result: Promise<unknown> }>,
+): Writable {
+  let last: Promise<unknown> | undefined;
   const write = callbackify(async (data: unknown) => {
     const { result } = await put(data);
     result.catch((error: unknown) => stream.destroy(error as Error));

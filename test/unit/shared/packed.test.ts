@@ -2,7 +2,8 @@ import { runInNewContext } from 'node:vm';
 
 import { describe, expect, it } from 'vitest';
 
-import { checkPacked } from '../../../ts/net-queue/packed.ts';
+import { ChaskiError } from '../../../ts/errors.ts';
+import { checkPacked } from '../../../ts/shared/packed.ts';
 
 describe('packed messages', () => {
   it('are copied before they are checked when other threads can write to them, of whatever realm', () => {
@@ -14,7 +15,7 @@ describe('packed messages', () => {
       const lengths = new Uint32Array(memory, 4, 1);
       data.fill(9);
       lengths[0] = 4;
-      const checked = checkPacked({ data, lengths }, 1000);
+      const checked = checkPacked({ data, lengths }, 1000, tooLong);
       data.fill(1);
       lengths[0] = 1;
       expect(checked).toEqual({
@@ -30,15 +31,19 @@ describe('packed messages', () => {
     Object.defineProperty(lengths, 'byteLength', { value: NaN });
     const data = new Uint8Array(5);
     Object.defineProperty(data, 'length', { value: 500 });
-    expect(checkPacked({ data, lengths }, 1000)).toMatchObject({ count: 2 });
-    expect(() => checkPacked({ data, lengths: 500 }, 1000)).toThrow('the 5 bytes of data');
+    expect(checkPacked({ data, lengths }, 1000, tooLong)).toMatchObject({ count: 2 });
+    expect(() => checkPacked({ data, lengths: 500 }, 1000, tooLong)).toThrow('the 5 bytes of data');
   });
 
   it('are refused when the memory of their lengths was taken away', () => {
     const lengths = Uint32Array.of(5);
     structuredClone(lengths, { transfer: [lengths.buffer] });
-    expect(() => checkPacked({ data: new Uint8Array(5), lengths }, 1000)).toThrow(
+    expect(() => checkPacked({ data: new Uint8Array(5), lengths }, 1000, tooLong)).toThrow(
       expect.objectContaining({ code: 'ERR_CHASKI_INVALID_ARGUMENT' }),
     );
   });
 });
+
+function tooLong(length: number, most: number): ChaskiError {
+  return new ChaskiError('ERR_CHASKI_TOO_LARGE', `${length} is over ${most}.`);
+}

@@ -1,5 +1,5 @@
 // How long a consumer may go on before the event loop must turn.
-import { now } from '../shared/timers.ts';
+import { now } from './timers.ts';
 
 /** Counts messages, and looks at the clock now and then. */
 export class Budget {

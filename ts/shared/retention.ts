@@ -1,12 +1,13 @@
 // Whether consumers keep old arenas alive: who holds on to one small view of an arena holds all of it.
-import { whenCollected } from '../shared/garbage.ts';
-import { arenaBytes } from './arena.ts';
+import { whenCollected } from './garbage.ts';
+import { arenaBytes as usualBytes } from './arena.ts';
 
 /**
  * Watches a sample of the arenas that were given out whole. While many of them outlive a full garbage collection, somebody
  * holds messages, and small ones had better lie in memory of their own. Garbage that was not collected yet does not count.
  */
 export class Retention {
+  readonly #arenaBytes: number;
   /** Messages up to this length are to be copied out of their arena; less than 0: none. */
   copyUpTo: number = none;
   /** Not known to have seen a collection. In order. */
@@ -23,7 +24,12 @@ export class Retention {
   #collected = 0;
   #examined = 0;
 
-  /** All messages of `memory` were given out, and the inbox holds it no more. */
+  /** Of arenas of so many bytes. */
+  constructor(arenaBytes: number = usualBytes) {
+    this.#arenaBytes = arenaBytes;
+  }
+
+  /** All messages of `memory` were given out, and who filled it holds it no more. */
   retire(memory: ArrayBufferLike): void {
     this.#retired += 1;
     if (this.#collected > this.#examined) this.#examine();
@@ -72,7 +78,7 @@ export class Retention {
     }
     this.#awaitCollection();
     let bytes = 0;
-    for (const { standsFor } of this.#held) bytes += standsFor * arenaBytes;
+    for (const { standsFor } of this.#held) bytes += standsFor * this.#arenaBytes;
     // A sample may stand for many that are gone.
     if (bytes >= manyBytes) bytes = Math.min(bytes, process.memoryUsage().arrayBuffers);
     if (bytes >= manyBytes) this.copyUpTo = longestCopied;

@@ -1,8 +1,13 @@
 // Many messages in one piece of memory, checked before anything of it is counted or sent.
 import { isLost, lostMemory, plain, unshared } from '../codec/index.ts';
 import { ChaskiError } from '../errors.ts';
-import { invalid, tooLarge } from './failures.ts';
-import type { Packed } from './types.ts';
+import { invalid } from './invalid.ts';
+
+/** Many messages in one piece of memory: `lengths` is one length for all, or one per message, in order. */
+export interface Packed {
+  data: Uint8Array;
+  lengths: Uint32Array | number;
+}
 
 /** Whether `messages` is memory with lengths, and not a list of values. */
 export function isPacked(messages: unknown): messages is Packed {
@@ -26,9 +31,13 @@ export interface Checked {
 /**
  * Checks packed bytes, none of them longer than `most`.
  *
- * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_TOO_LARGE`.
+ * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, and `tooLarge` for one that is longer.
  */
-export function checkPacked({ data, lengths }: Packed, most: number): Checked {
+export function checkPacked(
+  { data, lengths }: Packed,
+  most: number,
+  tooLarge: (length: number, most: number) => ChaskiError,
+): Checked {
   if (!(data instanceof Uint8Array)) throw invalid('data', data, 'a Uint8Array');
   if (isLost(data)) throw lostMemory();
   const bytes = unshared(plain(data));

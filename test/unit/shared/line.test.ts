@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { Line } from '../../../ts/net-queue/line.ts';
+import { Line } from '../../../ts/shared/line.ts';
 
 class One {
   over = false;
