@@ -46,6 +46,15 @@ impl OffsetIndex {
         found.map_or(0, |entry| entry.1)
     }
 
+    pub(crate) const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Position in the last entry; 0 if there is none.
+    pub(crate) fn last_position(&self) -> u32 {
+        self.entries.last().map_or(0, |entry| entry.1)
+    }
+
     /// The file.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -1,4 +1,5 @@
 use crate::batch::Header;
+use crate::time_index::NONE_MS;
 use crate::{OffsetIndex, TimeIndex};
 
 /// Both indexes of a segment, and the rule by which they grow: an entry of each before a batch when more than 4,096 bytes
@@ -9,6 +10,8 @@ pub struct Indexer {
     pub offsets: OffsetIndex,
     /// Since when records have which offsets.
     pub times: TimeIndex,
+    /// How many batches there are.
+    pub batches: u32,
     since_entry: u32,
     latest: Option<Latest>,
 }
@@ -30,13 +33,46 @@ impl Indexer {
         Self {
             offsets: OffsetIndex::new(base),
             times: TimeIndex::new(base),
+            batches: 0,
             since_entry: 0,
             latest: None,
         }
     }
 
+    /// As it was when these were stored, of a segment of `log_bytes` and so many batches; `None` if they do not fit.
+    pub(crate) fn restored(
+        offsets: OffsetIndex,
+        times: TimeIndex,
+        log_bytes: u32,
+        batches: u32,
+        max_ms: Option<i64>,
+    ) -> Option<Self> {
+        let latest = match (max_ms, times.last()) {
+            (Some(ms), Some(last)) if last.0 == ms => Some(Latest {
+                ms,
+                last_offset: last.1,
+            }),
+            // Times that Kafka takes for none have no entry.
+            (Some(ms), None) if ms <= NONE_MS => Some(Latest {
+                ms,
+                last_offset: offsets.base(),
+            }),
+            (None, None) => None,
+            _ => return None,
+        };
+        Some(Self {
+            // The batch that has the last entry, and all behind it.
+            since_entry: log_bytes.checked_sub(offsets.last_position())?,
+            offsets,
+            times,
+            batches,
+            latest,
+        })
+    }
+
     /// Takes note of the batch at `position`.
     pub fn add(&mut self, header: &Header, position: u32) {
+        self.batches = self.batches.saturating_add(1);
         let last_offset = header.last_offset();
         if self.latest.is_none_or(|latest| header.max_ms > latest.ms) {
             let ms = header.max_ms;
@@ -80,6 +116,40 @@ mod tests {
             producer: None,
             count: 2,
             crc: 0,
+        }
+    }
+
+    #[test]
+    fn one_that_was_stored_goes_on_as_if_it_had_not_been() {
+        for many in 0..40_u64 {
+            let mut indexer = Indexer::new(10);
+            let mut position = 0;
+            let mut add = |indexer: &mut Indexer, place: u64| {
+                let header = batch(
+                    10 + place * 2,
+                    700 + (place % 5) as u32 * 300,
+                    500 + place as i64,
+                );
+                indexer.add(&header, position);
+                position += header.size;
+                position
+            };
+            let mut size = 0;
+            for place in 0..many {
+                size = add(&mut indexer, place);
+            }
+            indexer.seal();
+            let mut back = Indexer::restored(
+                indexer.offsets.clone(),
+                indexer.times.clone(),
+                size,
+                indexer.batches,
+                indexer.max_ms(),
+            )
+            .unwrap();
+            assert_eq!(back, indexer);
+            add(&mut back, many);
+            assert_eq!(u64::from(back.batches), many + 1);
         }
     }
 

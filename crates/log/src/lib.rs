@@ -20,13 +20,17 @@ mod observer;
 mod options;
 mod os_disk;
 mod partition;
+mod producers;
 mod reader;
 mod recovery;
 mod report;
 mod scan;
+mod seal;
 mod segment;
+mod sidecars;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod snapshot;
 mod store;
 mod sys;
 mod threads;
@@ -49,11 +53,16 @@ pub use observer::{Event, Observer, PartitionNote, Report};
 pub use options::{Acks, Config, Flush, TopicOptions, Writer};
 pub use os_disk::OsDisk;
 pub use partition::{Appended, Partition, Ticket, Written};
+pub use producers::{ProducerEntry, Producers, Verdict};
 pub use reader::{Cursor, ReadBatch, ReadInto, ReadOutcome};
 pub use recovery::{Boot, Durable, Opening, Recovered, recover};
 pub use report::Note;
 pub use scan::{Run, Scan, Survey, scan, survey};
+pub use seal::Seal;
 pub use segment::{MAX_SEGMENT_BYTES, Segment, SegmentState, base_of, log_name};
+pub use sidecars::{
+    load_producers, load_seal, load_sidecars, remove_sidecars, save_producers, save_sidecars,
+};
 pub use store::{Store, Topic, TopicNumber};
 pub use threads::Threads;
 pub use time_index::TimeIndex;

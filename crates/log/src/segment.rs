@@ -164,16 +164,26 @@ impl Segment {
 /// The file of the segment with that base offset.
 #[must_use]
 pub fn log_name(folder: &str, base_offset: u64) -> String {
-    format!("{folder}/{base_offset:020}.log")
+    beside(folder, base_offset, "log")
 }
 
 /// The base offset in the name of a file; `None` if it is not that of a segment.
 #[must_use]
 pub fn base_of(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".log")?;
+    offset_in(name, "log")
+}
+
+/// A file of that kind for that offset.
+pub(crate) fn beside(folder: &str, offset: u64, kind: &str) -> String {
+    format!("{folder}/{offset:020}.{kind}")
+}
+
+/// The offset in the name of a file of that kind.
+pub(crate) fn offset_in(name: &str, kind: &str) -> Option<u64> {
+    let digits = name.strip_suffix(kind)?.strip_suffix('.')?;
     let own = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
-    let base = own.then(|| digits.parse().ok()).flatten()?;
-    (base <= i64::MAX as u64).then_some(base)
+    let offset = own.then(|| digits.parse().ok()).flatten()?;
+    (offset <= i64::MAX as u64).then_some(offset)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub struct TimeIndex {
 
 const ENTRY_BYTES: usize = 12;
 /// Kafka's "no timestamp": only what is later gets an entry.
-const NONE_MS: i64 = -1;
+pub(crate) const NONE_MS: i64 = -1;
 
 impl TimeIndex {
     /// An empty one, of the segment with that base offset.
@@ -41,6 +41,12 @@ impl TimeIndex {
             .checked_sub(1)
             .and_then(|last| self.entries.get(last));
         found.map_or(self.base, |entry| self.base + u64::from(entry.1) + 1)
+    }
+
+    /// Time and offset of the last entry.
+    pub(crate) fn last(&self) -> Option<(i64, u64)> {
+        let (ms, delta) = *self.entries.last()?;
+        Some((ms, self.base + u64::from(delta)))
     }
 
     /// The file.

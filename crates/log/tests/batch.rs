@@ -496,3 +496,59 @@ fn each_bit_of_a_batch_is_under_the_checksum_or_told_otherwise() {
         assert_eq!(decoded(&batch).is_ok(), outside && bit != 7, "bit {bit}");
     }
 }
+
+#[test]
+fn batches_of_a_client_are_adopted_as_they_came_but_for_their_place() {
+    let mark = ProducerMark {
+        id: 9,
+        epoch: 1,
+        sequence: 5,
+    };
+    let one = encoded(&[meant(b"one"), meant(b"two")], 500, Some(mark));
+    let other = bytes(BROKER[2]);
+    let both = [&one[..], &other].concat();
+    let mut encoder = Encoder::new(LIMIT);
+    let (mut batch, rest) = encoder.adopt(&both).unwrap();
+    assert_eq!(rest, other);
+    assert_eq!(batch.header().producer, Some(mark));
+    batch.place(7).unwrap();
+    assert_eq!(batch.bytes()[..8], 7_u64.to_be_bytes());
+    assert_eq!(batch.bytes()[8..], one[8..]);
+    encoder.recycle(batch);
+    let (mut batch, rest) = encoder.adopt(rest).unwrap();
+    assert!(rest.is_empty());
+    batch.place(9).unwrap();
+    // The epoch of their leader is not ours.
+    assert_eq!(batch.bytes()[12..16], [0; 4]);
+    assert_eq!(batch.bytes()[16..], other[16..]);
+    let header = Header::parse_prefix(batch.bytes(), LIMIT).unwrap();
+    assert_eq!(header, *batch.header());
+    assert_eq!(check(batch.bytes(), &header), Ok(()));
+}
+
+#[test]
+fn what_is_no_batch_or_holds_no_records_is_not_adopted() {
+    let one = encoded(&[meant(b"one"), meant(b"two")], 500, None);
+    let mut encoder = Encoder::new(one.len() as u32);
+    assert!(encoder.adopt(&one).is_ok());
+    for length in 0..one.len() {
+        let error = encoder.adopt(&one[..length]).unwrap_err();
+        assert_eq!(error.kind, log::ErrorKind::Corrupt, "{length}");
+    }
+    // Where it says that it stands, and who led, does not count.
+    for bit in (8 * 8..12 * 8).chain(16 * 8..one.len() * 8) {
+        let mut changed = one.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(encoder.adopt(&changed).is_err(), "bit {bit}");
+    }
+    let mut torn = one.clone();
+    // The second record claims a byte more, under a right checksum.
+    torn[61 + 10] += 2;
+    let crc = log::batch::crc32c(&torn[21..]);
+    torn[17..21].copy_from_slice(&crc.to_be_bytes());
+    let error = encoder.adopt(&torn).unwrap_err();
+    assert_eq!(error.kind, log::ErrorKind::Corrupt);
+    let mut small = Encoder::new(one.len() as u32 - 1);
+    let error = small.adopt(&one).unwrap_err();
+    assert_eq!(error.kind, log::ErrorKind::TooLarge);
+}

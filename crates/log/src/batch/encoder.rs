@@ -1,7 +1,7 @@
 use super::header::CRC_FROM;
 use super::{
-    Attributes, HEADER_BYTES, Header, ProducerMark, crc32c, put_varint, put_varlong, varint_size,
-    varlong_size,
+    Attributes, Fault, HEADER_BYTES, Header, ProducerMark, Records, check, crc32c, put_varint,
+    put_varlong, varint_size, varlong_size,
 };
 use crate::codec::compress;
 use crate::{Codec, Compression, Error, ErrorKind};
@@ -93,6 +93,8 @@ const KEPT_BYTES: usize = 1 << 20;
 /// Most that numbers take beside the bytes of a record: length, attributes, time and offset deltas, lengths of key and
 /// value, count of headers.
 const MOST_BESIDE: usize = 5 + 1 + 10 + 5 + 5 + 5 + 5;
+/// Where the epoch of the leader stands.
+const LEADER_EPOCH: std::ops::Range<usize> = 12..16;
 /// Largest number that a double tells exactly.
 const MOST_MS: f64 = 9_007_199_254_740_992.0;
 
@@ -166,6 +168,43 @@ impl Encoder {
         Ok(Encoded { bytes, header })
     }
 
+    /// A copy of the batch at the beginning of `bytes`, as a client made it, and what follows it. All is checked: the
+    /// header, the checksum, and records that are not compressed. It keeps everything but its offset and its leader's
+    /// epoch, which are outside of the checksum.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` over the limit; `Corrupt` if it is no batch; `Storage` if there is no memory for it.
+    pub fn adopt<'a>(&mut self, bytes: &'a [u8]) -> Result<(Encoded, &'a [u8]), Error> {
+        let header = Header::parse_prefix(bytes, i32::MAX as u32).map_err(corrupt)?;
+        let size = header.size as usize;
+        self.within_limit(size)?;
+        let (batch, behind) = bytes
+            .split_at_checked(size)
+            .ok_or(Fault::Length)
+            .map_err(corrupt)?;
+        check(batch, &header).map_err(corrupt)?;
+        if header.attributes.codec == Codec::None {
+            let records = Records::of_batch(batch, &header).map_err(corrupt)?;
+            for record in records {
+                record.map_err(corrupt)?;
+            }
+        }
+        let mut copy = std::mem::take(&mut self.spare);
+        copy.try_reserve(size).map_err(|_| no_memory(size))?;
+        copy.extend_from_slice(batch);
+        // The rest stays as it came: there is more than one way to say that there is no producer.
+        if let Some(epoch) = copy.get_mut(LEADER_EPOCH) {
+            epoch.fill(0);
+        }
+        let mut adopted = Encoded {
+            bytes: copy,
+            header,
+        };
+        adopted.place(0)?;
+        Ok((adopted, behind))
+    }
+
     /// Takes the buffer of a batch back that is written.
     pub fn recycle(&mut self, batch: Encoded) {
         self.spare = emptied(batch.bytes);
@@ -182,12 +221,7 @@ impl Encoder {
         if input.data.len() > self.most as usize {
             return Err(self.too_large(input.data.len()));
         }
-        into.try_reserve(need).map_err(|_| {
-            Error::new(
-                ErrorKind::Storage,
-                format!("no memory for a batch of {need} bytes"),
-            )
-        })?;
+        into.try_reserve(need).map_err(|_| no_memory(need))?;
         into.extend_from_slice(&[0; HEADER_BYTES]);
         let span = put_records(input, into)?;
         self.within_limit(into.len())?;
@@ -420,6 +454,16 @@ fn signed(length: usize) -> Result<i32, Error> {
             format!("a record of {length} bytes is over the limit of 2^31 − 1"),
         )
     })
+}
+
+fn no_memory(size: usize) -> Error {
+    let message = format!("no memory for a batch of {size} bytes");
+    Error::new(ErrorKind::Storage, message)
+}
+
+fn corrupt(fault: Fault) -> Error {
+    let message = format!("a batch was refused: {fault}");
+    Error::new(ErrorKind::Corrupt, message)
 }
 
 fn invalid(message: &str) -> Error {
