@@ -208,6 +208,52 @@ mod of_others {
     }
 }
 
+/// Batches that the Java client of Kafka 4.3.1 made (`MemoryRecordsBuilder`), by producer 42: 20 records, or 1,500 where
+/// they are compressed, so that a codec has more than one block.
+mod of_kafka {
+    use super::*;
+
+    /// Key, value and headers of the record at `place`, as they were put in.
+    fn put_in(place: u32) -> (Option<Vec<u8>>, Option<Vec<u8>>, usize) {
+        let key = (place % 3 != 0).then(|| format!("key {}", place % 5).into_bytes());
+        let value = format!("value of a record, number {}, from Kafka", place % 100);
+        let value = (place % 7 != 6).then(|| value.into_bytes());
+        (key, value, if place % 10 == 0 { 2 } else { 0 })
+    }
+
+    #[test]
+    fn batches_of_the_java_client_are_read_and_adopted() {
+        for (codec, name) in CODECS.iter().zip(["none", "gzip", "snappy", "lz4", "zstd"]) {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/kafka");
+            let bytes = std::fs::read(format!("{root}/{name}.batch")).unwrap();
+            let header = Header::parse_prefix(&bytes, 1 << 20).unwrap();
+            assert_eq!(check(&bytes, &header), Ok(()));
+            assert_eq!(header.attributes.codec, *codec);
+            assert_eq!(header.base_offset, 1000);
+            let mark = header.producer.unwrap();
+            assert_eq!((mark.id, mark.epoch, mark.sequence), (42, 3, 77));
+            let mut into = Vec::new();
+            let records = Records::inflated(&bytes, &header, 1 << 20, &mut into).unwrap();
+            let mut count = 0;
+            for (place, record) in (0..).zip(records) {
+                let record = record.unwrap();
+                let (key, value, headers) = put_in(place);
+                assert_eq!(record.offset, 1000 + u64::from(place));
+                assert_eq!(record.ms, 1_700_000_000_000 + i64::from(place % 50));
+                assert_eq!(record.key, key.as_deref());
+                assert_eq!(record.value, value.as_deref());
+                assert_eq!(record.headers.len(), headers);
+                count += 1;
+            }
+            let many = if *codec == Codec::None { 20 } else { 1500 };
+            assert_eq!((count, header.count), (many, many));
+            let (batch, rest) = Encoder::new(1 << 20).adopt(&bytes).unwrap();
+            assert_eq!(batch.bytes()[16..], bytes[16..]);
+            assert!(rest.is_empty());
+        }
+    }
+}
+
 fn batch(codec: Codec, values: &[Vec<u8>], most: u32) -> Result<Vec<u8>, log::Error> {
     let data = values.concat();
     let lengths: Vec<u32> = values.iter().map(|value| value.len() as u32).collect();
