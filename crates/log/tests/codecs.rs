@@ -215,10 +215,10 @@ mod of_kafka {
 
     /// Key, value and headers of the record at `place`, as they were put in.
     fn put_in(place: u32) -> (Option<Vec<u8>>, Option<Vec<u8>>, usize) {
-        let key = (place % 3 != 0).then(|| format!("key {}", place % 5).into_bytes());
+        let key = (!place.is_multiple_of(3)).then(|| format!("key {}", place % 5).into_bytes());
         let value = format!("value of a record, number {}, from Kafka", place % 100);
         let value = (place % 7 != 6).then(|| value.into_bytes());
-        (key, value, if place % 10 == 0 { 2 } else { 0 })
+        (key, value, if place.is_multiple_of(10) { 2 } else { 0 })
     }
 
     #[test]
