@@ -2,10 +2,15 @@
 //! as a place to begin, and the calls of the original Kaska. What is stored where, and what survives, is `log`'s business;
 //! threads of JavaScript and N-API are the addon's.
 
+pub mod client;
 mod code;
 mod kafka_name;
 mod partitioner;
+mod state_record;
 
 pub use code::{code_of, wire_error};
 pub use kafka_name::is_kafka;
 pub use partitioner::{Partitioner, murmur2, partition_of};
+pub use state_record::{
+    MOST_METADATA_BYTES, MOST_NAME_BYTES, Position, StateKey, WriterMark, is_name,
+};
