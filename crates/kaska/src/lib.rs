@@ -4,13 +4,22 @@
 
 pub mod client;
 mod code;
+mod directory;
+mod event;
 mod kafka_name;
+mod kaska;
+mod ledger;
 mod partitioner;
+mod signal;
 mod state_record;
 
 pub use code::{code_of, wire_error};
+pub use directory::{Location, Share, open};
+pub use event::{Answer, Event, Verified};
 pub use kafka_name::is_kafka;
+pub use kaska::Kaska;
 pub use partitioner::{Partitioner, murmur2, partition_of};
+pub use signal::Wake;
 pub use state_record::{
     MOST_METADATA_BYTES, MOST_NAME_BYTES, Position, StateKey, WriterMark, is_name,
 };

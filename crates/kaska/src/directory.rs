@@ -1,0 +1,245 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::Duration;
+use std::{fs, thread};
+
+use log::{
+    Clock, Config, Disk, Error, ErrorKind, MemoryDisk, OsDisk, Report, Store, SystemClock, Threads,
+};
+
+use crate::Kaska;
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// Memory of this process, which nobody shares.
+    Memory,
+    /// A folder, shared by all that open it in this process.
+    Folder(PathBuf),
+}
+
+/// One of those who have a directory open. It is closed when the last one lets go.
+pub struct Share {
+    kaska: Arc<Kaska>,
+    place: Option<Arc<Place>>,
+    /// It has been let go of.
+    gone: bool,
+}
+
+/// A folder by its canonical path, and whether it is open in this process.
+struct Place {
+    path: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Closed,
+    /// One thread opens or closes it; others wait.
+    Busy,
+    Open(Arc<Kaska>, usize),
+}
+
+static PLACES: Mutex<Option<HashMap<PathBuf, Weak<Place>>>> = Mutex::new(None);
+
+/// Opens a directory, or shares it if this process has it open. `done` is called on another thread, with what opening has to
+/// warn of.
+///
+/// # Errors
+///
+/// `Storage` if the system gives no thread; `done` is not called then.
+pub fn open(
+    location: Location,
+    config: Config,
+    done: impl FnOnce(Result<(Share, Vec<String>), Error>) + Send + 'static,
+) -> Result<(), Error> {
+    let run = move || {
+        let opened = match location {
+            Location::Memory => load(Arc::new(MemoryDisk::new()), config)
+                .map(|(kaska, told)| (Share { kaska, place: None }, told)),
+            Location::Folder(path) => share(&path, config),
+        };
+        done(opened);
+    };
+    thread::Builder::new()
+        .name("kaska-open".into())
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| Error::system("thread", "kaska-open", &error))
+}
+
+fn share(path: &Path, config: Config) -> Result<(Share, Vec<String>), Error> {
+    let path = canonical(path, config.create)?;
+    let place = place_of(&path);
+    let mut state = place.state();
+    loop {
+        match &mut *state {
+            State::Open(kaska, users) => {
+                if let Some(error) = kaska.store().poisoned() {
+                    let message = format!(
+                        "{} is open in this process, and nothing is taken there any more: close it everywhere, then open it again. {}",
+                        path.display(),
+                        error.message
+                    );
+                    return Err(Error { message, ..error });
+                }
+                *users += 1;
+                let kaska = Arc::clone(kaska);
+                drop(state);
+                return Ok((Share::new(kaska, Some(place)), Vec::new()));
+            }
+            State::Busy => {
+                state = place
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            State::Closed => {
+                *state = State::Busy;
+                break;
+            }
+        }
+    }
+    drop(state);
+    // Whatever happens, those who wait go on.
+    let mut busy = Busy {
+        place: Arc::clone(&place),
+        then: State::Closed,
+    };
+    let (kaska, told) = load(Arc::new(OsDisk::new(&*path)), config)?;
+    busy.then = State::Open(Arc::clone(&kaska), 1);
+    drop(busy);
+    Ok((Share::new(kaska, Some(place)), told))
+}
+
+/// The folder as everybody would name it; made if that is wanted and it is not there.
+fn canonical(path: &Path, create: bool) -> Result<PathBuf, Error> {
+    let name = path.display().to_string();
+    if create {
+        fs::create_dir_all(path).map_err(|error| Error::system("mkdir", &name, &error))?;
+    }
+    fs::canonicalize(path).map_err(|error| Error::system("open", &name, &error))
+}
+
+fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (sender, receiver) = mpsc::channel();
+    let done = move |opened: Result<(Arc<Store>, Report), Error>| {
+        let _nobody_waits = sender.send(opened);
+    };
+    Threads::open(disk, Arc::clone(&clock), config, done)?;
+    let opened = receiver
+        .recv()
+        .map_err(|_| Error::new(ErrorKind::Internal, "opening ended without a word"))?;
+    let (store, report) = opened?;
+    let loaded = Kaska::new(Arc::clone(&store), clock, report);
+    if loaded.is_err() {
+        let _second = store.close(Some(Duration::from_secs(1)));
+    }
+    loaded
+}
+
+impl Share {
+    fn new(kaska: Arc<Kaska>, place: Option<Arc<Place>>) -> Self {
+        let gone = false;
+        Self { kaska, place, gone }
+    }
+
+    /// What is shared.
+    #[must_use]
+    pub const fn kaska(&self) -> &Arc<Kaska> {
+        &self.kaska
+    }
+
+    /// Lets go; if it was the last one, the directory is closed, and this waits for it, at most so long.
+    ///
+    /// # Errors
+    ///
+    /// What kept the directory from being closed cleanly.
+    pub fn close(mut self, until: Option<Duration>) -> Result<(), Error> {
+        self.let_go(until)
+    }
+
+    fn let_go(&mut self, until: Option<Duration>) -> Result<(), Error> {
+        self.gone = true;
+        let Some(place) = self.place.take() else {
+            return self.kaska.store().close(until);
+        };
+        {
+            let mut state = place.state();
+            if let State::Open(_, users) = &mut *state
+                && *users > 1
+            {
+                *users -= 1;
+                return Ok(());
+            }
+            *state = State::Busy;
+        }
+        let _busy = Busy {
+            place,
+            then: State::Closed,
+        };
+        self.kaska.store().close(until)
+    }
+}
+
+/// What a share that nobody closed waits for the disk: a process that goes away should not hang.
+const AT_DROP: Duration = Duration::from_secs(1);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if !self.gone {
+            let _nobody_hears = self.let_go(Some(AT_DROP));
+        }
+    }
+}
+
+/// Sets the state of a place that was busy, and calls those who wait.
+struct Busy {
+    place: Arc<Place>,
+    then: State,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self.place.state() = std::mem::take(&mut self.then);
+        self.place.changed.notify_all();
+    }
+}
+
+impl Place {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = &mut *places
+            && places
+                .get(&self.path)
+                .is_some_and(|there| there.strong_count() == 0)
+        {
+            places.remove(&self.path);
+        }
+    }
+}
+
+fn place_of(path: &Path) -> Arc<Place> {
+    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    let places = places.get_or_insert_default();
+    if let Some(place) = places.get(path).and_then(Weak::upgrade) {
+        return place;
+    }
+    let place = Arc::new(Place {
+        path: path.to_owned(),
+        state: Mutex::default(),
+        changed: Condvar::new(),
+    });
+    places.insert(path.to_owned(), Arc::downgrade(&place));
+    place
+}

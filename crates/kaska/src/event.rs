@@ -1,0 +1,66 @@
+use log::{PartitionNote, Report};
+
+/// What a session tells its owner.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The directory is open.
+    Open(Box<Report>),
+    /// It could not be opened; nothing follows but [`Event::Closed`].
+    Failed(wire::Error),
+    /// Nothing is taken any more until it is opened again; reading goes on.
+    Poisoned(wire::Error),
+    /// Something to know, and nothing is lost.
+    Warning(String),
+    /// A read found records that are damaged.
+    Damaged {
+        /// Number of the topic.
+        topic: u32,
+        /// Which of its partitions.
+        partition: u32,
+        /// First offset that is lost.
+        first: u64,
+        /// First offset that can be read again.
+        next: u64,
+    },
+    /// Something was mended while the directory was open.
+    Recovered(PartitionNote),
+    /// Topics were created or deleted.
+    Topics,
+    /// What was asked for under a number.
+    Answer {
+        /// The number.
+        request: u32,
+        /// What came of it.
+        answer: Result<Answer, wire::Error>,
+    },
+    /// The last event; with what kept the directory from being closed cleanly.
+    Closed(Option<wire::Error>),
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// A number: of a topic, an offset, a length; `None` if there is none.
+    Number(Option<u64>),
+    /// What a check of everything found.
+    Verified(Box<Verified>),
+}
+
+/// What a check of everything found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Partitions that were read.
+    pub partitions: u64,
+    /// Batches in them.
+    pub batches: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of those batches, inflated.
+    pub bytes: u64,
+    /// What cannot be read: topic, partition, first offset, first offset behind. At most 1,000 are listed.
+    pub damaged: Vec<(u32, u32, u64, u64)>,
+}

@@ -1,0 +1,360 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use log::{
+    Clock, Cursor, Error, ErrorKind, Partition, ReadInto, ReadOutcome, Report, Store, Topic,
+    TopicName, TopicOptions,
+};
+
+use crate::event::Verified;
+use crate::ledger::{Ledger, Pending};
+use crate::signal::Signal;
+use crate::state_record::{Position, StateKey, WriterMark};
+use crate::{Answer, Event};
+
+/// A directory that is open: what all sessions of a process that have it open share.
+pub struct Kaska {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    report: Report,
+    ledger: Mutex<Ledger>,
+    sessions: Mutex<HashMap<u64, Weak<Signal>>>,
+}
+
+/// Bytes of a read that checks everything.
+const STEP: usize = 1 << 20;
+/// So many damaged ranges are listed.
+const MOST_LISTED: usize = 1_000;
+
+impl Kaska {
+    /// On a store that is open. Reads what positions there are; warnings of that are told to who opens.
+    ///
+    /// # Errors
+    ///
+    /// What reading the positions says.
+    pub fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        report: Report,
+    ) -> Result<(Arc<Self>, Vec<String>), Error> {
+        let (ledger, told) = Ledger::load(&store, &report)?;
+        let kaska = Self {
+            store,
+            clock,
+            report,
+            ledger: Mutex::new(ledger),
+            sessions: Mutex::default(),
+        };
+        Ok((Arc::new(kaska), told))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// What opening it found and did.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(crate) fn observe(&self, signal: &Arc<Signal>) -> u64 {
+        let number = self.store.observe(Arc::<Signal>::clone(signal));
+        let weak = Arc::downgrade(signal);
+        locked(&self.sessions).insert(number, weak);
+        number
+    }
+
+    pub(crate) fn unobserve(&self, number: u64) {
+        self.store.unobserve(number);
+        locked(&self.sessions).remove(&number);
+    }
+
+    /// Makes a topic; the answer is its number. Every session hears of it.
+    pub(crate) fn create_topic(
+        self: &Arc<Self>,
+        request: u32,
+        signal: &Arc<Signal>,
+        name: TopicName,
+        options: TopicOptions,
+    ) {
+        self.ask(request, signal, move |kaska| {
+            let number = kaska.store.create_topic(&name, &options)?;
+            kaska.tell_topics();
+            Ok(Answer::Number(Some(u64::from(number))))
+        });
+    }
+
+    /// Deletes a topic. Every session hears of it.
+    pub(crate) fn delete_topic(self: &Arc<Self>, request: u32, signal: &Arc<Signal>, topic: u32) {
+        self.ask(request, signal, move |kaska| {
+            kaska.store.delete_topic(topic)?;
+            kaska.tell_topics();
+            Ok(Answer::Done)
+        });
+    }
+
+    /// The first offset whose record has that time or a later one.
+    pub(crate) fn offset_at(
+        self: &Arc<Self>,
+        request: u32,
+        signal: &Arc<Signal>,
+        (topic, partition): (u32, u32),
+        ms: i64,
+    ) {
+        self.ask(request, signal, move |kaska| {
+            let partition = kaska.partition(topic, partition)?;
+            Ok(Answer::Number(partition.offset_at_or_after(ms)?))
+        });
+    }
+
+    /// The length of the value at an offset of partition 0; 0 if there is no record or it has none.
+    pub(crate) fn message_length(
+        self: &Arc<Self>,
+        request: u32,
+        signal: &Arc<Signal>,
+        topic: u32,
+        offset: u64,
+    ) {
+        self.ask(request, signal, move |kaska| {
+            let partition = kaska.partition(topic, 0)?;
+            let ends = partition.ends();
+            if offset < ends.start || offset >= ends.visible {
+                return Ok(Answer::Number(Some(0)));
+            }
+            let mut length = 0;
+            let mut cursor = Cursor::new(offset);
+            read_one(&partition, &mut cursor, &mut Vec::new(), |records| {
+                for record in records.map_while(Result::ok) {
+                    if record.offset == offset {
+                        length = record.value.map_or(0, <[u8]>::len) as u64;
+                    }
+                }
+            })?;
+            Ok(Answer::Number(Some(length)))
+        });
+    }
+
+    /// Reads everything and checks it. Changes nothing.
+    pub(crate) fn verify(self: &Arc<Self>, request: u32, signal: &Arc<Signal>) {
+        self.ask(request, signal, move |kaska| {
+            let mut verified = Verified::default();
+            for topic in kaska.store.topics() {
+                for partition in 0..topic.options.partitions {
+                    if let Some(partition) = kaska.store.partition(topic.number, partition) {
+                        verify_partition(&partition, &mut verified)?;
+                    }
+                }
+            }
+            Ok(Answer::Verified(Box::new(verified)))
+        });
+    }
+
+    /// Does what takes disk on the housekeeper, and answers.
+    fn ask(
+        self: &Arc<Self>,
+        request: u32,
+        signal: &Arc<Signal>,
+        act: impl FnOnce(&Self) -> Result<Answer, Error> + Send + 'static,
+    ) {
+        // Weak: the store must not keep itself alive by a job that it has not done yet.
+        let kaska = Arc::downgrade(self);
+        let signal = Arc::clone(signal);
+        self.store.later(Box::new(move |_| {
+            let answer = kaska.upgrade().map_or_else(
+                || Err(Error::new(ErrorKind::Closed, "it is closed")),
+                |kaska| act(&kaska),
+            );
+            signal.answer(request, answer);
+        }));
+    }
+
+    fn tell_topics(&self) {
+        let sessions: Vec<_> = locked(&self.sessions).values().cloned().collect();
+        for signal in sessions.iter().filter_map(Weak::upgrade) {
+            signal.tell(Event::Topics);
+        }
+    }
+
+    pub(crate) fn partition(&self, topic: u32, partition: u32) -> Result<Arc<Partition>, Error> {
+        let found = self.store.partition(topic, partition).filter(|_| topic > 0);
+        found.ok_or_else(|| {
+            let message = format!("there is no partition {partition} of a topic {topic}");
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    pub(crate) fn topic(&self, number: u32) -> Result<Arc<Topic>, Error> {
+        let mut topics = self.store.topics().into_iter();
+        let found = topics.find(|topic| topic.number == number);
+        found.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no topic {number}; it may have been deleted"),
+            )
+        })
+    }
+
+    fn position_key(&self, client: &str, topic: u32, partition: u32) -> Result<StateKey, Error> {
+        let topic = self.topic(topic)?;
+        if partition >= topic.options.partitions {
+            let message = format!("{} has no partition {partition}", topic.name.as_str());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        Ok(StateKey::Position {
+            topic: topic.id,
+            partition,
+            client: client.into(),
+        })
+    }
+
+    /// Stores the position of a client.
+    pub(crate) fn commit(
+        &self,
+        client: &str,
+        (topic, partition): (u32, u32),
+        offset: u64,
+        metadata: &[u8],
+    ) -> Result<Pending, Error> {
+        let key = self.position_key(client, topic, partition)?;
+        let ms = self.clock.wall_ms();
+        let position = Position {
+            offset,
+            committed_ms: ms,
+            metadata: metadata.into(),
+        };
+        locked(&self.ledger).commit(key, position, &self.store, ms)
+    }
+
+    /// The durable position of a client.
+    pub(crate) fn committed(
+        &self,
+        client: &str,
+        topic: u32,
+        partition: u32,
+    ) -> Result<Option<Position>, Error> {
+        let key = self.position_key(client, topic, partition)?;
+        Ok(locked(&self.ledger).position(&key, &self.store).cloned())
+    }
+
+    /// Has a writer of that name marked.
+    pub(crate) fn name(&self, name: &str) -> Result<(), Error> {
+        let ms = self.clock.wall_ms();
+        locked(&self.ledger).name(name, &self.store, ms)
+    }
+
+    /// Whether the name of a writer is on its way to be durable.
+    pub(crate) fn is_coming(&self, name: &str) -> bool {
+        locked(&self.ledger).is_coming(name)
+    }
+
+    /// How batches of a named writer are marked, if that is durable.
+    pub(crate) fn mark(&self, name: &str) -> Option<WriterMark> {
+        locked(&self.ledger).mark(name, &self.store)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn verify_partition(partition: &Arc<Partition>, verified: &mut Verified) -> Result<(), Error> {
+    verified.partitions += 1;
+    let place = (partition.topic(), partition.number());
+    let ends = partition.ends();
+    let mut cursor = Cursor::new(ends.start);
+    let mut data = Vec::new();
+    while cursor.offset() < ends.visible {
+        let (mut batches, mut count, mut bytes, mut whole) = (0, 0, 0, true);
+        let from = cursor.offset();
+        let read = read_one(partition, &mut cursor, &mut data, |records| {
+            batches += 1;
+            for record in records {
+                match record {
+                    Ok(record) => {
+                        count += 1;
+                        let beside = record.key.map_or(0, <[u8]>::len);
+                        bytes += (beside + record.value.map_or(0, <[u8]>::len)) as u64;
+                    }
+                    Err(_) => whole = false,
+                }
+            }
+        });
+        verified.batches += batches;
+        verified.records += count;
+        verified.bytes += bytes;
+        let damage = match read {
+            Ok(true) if whole => None,
+            Ok(true) => Some((from, cursor.offset())),
+            Ok(false) => break,
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                let damage = partition.damage_at(cursor.offset());
+                Some(damage.ok_or(error)?)
+            }
+            // Retention may have moved on meanwhile.
+            Err(error) if error.kind == ErrorKind::OutOfRange => {
+                let start = partition.ends().start;
+                if start <= from {
+                    return Err(error);
+                }
+                cursor.seek(start);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some((first, next)) = damage {
+            if verified.damaged.len() < MOST_LISTED {
+                verified.damaged.push((place.0, place.1, first, next));
+            }
+            if next <= from {
+                break;
+            }
+            cursor.seek(next);
+        }
+    }
+    Ok(())
+}
+
+/// Reads some batches, waiting for the disk, and shows each; `false` at the end.
+fn read_one(
+    partition: &Arc<Partition>,
+    cursor: &mut Cursor,
+    data: &mut Vec<u8>,
+    mut show: impl FnMut(log::batch::Records<'_>),
+) -> Result<bool, Error> {
+    if data.is_empty() {
+        resize(data, STEP)?;
+    }
+    let mut batches = Vec::new();
+    loop {
+        let into = &mut ReadInto {
+            data,
+            batches: &mut batches,
+            most: 1,
+            may_wait: true,
+        };
+        match partition.read(cursor, into)? {
+            ReadOutcome::Batches(_) => break,
+            ReadOutcome::Needs(bytes) => resize(data, bytes)?,
+            ReadOutcome::AtEnd | ReadOutcome::Later => return Ok(false),
+        }
+    }
+    for batch in &batches {
+        let end = batch.start.saturating_add(batch.bytes);
+        let records = data.get(batch.start..end).unwrap_or_default();
+        show(log::batch::Records::of(records, &batch.header));
+    }
+    Ok(true)
+}
+
+fn resize(data: &mut Vec<u8>, bytes: usize) -> Result<(), Error> {
+    let more = bytes.saturating_sub(data.len());
+    data.try_reserve(more).map_err(|_| {
+        let message = format!("no memory for a batch of {bytes} bytes");
+        Error::new(ErrorKind::Storage, message)
+    })?;
+    data.resize(bytes.max(data.len()), 0);
+    Ok(())
+}

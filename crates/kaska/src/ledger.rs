@@ -1,0 +1,455 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use log::batch::{Input, Records, Shape, Times};
+use log::{
+    Acks, Appended, Cursor, Error, ErrorKind, Note, Partition, PartitionNote, ReadInto,
+    ReadOutcome, Report, Store, Ticket, Topic, Writer,
+};
+
+use crate::state_record::{MOST_METADATA_BYTES, Position, StateKey, WriterMark, is_name};
+
+/// Committed positions and named writers: the log of topic 0, and what it says so far. Nobody is told what is not durable.
+pub(crate) struct Ledger {
+    log: Arc<Partition>,
+    live: HashMap<StateKey, Value>,
+    /// Bytes of what is live, and of what was appended since the log was written anew.
+    live_bytes: usize,
+    log_bytes: usize,
+    /// Appended and not durable yet, in the order of the log.
+    coming: VecDeque<Coming>,
+    next_producer: u64,
+    rewriting: Option<Rewriting>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Position(Position),
+    Writer(WriterMark),
+}
+
+struct Coming {
+    key: StateKey,
+    value: Value,
+    place: Pending,
+}
+
+/// Where an append is on its way to be durable.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// It waits to be written.
+    Queued(Ticket),
+    /// It is written and ends there.
+    Until(u64),
+}
+
+/// All that is live stands in the log again, behind `base`; when the last of it is durable, what is before can go.
+struct Rewriting {
+    base: u64,
+    last: Pending,
+}
+
+/// First producer id that named writers get; those of Kafka's brokers count from 0.
+const FIRST_PRODUCER: u64 = 1 << 62;
+/// The log is written anew beyond so many bytes, and so many times what is live.
+const REWRITE_BYTES: usize = 1 << 20;
+const REWRITE_TIMES: usize = 4;
+/// Bytes of a read at open, and of a batch that is written anew.
+const STEP: usize = 1 << 20;
+
+impl Pending {
+    pub(crate) fn of(appended: Appended) -> Self {
+        match appended {
+            Appended::Written(written) | Appended::Duplicate(written) => Self::Until(written.end),
+            Appended::Queued(ticket) => Self::Queued(ticket),
+        }
+    }
+
+    /// Whether it is durable; an error if it never will be.
+    pub(crate) fn is_durable(&mut self, durable: u64) -> Result<bool, Error> {
+        if let Self::Queued(ticket) = self {
+            match ticket.outcome() {
+                None => return Ok(false),
+                Some(outcome) => *self = Self::Until(outcome?.end),
+            }
+        }
+        Ok(matches!(self, Self::Until(end) if *end <= durable))
+    }
+}
+
+impl Ledger {
+    /// What the log of a directory says. Positions beyond the end of a partition that recovery has cut are set back to it;
+    /// they are told, as notes.
+    ///
+    /// # Errors
+    ///
+    /// What reading says; damaged records are left out, and nothing else is.
+    pub(crate) fn load(store: &Store, report: &Report) -> Result<(Self, Vec<String>), Error> {
+        let log = store.positions();
+        let mut ledger = Self {
+            live: HashMap::new(),
+            live_bytes: 0,
+            log_bytes: 0,
+            coming: VecDeque::new(),
+            next_producer: FIRST_PRODUCER,
+            rewriting: None,
+            log,
+        };
+        ledger.replay()?;
+        let told = ledger.settle_positions(store, report);
+        Ok((ledger, told))
+    }
+
+    fn replay(&mut self) -> Result<(), Error> {
+        let log = Arc::clone(&self.log);
+        let mut cursor = Cursor::new(log.ends().start);
+        let mut data = vec![0; STEP];
+        let mut batches = Vec::new();
+        loop {
+            batches.clear();
+            let into = &mut ReadInto {
+                data: &mut data,
+                batches: &mut batches,
+                most: usize::MAX,
+                may_wait: true,
+            };
+            match log.read(&mut cursor, into) {
+                Ok(ReadOutcome::Batches(_)) => {}
+                Ok(ReadOutcome::Needs(bytes)) => {
+                    data.resize(bytes, 0);
+                    continue;
+                }
+                // With `may_wait` it is never later.
+                Ok(ReadOutcome::AtEnd | ReadOutcome::Later) => return Ok(()),
+                Err(error) if error.kind == ErrorKind::Corrupt => {
+                    let Some((_, next)) = log.damage_at(cursor.offset()) else {
+                        return Err(error);
+                    };
+                    if next <= cursor.offset() || next >= log.ends().visible {
+                        return Ok(());
+                    }
+                    cursor.seek(next);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            for batch in &batches {
+                let records = data
+                    .get(batch.start..batch.start.saturating_add(batch.bytes))
+                    .unwrap_or_default();
+                for record in Records::of(records, &batch.header).map_while(Result::ok) {
+                    let Some(key) = record.key.and_then(StateKey::decode) else {
+                        continue;
+                    };
+                    self.log_bytes += size_of_record(record.key, record.value);
+                    self.apply(key, record.value.and_then(Value::decode));
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, key: StateKey, value: Option<Value>) {
+        let bytes = |key: &StateKey, value: &Value| {
+            size_of_record(Some(&key.encode()), Some(&value.encode()))
+        };
+        if let Some(Value::Writer(mark)) = &value {
+            self.next_producer = self.next_producer.max(mark.producer.saturating_add(1));
+        }
+        let before = match value {
+            Some(value) if value.fits(&key) => {
+                self.live_bytes += bytes(&key, &value);
+                let before = self.live.insert(key.clone(), value);
+                before.map(|before| bytes(&key, &before))
+            }
+            Some(_) => None,
+            None => self.live.remove(&key).map(|before| bytes(&key, &before)),
+        };
+        self.live_bytes = self.live_bytes.saturating_sub(before.unwrap_or(0));
+    }
+
+    /// Forgets positions of topics that are gone, and sets back those beyond what recovery has cut.
+    fn settle_positions(&mut self, store: &Store, report: &Report) -> Vec<String> {
+        let topics: HashMap<[u8; 16], Arc<Topic>> = store
+            .topics()
+            .into_iter()
+            .map(|topic| (topic.id, topic))
+            .collect();
+        let mut told = Vec::new();
+        self.live.retain(|key, value| {
+            let (
+                StateKey::Position {
+                    topic,
+                    partition,
+                    client,
+                },
+                Value::Position(position),
+            ) = (key, value)
+            else {
+                return true;
+            };
+            let Some(topic) = topics.get(topic) else {
+                return false;
+            };
+            let was_cut = report
+                .notes
+                .iter()
+                .any(|note| cuts(note, topic.number, *partition));
+            let end = store
+                .partition(topic.number, *partition)
+                .map(|partition| partition.ends().visible);
+            if let Some(end) = end.filter(|end| was_cut && position.offset > *end) {
+                told.push(format!(
+                    "the position {} of {client} in partition {partition} of {} is set back to {end}: the records before it were not durable",
+                    position.offset,
+                    topic.name.as_str(),
+                ));
+                position.offset = end;
+            }
+            true
+        });
+        let sizes = self.live.iter();
+        let sizes =
+            sizes.map(|(key, value)| size_of_record(Some(&key.encode()), Some(&value.encode())));
+        self.live_bytes = sizes.sum();
+        told
+    }
+
+    /// The position of a client, if it has one.
+    pub(crate) fn position(&mut self, key: &StateKey, store: &Store) -> Option<&Position> {
+        self.advance(store);
+        match self.live.get(key)? {
+            Value::Position(position) => Some(position),
+            Value::Writer(_) => None,
+        }
+    }
+
+    /// How batches of a named writer are marked, if that is durable.
+    pub(crate) fn mark(&mut self, name: &str, store: &Store) -> Option<WriterMark> {
+        self.advance(store);
+        let key = StateKey::Writer { name: name.into() };
+        match self.live.get(&key)? {
+            Value::Writer(mark) => Some(*mark),
+            Value::Position(_) => None,
+        }
+    }
+
+    /// Whether the name of a writer is on its way to be durable.
+    pub(crate) fn is_coming(&self, name: &str) -> bool {
+        let is_it = |key: &StateKey| matches!(key, StateKey::Writer { name: own } if &**own == name);
+        self.coming.iter().any(|coming| is_it(&coming.key))
+    }
+
+    /// Stores a position. It counts when it is durable.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for a name that cannot be or too much metadata; else as [`Partition::append`].
+    pub(crate) fn commit(
+        &mut self,
+        key: StateKey,
+        position: Position,
+        store: &Store,
+        ms: i64,
+    ) -> Result<Pending, Error> {
+        let StateKey::Position { client, .. } = &key else {
+            return Err(invalid("no key of a position"));
+        };
+        if !is_name(client) {
+            return Err(invalid(
+                "the name of a client must have 1 to 65,534 bytes and no NUL",
+            ));
+        }
+        if position.metadata.len() > MOST_METADATA_BYTES {
+            return Err(invalid("metadata of a position has at most 4,096 bytes"));
+        }
+        self.put(key, Value::Position(position), store, ms)
+    }
+
+    /// Has a writer of that name marked, if it is not; [`Ledger::mark`] tells when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::commit`].
+    pub(crate) fn name(&mut self, name: &str, store: &Store, ms: i64) -> Result<(), Error> {
+        if !is_name(name) {
+            return Err(invalid(
+                "the name of a writer must have 1 to 65,534 bytes and no NUL",
+            ));
+        }
+        let key = StateKey::Writer { name: name.into() };
+        self.advance(store);
+        if self.is_coming(name) || self.live.contains_key(&key) {
+            return Ok(());
+        }
+        let mark = WriterMark {
+            producer: self.next_producer,
+            epoch: 0,
+        };
+        self.put(key, Value::Writer(mark), store, ms)?;
+        self.next_producer += 1;
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        key: StateKey,
+        value: Value,
+        store: &Store,
+        ms: i64,
+    ) -> Result<Pending, Error> {
+        self.advance(store);
+        let mut batch = Packed::default();
+        batch.push(&key, &value)?;
+        let place = batch.append(&self.log, ms)?;
+        self.log_bytes += batch.data.len();
+        let told = match &place {
+            Pending::Queued(ticket) => Pending::Queued(ticket.clone()),
+            Pending::Until(end) => Pending::Until(*end),
+        };
+        self.coming.push_back(Coming { key, value, place });
+        self.advance(store);
+        self.rewrite_if_due(ms);
+        Ok(told)
+    }
+
+    /// Takes what has become durable.
+    fn advance(&mut self, store: &Store) {
+        let durable = self.log.ends().durable;
+        while let Some(coming) = self.coming.front_mut() {
+            match coming.place.is_durable(durable) {
+                Ok(false) => break,
+                Ok(true) => {
+                    if let Some(Coming { key, value, .. }) = self.coming.pop_front() {
+                        self.apply(key, Some(value));
+                    }
+                }
+                Err(_) => {
+                    self.coming.pop_front();
+                }
+            }
+        }
+        let Some(rewriting) = &mut self.rewriting else {
+            return;
+        };
+        match rewriting.last.is_durable(durable) {
+            Ok(false) => {}
+            Ok(true) => {
+                let base = rewriting.base;
+                self.rewriting = None;
+                // What cannot be deleted now is deleted after the next time.
+                store.later(Box::new(move |store| {
+                    let _kept = store.positions().delete_before(base);
+                }));
+            }
+            Err(_) => self.rewriting = None,
+        }
+    }
+
+    /// Writes all that is live once more, into a segment of its own, where the log has become much larger than that. Under
+    /// the lock that commits are made under, so that nothing newer comes before it.
+    fn rewrite_if_due(&mut self, ms: i64) {
+        let due = self.log_bytes > REWRITE_BYTES
+            && self.log_bytes / REWRITE_TIMES > self.live_bytes
+            && self.rewriting.is_none();
+        if !due {
+            return;
+        }
+        let base = self.log.ends().written;
+        self.log.begin_segment();
+        self.log_bytes = 0;
+        let mut newest: HashMap<&StateKey, &Value> = self.live.iter().collect();
+        newest.extend(
+            self.coming
+                .iter()
+                .map(|coming| (&coming.key, &coming.value)),
+        );
+        let mut rewriting = None;
+        let mut batch = Packed::default();
+        let mut values = newest.into_iter().peekable();
+        while let Some((key, value)) = values.next() {
+            if batch.push(key, value).is_err() {
+                return;
+            }
+            if batch.data.len() < STEP && values.peek().is_some() {
+                continue;
+            }
+            let Ok(place) = batch.append(&self.log, ms) else {
+                // What was before stays; the next commit tries again.
+                return;
+            };
+            self.log_bytes += batch.data.len();
+            rewriting = Some(Rewriting { base, last: place });
+            batch = Packed::default();
+        }
+        self.rewriting = rewriting;
+    }
+}
+
+fn cuts(note: &PartitionNote, topic: u32, partition: u32) -> bool {
+    (note.topic, note.partition) == (topic, partition)
+        && matches!(note.note, Note::Cut { .. } | Note::Removed { .. })
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new(ErrorKind::Invalid, why)
+}
+
+fn size_of_record(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
+
+impl Value {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Position(position) => position.encode(),
+            Self::Writer(mark) => mark.encode(),
+        }
+    }
+
+    /// What a value of that length can be: those of writers have 11 bytes, those of positions at least 17.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        WriterMark::decode(bytes)
+            .map(Self::Writer)
+            .or_else(|| Position::decode(bytes).map(Self::Position))
+    }
+
+    fn fits(&self, key: &StateKey) -> bool {
+        matches!(
+            (self, key),
+            (Self::Position(_), StateKey::Position { .. })
+                | (Self::Writer(_), StateKey::Writer { .. })
+        )
+    }
+}
+
+/// Records of the ledger as an append takes them.
+#[derive(Default)]
+struct Packed {
+    data: Vec<u8>,
+    shape: Vec<u32>,
+}
+
+impl Packed {
+    fn push(&mut self, key: &StateKey, value: &Value) -> Result<(), Error> {
+        for bytes in [key.encode(), value.encode()] {
+            let length = u32::try_from(bytes.len()).map_err(|_| invalid("too long"))?;
+            self.shape.push(length.saturating_add(1));
+            self.data.extend_from_slice(&bytes);
+        }
+        self.shape.push(0);
+        Ok(())
+    }
+
+    fn append(&self, log: &Arc<Partition>, ms: i64) -> Result<Pending, Error> {
+        let input = Input {
+            data: &self.data,
+            shape: Shape::Full(&self.shape),
+            times: Times::One(ms),
+        };
+        let writer = Writer {
+            acks: Acks::All,
+            ..Writer::default()
+        };
+        log.append(&input, &writer, true).map(Pending::of)
+    }
+}

@@ -1,0 +1,192 @@
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use log::{Observer, Partition};
+
+use crate::code::wire_error;
+use crate::{Answer, Event};
+
+/// Calls the thread that a session belongs to. May be called on any thread, and does not wait.
+pub trait Wake: Send + Sync + 'static {
+    /// Has the owner look soon.
+    fn wake(&self);
+}
+
+/// A topic's number and a partition's.
+pub(crate) type Place = (u32, u32);
+
+/// What threads of the store leave for the owner of a session. He is called once, however much is left before he looks.
+pub(crate) struct Signal {
+    left: Mutex<Left>,
+    /// How many things the session waits for. Progress that nobody waits for calls nobody.
+    interest: AtomicU64,
+}
+
+struct Left {
+    wake: Option<Box<dyn Wake>>,
+    rung: bool,
+    events: Vec<Event>,
+    changed: HashSet<Place>,
+}
+
+/// What was left.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub(crate) changed: HashSet<Place>,
+    pub(crate) events: bool,
+}
+
+impl Signal {
+    pub(crate) fn new(wake: Box<dyn Wake>) -> Arc<Self> {
+        Arc::new(Self {
+            left: Mutex::new(Left {
+                wake: Some(wake),
+                rung: false,
+                events: Vec::new(),
+                changed: HashSet::new(),
+            }),
+            interest: AtomicU64::new(0),
+        })
+    }
+
+    /// Leaves an event. On any thread.
+    pub(crate) fn tell(&self, event: Event) {
+        let mut left = self.left();
+        left.events.push(event);
+        left.ring();
+    }
+
+    /// Answers a request. On any thread.
+    pub(crate) fn answer(&self, request: u32, answer: Result<Answer, log::Error>) {
+        let answer = answer.map_err(|error| wire_error(&error));
+        self.tell(Event::Answer { request, answer });
+    }
+
+    /// The owner waits for so much more. Before he asks for what he may have to wait for, so that nothing is missed.
+    pub(crate) fn expect(&self, more: u64) {
+        // SeqCst: pairs with the load in `progressed`; whoever moves an end after this sees it.
+        self.interest.fetch_add(more, Ordering::SeqCst);
+    }
+
+    /// He waits for so much less.
+    pub(crate) fn forgo(&self, less: u64) {
+        self.interest.fetch_sub(less, Ordering::SeqCst);
+    }
+
+    /// Leaves word that something of a partition is new.
+    pub(crate) fn changed(&self, partition: &Partition) {
+        let mut left = self.left();
+        left.changed.insert((partition.topic(), partition.number()));
+        left.ring();
+    }
+
+    /// Takes which partitions have changed; from now on the next one calls again.
+    pub(crate) fn take(&self) -> Taken {
+        let mut left = self.left();
+        left.rung = false;
+        Taken {
+            changed: std::mem::take(&mut left.changed),
+            events: !left.events.is_empty(),
+        }
+    }
+
+    /// Takes the events.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.left().events)
+    }
+
+    /// Calls nobody from now on: the owner goes away. A call that is under way has ended.
+    pub(crate) fn silence(&self) {
+        let wake = self.left().wake.take();
+        drop(wake);
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Left {
+    /// Under the lock, so that the owner does not go away meanwhile; it does not wait.
+    fn ring(&mut self) {
+        if !std::mem::replace(&mut self.rung, true)
+            && let Some(wake) = &self.wake
+        {
+            wake.wake();
+        }
+    }
+}
+
+impl Observer for Signal {
+    fn progressed(&self, partitions: &[Arc<Partition>]) {
+        if self.interest.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut left = self.left();
+        let places = partitions
+            .iter()
+            .map(|partition| (partition.topic(), partition.number()));
+        left.changed.extend(places);
+        left.ring();
+    }
+
+    fn happened(&self, event: &log::Event) {
+        let told = match event {
+            log::Event::Poisoned(error) => Event::Poisoned(wire_error(error)),
+            log::Event::Damaged {
+                topic,
+                partition,
+                first,
+                next,
+            } => Event::Damaged {
+                topic: *topic,
+                partition: *partition,
+                first: *first,
+                next: *next,
+            },
+            log::Event::Recovered(note) => Event::Recovered(note.clone()),
+            log::Event::Warning(text) => Event::Warning(text.clone()),
+            // Whoever closes tells so when it is his turn; and kinds that this crate does not know yet.
+            _ => return,
+        };
+        self.tell(told);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    struct Bell(Arc<AtomicUsize>);
+
+    impl Wake for Bell {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_owner_is_called_once_until_he_looks_and_never_when_he_is_gone() {
+        let rung = Arc::new(AtomicUsize::new(0));
+        let signal = Signal::new(Box::new(Bell(Arc::clone(&rung))));
+        let count = || rung.load(Ordering::Relaxed);
+        signal.tell(Event::Topics);
+        signal.tell(Event::Topics);
+        assert_eq!(count(), 1);
+        assert!(signal.take().events);
+        assert_eq!(signal.events().len(), 2);
+        signal.progressed(&[]);
+        assert_eq!(count(), 1, "nobody waits for it");
+        signal.expect(1);
+        signal.progressed(&[]);
+        assert_eq!(count(), 2);
+        signal.take();
+        signal.forgo(1);
+        signal.silence();
+        signal.tell(Event::Topics);
+        assert_eq!(count(), 2);
+    }
+}
