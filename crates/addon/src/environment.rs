@@ -13,6 +13,7 @@ use crate::callbacks::on_threadsafe;
 #[cfg(unix)]
 use crate::callbacks::{on_bell, on_readable};
 use crate::guard::guarded;
+use crate::kaska_handle::{Directory, MailboxWake};
 use crate::lent::{Lent, Returns};
 use crate::mailbox::{Bell, Mailbox, QueueDriver};
 use crate::queue_handle::Queue;
@@ -27,15 +28,18 @@ pub(crate) struct Environment {
     #[cfg(unix)]
     loop_host: Option<LoopHost>,
     queues: HashMap<u32, Queue>,
+    directories: HashMap<u32, Directory>,
     next_handle: u32,
     returns: Arc<Returns>,
     /// Of all its queues.
     memory: Memory,
 }
 
+/// What threads of ours call JavaScript's thread by.
 struct ThreadHost {
-    /// As many threads as a communicator has asked for so far; one that asks for fewer has the first ones.
-    crew: Crew,
+    /// As many threads as a communicator has asked for so far; one that asks for fewer has the first ones. Without
+    /// communicators there are none.
+    crew: Option<Crew>,
     mailbox: Arc<Mailbox>,
     keepers: usize,
 }
@@ -99,6 +103,22 @@ pub(crate) fn with_queue<T>(
     result.flatten().unwrap_or(Err(Code::Closed))
 }
 
+/// Runs `act` on a directory.
+///
+/// # Errors
+/// [`Code::Closed`] if there is none with that handle; [`Code::Internal`] if `act` panics: then nothing is stored in it any
+/// more.
+pub(crate) fn with_directory<T>(
+    handle: u32,
+    act: impl FnOnce(&mut kaska::Session) -> Result<T, Code>,
+) -> Result<T, Code> {
+    let result = with_existing(|environment| {
+        let directory = environment.directories.get_mut(&handle)?;
+        Some(directory.act(act))
+    });
+    result.flatten().unwrap_or(Err(Code::Closed))
+}
+
 impl Environment {
     fn new(env: sys::napi_env) -> Self {
         Self {
@@ -107,6 +127,7 @@ impl Environment {
             #[cfg(unix)]
             loop_host: None,
             queues: HashMap::new(),
+            directories: HashMap::new(),
             next_handle: 1,
             returns: Arc::new(Returns::new()),
             memory: Memory::default(),
@@ -165,25 +186,64 @@ impl Environment {
 
     /// So many threads, each with a reactor, that all leave what they have to tell in one mailbox.
     fn thread_hosts(&mut self, workers: usize) -> napi::Result<(Crew, Arc<Mailbox>)> {
+        let there = self.thread_host()?;
+        let crew = match there.crew.take() {
+            Some(crew) => crew,
+            None => Crew::start(1, call_through(&there.mailbox)).map_err(refused)?,
+        };
+        let enough = if crew.size() < workers {
+            let grown = crew.grown(workers, call_through(&there.mailbox));
+            grown.inspect_err(|_| there.crew = Some(crew))
+        } else {
+            Ok(crew)
+        };
+        let crew = there.crew.insert(enough.map_err(refused)?);
+        Ok((crew.first(workers), Arc::clone(&there.mailbox)))
+    }
+
+    /// What threads call JavaScript's thread by; made when it is first needed.
+    fn thread_host(&mut self) -> napi::Result<&mut ThreadHost> {
         if self.thread_host.is_none() {
             let bells = [
                 Threadsafe::new(self.env, on_threadsafe)?,
                 Threadsafe::new(self.env, on_threadsafe)?,
             ];
-            let mailbox = Arc::new(Mailbox::new(Bell::Threadsafe(bells)));
             self.thread_host = Some(ThreadHost {
-                crew: Crew::start(1, call_through(&mailbox)).map_err(refused)?,
-                mailbox,
+                crew: None,
+                mailbox: Arc::new(Mailbox::new(Bell::Threadsafe(bells))),
                 keepers: 0,
             });
         }
         let there = self.thread_host.as_mut();
-        let there = there.ok_or_else(|| napi::Error::from_reason("no host"))?;
-        if there.crew.size() < workers {
-            let grown = there.crew.grown(workers, call_through(&there.mailbox));
-            there.crew = grown.map_err(refused)?;
-        }
-        Ok((there.crew.first(workers), Arc::clone(&there.mailbox)))
+        there.ok_or_else(|| napi::Error::from_reason("no host"))
+    }
+
+    /// A handle for a directory that `open` begins to open.
+    pub(crate) fn open_directory(
+        &mut self,
+        wake: sys::napi_value,
+        open: impl FnOnce(Box<dyn kaska::Wake>) -> Result<kaska::Session, log::Error>,
+    ) -> napi::Result<Result<u32, log::Error>> {
+        let mailbox = Arc::clone(&self.thread_host()?.mailbox);
+        let mut reference = ptr::null_mut();
+        // SAFETY: `wake` is a function of this environment.
+        napi::check_status!(unsafe {
+            sys::napi_create_reference(self.env, wake, 1, &raw mut reference)
+        })?;
+        let handle = self.next_handle;
+        self.next_handle += 1;
+        let session = match open(Box::new(MailboxWake { mailbox, handle })) {
+            Ok(session) => session,
+            Err(error) => {
+                // SAFETY: the reference was made above and is deleted once.
+                let _env_going_away = unsafe { sys::napi_delete_reference(self.env, reference) };
+                return Ok(Err(error));
+            }
+        };
+        self.directories
+            .insert(handle, Directory::new(session, reference));
+        self.keep_alive(handle, true);
+        Ok(Ok(handle))
     }
 
     #[cfg(unix)]
@@ -275,13 +335,15 @@ impl Environment {
         }
     }
 
-    /// The wake function of a queue, in the handle scope that is open.
+    /// The wake function of a handle, in the handle scope that is open.
     pub(crate) fn wake_function(&self, handle: u32) -> Option<sys::napi_value> {
-        let queue = self.queues.get(&handle)?;
+        let wake = match self.queues.get(&handle) {
+            Some(queue) => queue.wake,
+            None => self.directories.get(&handle)?.wake,
+        };
         let mut function = ptr::null_mut();
-        // SAFETY: the reference belongs to this environment and lives as long as its queue.
-        let status =
-            unsafe { sys::napi_get_reference_value(self.env, queue.wake, &raw mut function) };
+        // SAFETY: the reference belongs to this environment and lives as long as its handle.
+        let status = unsafe { sys::napi_get_reference_value(self.env, wake, &raw mut function) };
         (status == sys::Status::napi_ok && !function.is_null()).then_some(function)
     }
 
@@ -307,7 +369,9 @@ impl Environment {
     pub(crate) fn break_off_after_defect(&mut self, kind: Kind) {
         let thread_host = self.thread_host.as_ref();
         let has_defect = match kind {
-            Kind::Thread => thread_host.is_some_and(|there| there.crew.take_defect()),
+            Kind::Thread => thread_host
+                .and_then(|there| there.crew.as_ref())
+                .is_some_and(Crew::take_defect),
             #[cfg(unix)]
             Kind::Loop => {
                 let loop_host = self.loop_host.as_ref();
@@ -334,17 +398,24 @@ impl Environment {
         }
     }
 
-    /// Whether a queue keeps the process alive. One that has ended never does.
+    /// Whether a handle keeps the process alive. One that has ended never does.
     pub(crate) fn keep_alive(&mut self, handle: u32, on: bool) {
-        let Some(queue) = self.queues.get_mut(&handle) else {
+        let changed = match self.queues.get_mut(&handle) {
+            Some(queue) => {
+                let on = on && !queue.ended;
+                let before = std::mem::replace(&mut queue.keeps, on);
+                (before != on).then_some((queue.kind, on))
+            }
+            None => self.directories.get_mut(&handle).and_then(|directory| {
+                let on = on && !directory.ended;
+                let before = std::mem::replace(&mut directory.keeps, on);
+                (before != on).then_some((Kind::Thread, on))
+            }),
+        };
+        let Some((kind, on)) = changed else {
             return;
         };
-        let on = on && !queue.ended;
-        if queue.keeps == on {
-            return;
-        }
-        queue.keeps = on;
-        match queue.kind {
+        match kind {
             Kind::Thread => {
                 if let Some(there) = &mut self.thread_host
                     && changes(&mut there.keepers, on)
@@ -363,11 +434,14 @@ impl Environment {
         }
     }
 
-    /// A queue had its last event.
+    /// A handle had its last event.
     pub(crate) fn ended(&mut self, handle: u32) {
         self.keep_alive(handle, false);
         if let Some(queue) = self.queues.get_mut(&handle) {
             queue.ended = true;
+        }
+        if let Some(directory) = self.directories.get_mut(&handle) {
+            directory.ended = true;
         }
     }
 
@@ -383,6 +457,11 @@ impl Environment {
                 }
                 drop(queue);
             });
+        }
+        if let Some(directory) = self.directories.remove(&handle) {
+            // SAFETY: as above.
+            let _env_going_away = unsafe { sys::napi_delete_reference(self.env, directory.wake) };
+            let _panicked = guarded(|| drop(directory));
         }
     }
 }
@@ -463,8 +542,14 @@ fn end(done: impl FnOnce() + 'static) {
     };
     // A panic in one part must not keep the others, and `done`, from their turn.
     let _panicked = guarded(|| drop(environment.queues));
+    // Threads of a directory live on if another environment has it open, but they call this one no more.
+    for (_, directory) in environment.directories {
+        let _panicked = guarded(|| drop(directory));
+    }
     if let Some(there) = environment.thread_host {
-        let _panicked = guarded(|| there.crew.stop());
+        if let Some(crew) = there.crew {
+            let _panicked = guarded(|| crew.stop());
+        }
         if let Some(mailbox) = Arc::into_inner(there.mailbox) {
             mailbox.release();
         }

@@ -5,6 +5,11 @@
 mod callbacks;
 mod environment;
 mod guard;
+/// The functions of kaska.
+pub mod kaska_exports;
+mod kaska_handle;
+/// What they take and give.
+pub mod kaska_types;
 mod large;
 mod lent;
 mod mailbox;

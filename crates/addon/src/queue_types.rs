@@ -259,7 +259,7 @@ impl From<Event> for QueueEvent {
     }
 }
 
-fn uuid(id: &[u8; 16]) -> String {
+pub(crate) fn uuid(id: &[u8; 16]) -> String {
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     [

@@ -210,10 +210,7 @@ impl Client {
         for step in 0..count {
             let place = (self.turn + step) % count;
             let after = (place + 1) % count;
-            loop {
-                let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.offset >= 0) else {
-                    break;
-                };
+            while let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.offset >= 0) {
                 let found = look(*slot).map_err(|error| {
                     self.turn = after;
                     PollError::Read(error)

@@ -59,7 +59,7 @@ pub fn open(
     let run = move || {
         let opened = match location {
             Location::Memory => load(Arc::new(MemoryDisk::new()), config)
-                .map(|(kaska, told)| (Share { kaska, place: None }, told)),
+                .map(|(kaska, told)| (Share::new(kaska, None), told)),
             Location::Folder(path) => share(&path, config),
         };
         done(opened);

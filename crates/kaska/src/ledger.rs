@@ -235,7 +235,8 @@ impl Ledger {
 
     /// Whether the name of a writer is on its way to be durable.
     pub(crate) fn is_coming(&self, name: &str) -> bool {
-        let is_it = |key: &StateKey| matches!(key, StateKey::Writer { name: own } if &**own == name);
+        let is_it =
+            |key: &StateKey| matches!(key, StateKey::Writer { name: own } if &**own == name);
         self.coming.iter().any(|coming| is_it(&coming.key))
     }
 

@@ -10,8 +10,14 @@ mod kafka_name;
 mod kaska;
 mod ledger;
 mod partitioner;
+mod session;
+mod session_appends;
+mod session_clients;
+mod session_reads;
+mod settling;
 mod signal;
 mod state_record;
+mod writers;
 
 pub use code::{code_of, wire_error};
 pub use directory::{Location, Share, open};
@@ -19,6 +25,12 @@ pub use event::{Answer, Event, Verified};
 pub use kafka_name::is_kafka;
 pub use kaska::Kaska;
 pub use partitioner::{Partitioner, murmur2, partition_of};
+pub use session::{Session, Stats, WakeBits};
+pub use session_appends::{Group, MOST_RECORDS, WriterOptions};
+pub use session_reads::{
+    BATCH_NUMBERS, From, NULL, RECORD_NUMBERS, ReadDone, ReadState, ReadTo, index_batch,
+};
+pub use settling::Settled;
 pub use signal::Wake;
 pub use state_record::{
     MOST_METADATA_BYTES, MOST_NAME_BYTES, Position, StateKey, WriterMark, is_name,

@@ -41,6 +41,19 @@ pub struct Session {
     closing: bool,
 }
 
+/// Gauges of a directory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Topics there are.
+    pub topics: u64,
+    /// Partitions of all topics.
+    pub partitions: u64,
+    /// Records that readers see, of all partitions.
+    pub records: u64,
+    /// Appends, commits and flushes of the session that wait.
+    pub waiting: u64,
+}
+
 /// Where the thread that opens leaves what it has opened.
 enum Slot {
     Opening,
@@ -193,7 +206,10 @@ impl Session {
     /// The next thing that is settled.
     pub fn settled(&mut self) -> Option<Settled> {
         let open = self.open.as_mut()?;
-        let poisoned = open.poisoned.then(|| open.kaska.store().poisoned()).flatten();
+        let poisoned = open
+            .poisoned
+            .then(|| open.kaska.store().poisoned())
+            .flatten();
         let before = open.settling.waiting();
         let failure = &mut self.failure;
         let settled = open.settling.next(poisoned.as_ref(), |error| {
@@ -280,12 +296,7 @@ impl Session {
     /// # Errors
     ///
     /// `Closed`.
-    pub fn message_length(
-        &mut self,
-        request: u32,
-        topic: u32,
-        offset: u64,
-    ) -> Result<(), Error> {
+    pub fn message_length(&mut self, request: u32, topic: u32, offset: u64) -> Result<(), Error> {
         let signal = Arc::clone(&self.signal);
         let kaska = &self.opened()?.kaska;
         kaska.message_length(request, &signal, topic, offset);
@@ -347,7 +358,9 @@ impl Session {
         let signal = Arc::clone(&self.signal);
         let open = self.opened()?;
         signal.expect(1);
-        let committed = open.kaska.commit(client, (topic, partition), offset, metadata);
+        let committed = open
+            .kaska
+            .commit(client, (topic, partition), offset, metadata);
         let place = committed.inspect_err(|_| signal.forgo(1))?;
         let log = open.kaska.store().positions();
         Ok(open.wait_for(&signal, &log, place))
@@ -389,10 +402,28 @@ impl Session {
         Ok(open.wait_for(&signal, &partition, Pending::Until(end)))
     }
 
-    /// How many appends, commits and flushes wait.
-    #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.open.as_ref().map_or(0, |open| open.settling.waiting())
+    /// Gauges.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`.
+    pub fn stats(&mut self) -> Result<Stats, Error> {
+        let open = self.opened()?;
+        let mut stats = Stats {
+            waiting: open.settling.waiting(),
+            ..Stats::default()
+        };
+        for topic in open.kaska.store().topics() {
+            stats.topics += 1;
+            for number in 0..topic.options.partitions {
+                if let Ok(partition) = open.kaska.partition(topic.number, number) {
+                    let ends = partition.ends();
+                    stats.partitions += 1;
+                    stats.records += ends.visible.saturating_sub(ends.start);
+                }
+            }
+        }
+        Ok(stats)
     }
 
     /// Lets go of the directory, and closes it if nobody else of this process has it open; [`Event::Closed`] follows in any
@@ -462,12 +493,7 @@ impl Drop for Session {
 
 impl Open {
     /// Has a ticket of writer 0 wait for a place in a partition.
-    fn wait_for(
-        &mut self,
-        signal: &Signal,
-        partition: &Arc<Partition>,
-        mut place: Pending,
-    ) -> u64 {
+    fn wait_for(&mut self, signal: &Signal, partition: &Arc<Partition>, mut place: Pending) -> u64 {
         self.tickets += 1;
         // It may be done already, and then nobody else tells.
         if !matches!(place.is_durable(partition.ends().durable), Ok(false)) {

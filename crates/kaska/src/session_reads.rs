@@ -6,7 +6,6 @@ use log::batch::{Header, Records};
 use log::{Cursor, Error, ErrorKind, Partition, ReadBatch, ReadInto, ReadOutcome};
 
 use crate::Session;
-use crate::session::Open;
 use crate::signal::Place;
 
 /// The readers of a session.
@@ -347,31 +346,26 @@ fn fill_index(
     times: &mut [f64],
 ) -> Result<(), log::batch::Fault> {
     let from = bytes.as_ptr().addr();
-    let place = |field: Option<&[u8]>, before: u32| match field {
-        Some(field) => (number(field.as_ptr().addr() - from + start), number(field.len())),
-        None => (before, NULL),
-    };
+    // A field is a part of `bytes`, so its address tells its place.
+    let place = |part: &[u8]| number(part.as_ptr().addr().saturating_sub(from) + start);
     let mut times = times.iter_mut();
     let records = Records::of(bytes, header);
     for (record, row) in records.zip(index.chunks_exact_mut(RECORD_NUMBERS)) {
         let record = record?;
-        // Headers begin behind the value; where there is none, the key or the place of their count tells.
-        let (key, key_length) = place(record.key, 0);
-        let (value, value_length) = place(record.value, headers_at(&record, from, start));
-        if let [a, b, c, d] = row {
-            (*a, *b, *c, *d) = (key, key_length, value, value_length);
-        }
+        let (key, key_length) = record
+            .key
+            .map_or((0, NULL), |key| (place(key), number(key.len())));
+        // Where there is no value, the place is that of the headers, which stand behind it.
+        let (value, value_length) = record.value.map_or_else(
+            || (place(record.headers.encoded()), NULL),
+            |value| (place(value), number(value.len())),
+        );
+        row.copy_from_slice(&[key, key_length, value, value_length]);
         if let Some(slot) = times.next() {
             *slot = record.ms as f64;
         }
     }
     Ok(())
-}
-
-/// Where the count of headers stands in a record without a value: behind the key and the byte that says null, or behind
-/// what comes before those.
-fn headers_at(record: &log::batch::Record<'_>, from: usize, start: usize) -> u32 {
-    number(record.headers.start().saturating_sub(from) + start)
 }
 
 /// The index of one batch whose records lie in `data` from `start` on: made later, when somebody looks.
@@ -411,13 +405,6 @@ pub fn index_batch(
         let message = format!("these are no {count} records: {fault}");
         Error::new(ErrorKind::Corrupt, message)
     })
-}
-
-impl Open {
-    /// Reads at an offset for a client; its own cursor, no waiting.
-    pub(crate) fn partition(&self, topic: u32, partition: u32) -> Result<Arc<Partition>, Error> {
-        self.kaska.partition(topic, partition)
-    }
 }
 
 /// Arenas are shorter than 4 GiB.

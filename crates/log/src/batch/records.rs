@@ -28,6 +28,7 @@ pub struct Record<'a> {
 /// The headers of one record. Their bounds are checked already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers<'a> {
+    all: &'a [u8],
     rest: &'a [u8],
     left: u32,
 }
@@ -157,10 +158,20 @@ impl<'a> Headers<'a> {
             (_, behind) = header_field(behind)?;
         }
         if behind.is_empty() {
-            Ok(Self { rest, left })
+            Ok(Self {
+                all: bytes,
+                rest,
+                left,
+            })
         } else {
             Err(Fault::Record)
         }
+    }
+
+    /// All of them as they are stored, their count first: what stands behind the value of the record.
+    #[must_use]
+    pub const fn encoded(&self) -> &'a [u8] {
+        self.all
     }
 
     /// How many there are.
