@@ -12,6 +12,323 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** Names of the codes that hot functions answer with, negated: `errorCodes()[-code]`. */
 export declare function errorCodes(): Array<string>
 
+/**
+ * Appends `count` records with three numbers each in `shape`: length of the key + 1, of the value + 1, bytes of its headers.
+ * `times` has one for all or one each; `places` gets the row of each record, where a writer has several partitions.
+ */
+export declare function kaskaAppend(handle: number, writer: number, data: Uint8Array, bytes: number, shape: Uint32Array, count: number, times: Float64Array, sequence: number, places: Uint32Array, out: Float64Array): number
+
+/**
+ * Appends `count` values that lie one after the other in the first `bytes` bytes of `data`, at one time. See
+ * docs/design/log.md for what `out` gets; the number of its rows, or −code and nothing was appended.
+ */
+export declare function kaskaAppendValues(handle: number, writer: number, data: Uint8Array, bytes: number, lengths: Uint32Array, count: number, ms: number, sequence: number, out: Float64Array): number
+
+/** A client of the original's kind, or −code. `reset`, where records are gone: 0 fail, 1 go to the start, 2 to the end. */
+export declare function kaskaClient(handle: number, reset: number): number
+
+/** Lets go of a client. */
+export declare function kaskaClientClose(handle: number, client: number): void
+
+/**
+ * The next message of a client, copied to `data`: 0 nothing, 1 a message, 2 ask again, 3 needs room; or −code. `info`: topic,
+ * partition, offset, bytes, bytes needed, start (with −OutOfRange).
+ */
+export declare function kaskaClientPoll(handle: number, client: number, data: Uint8Array, info: Float64Array): number
+
+/** `out[0]`: where a client is in a topic. */
+export declare function kaskaClientPosition(handle: number, client: number, topic: number, out: Float64Array): number
+
+/** Has a client go on elsewhere in a topic. */
+export declare function kaskaClientSeek(handle: number, client: number, topic: number, offset: number): number
+
+/** Subscribes a client to topics; how many, or −code. */
+export declare function kaskaClientSubscribe(handle: number, client: number, topics: Uint32Array): number
+
+/** Ends a client's subscription. */
+export declare function kaskaClientUnsubscribe(handle: number, client: number): number
+
+/**
+ * Lets go of a directory, and closes it if nobody else of this process has it open. The event `closed` comes in any case,
+ * within that time. 0: at once.
+ */
+export declare function kaskaClose(handle: number, timeoutMs: number): void
+
+/** Commits the position of a client; a ticket of writer 0, or −code. */
+export declare function kaskaCommit(handle: number, client: string, topic: number, partition: number, offset: number, metadata: string): number
+
+/** The committed position of a client, or −code. */
+export declare function kaskaCommitted(handle: number, client: string, topic: number, partition: number): number
+
+/** What a directory is opened with; see the TypeScript options for meanings and defaults. */
+export interface KaskaConfig {
+  /** The folder; empty: memory of this process. */
+  dir: string
+  /** Make it if it is not there. */
+  create: boolean
+  /** Most bytes of batches that wait to be written. */
+  queuedBytes: number
+  /** Most bytes that the records of one batch may inflate to. */
+  inflatedBytes: number
+}
+
+/** Creates a topic; answered by an event with its number. */
+export declare function kaskaCreateTopic(handle: number, request: number, name: string, options: KaskaTopicOptions): number
+
+/** Records that cannot be read. */
+export interface KaskaDamage {
+  /** Number of the topic. */
+  topic: number
+  /** Which of its partitions. */
+  partition: number
+  /** First offset that is lost. */
+  first: number
+  /** First offset that can be read again. */
+  next: number
+}
+
+/** Deletes a topic; answered by an event. */
+export declare function kaskaDeleteTopic(handle: number, request: number, topic: number): number
+
+/** Fills `out` with start, visible, durable and written end of a partition; 0 or −code. */
+export declare function kaskaEnds(handle: number, topic: number, partition: number, out: Float64Array): number
+
+/** Something that happened to a directory. Which fields are there depends on `kind`. */
+export interface KaskaEvent {
+  /** open, failed, poisoned, warning, damaged, recovered, topics, answer or closed. */
+  kind: 'open' | 'failed' | 'poisoned' | 'warning' | 'damaged' | 'recovered' | 'topics' | 'answer' | 'closed'
+  /** It was made just now. */
+  created?: boolean
+  /** What opening found. */
+  notes?: Array<KaskaNote>
+  /** What was mended. */
+  note?: KaskaNote
+  /** Number of the topic. */
+  topic?: number
+  /** Which of its partitions. */
+  partition?: number
+  /** First offset that is lost. */
+  first?: number
+  /** First offset that can be read again. */
+  next?: number
+  /** What is answered. */
+  request?: number
+  /** A number that was asked for; −1: there is none. */
+  value?: number
+  /** What a check found. */
+  report?: KaskaVerified
+  /** Error code. */
+  code?: string
+  /** What happened and what to do. */
+  message?: string
+  /** Name of the system's error behind it, such as ENOSPC. */
+  system?: string
+  /** What the system was asked to do, such as fsync. */
+  call?: string
+}
+
+/** Takes the events. */
+export declare function kaskaEvents(handle: number): Array<KaskaEvent>
+
+/** The text of the last code that a function of this handle answered with. */
+export declare function kaskaFailure(handle: number): KaskaFailure | null
+
+/** Why a call failed. */
+export interface KaskaFailure {
+  /** Error code. */
+  code: string
+  /** What happened and what to do. */
+  message: string
+  /** Nothing was stored, and the same can succeed later. */
+  retryable: boolean
+  /** Name of the system's error behind it, such as ENOSPC. */
+  system?: string
+  /** What the system was asked to do, such as write. */
+  call?: string
+}
+
+/** Has what is written in a partition made durable; a ticket of writer 0, or −code. */
+export declare function kaskaFlush(handle: number, topic: number, partition: number): number
+
+/** Frees a handle. */
+export declare function kaskaForget(handle: number): void
+
+/** Makes the index of one batch that `kaskaRead` has read without one; 0 or −code. */
+export declare function kaskaIndex(data: Uint8Array, start: number, bytes: number, count: number, baseMs: number, index: Uint32Array, times: Float64Array): number
+
+/** The sequence number of the last record that a named writer has stored; −1: none. */
+export declare function kaskaLastSequence(handle: number, writer: number): number
+
+/** The length of a message of partition 0; answered by an event. */
+export declare function kaskaMessageLength(handle: number, request: number, topic: number, offset: number): number
+
+/** What a client has committed beside its position. */
+export declare function kaskaMetadata(handle: number, client: string, topic: number, partition: number): string | null
+
+/** Makes the name of a writer durable; answered by an event. */
+export declare function kaskaName(handle: number, request: number, name: string): number
+
+/** What opening found and did in one place. Which fields are there depends on `kind`. */
+export interface KaskaNote {
+  /** cut, removed, damaged, missing, unavailable, topic (its description cannot be read), foreign or other. */
+  kind: 'cut' | 'removed' | 'damaged' | 'missing' | 'unavailable' | 'topic' | 'foreign' | 'other'
+  /** Number of the topic. */
+  topic?: number
+  /** Which of its partitions. */
+  partition?: number
+  /** Base offset of the segment. */
+  segment?: number
+  /** Where in the segment it begins. */
+  from?: number
+  /** Where in the segment it ends. */
+  to?: number
+  /** How many bytes. */
+  bytes?: number
+  /** How many batches. */
+  batches?: number
+  /** First offset that is lost. */
+  first?: number
+  /** First offset that can be read again. */
+  next?: number
+  /** Where what was cut is kept. */
+  keptAs?: string
+  /** In words. */
+  message?: string
+}
+
+/** The first offset whose record has that time or a later one; answered by an event. */
+export declare function kaskaOffsetAt(handle: number, request: number, topic: number, partition: number, ms: number): number
+
+/** Starts to open a directory; never blocks. `wake` is called when `kaskaWake` has something to tell. */
+export declare function kaskaOpen(config: KaskaConfig, wake: () => void): number
+
+/**
+ * Reads whole batches into `data` from `at` on. See docs/design/log.md for what `table`, `index`, `times` and `info` get. How
+ * many batches, or −code.
+ */
+export declare function kaskaRead(handle: number, reader: number, data: Uint8Array, at: number, table: Float64Array, index: Uint32Array, times: Float64Array, info: Float64Array): number
+
+/** A reader, or −code. Kind 0: at `offset`, 1: at the start, 2: at the end. */
+export declare function kaskaReader(handle: number, topic: number, partition: number, kind: number, offset: number): number
+
+/** Lets go of a reader. */
+export declare function kaskaReaderClose(handle: number, reader: number): void
+
+/** Readers to look at again: fills `out`, and tells how many. If it is full, there may be more. */
+export declare function kaskaReady(handle: number, out: Uint32Array): number
+
+/** Whether a directory keeps the process alive. */
+export declare function kaskaRef(handle: number, on: boolean): void
+
+/** Has a reader go on elsewhere; as `kaskaReader`. */
+export declare function kaskaSeek(handle: number, reader: number, kind: number, offset: number): number
+
+/**
+ * What is settled, five numbers a row: writer (0: commits and flushes), first ticket, last ticket, 0 or −code, base offset of
+ * one whose place was not known or −1. How many rows; if all are full, there may be more.
+ */
+export declare function kaskaSettled(handle: number, rows: Float64Array): number
+
+/** Gauges and sums. */
+export declare function kaskaStats(handle: number): KaskaStats | null
+
+/** Gauges and sums of a directory. */
+export interface KaskaStats {
+  /** Topics there are. */
+  topics: number
+  /** Partitions of all topics. */
+  partitions: number
+  /** Records that are there, of all partitions. */
+  records: number
+  /** Appends, commits and flushes of this handle that wait. */
+  waiting: number
+}
+
+/** The number of a topic, or −code. */
+export declare function kaskaTopic(handle: number, name: string): number
+
+/** A topic as it is. */
+export interface KaskaTopic {
+  /** Its number. */
+  number: number
+  /** A UUID. */
+  id: string
+  /** Its name. */
+  name: string
+  /** In ms since 1970. */
+  createdMs: number
+  /** As it was created. */
+  partitions: number
+  /** See `KaskaTopicOptions`. */
+  segmentBytes: number
+  /** See `KaskaTopicOptions`. */
+  retentionMs: number
+  /** See `KaskaTopicOptions`. */
+  retentionBytes: number
+  /** See `KaskaTopicOptions`. */
+  flush: number
+  /** See `KaskaTopicOptions`. */
+  flushMs: number
+  /** See `KaskaTopicOptions`. */
+  maxBatchBytes: number
+  /** See `KaskaTopicOptions`. */
+  codec: number
+  /** Kafka's clients could name it. */
+  isKafka: boolean
+}
+
+/** What is decided when a topic is created. */
+export interface KaskaTopicOptions {
+  /** How many partitions it has. */
+  partitions: number
+  /** Bytes of a segment. */
+  segmentBytes: number
+  /** In ms; −1: segments are kept for ever. */
+  retentionMs: number
+  /** Of a partition; −1: there is no bound. */
+  retentionBytes: number
+  /** 0 always, 1 every `flushMs`, 2 when the system does it. */
+  flush: number
+  /** See `flush`. */
+  flushMs: number
+  /** Longest batch. */
+  maxBatchBytes: number
+  /** Kafka's number of the compression. */
+  codec: number
+}
+
+/** All topics. */
+export declare function kaskaTopics(handle: number): Array<KaskaTopic>
+
+/** What a check of everything found. */
+export interface KaskaVerified {
+  /** Partitions that were read. */
+  partitions: number
+  /** Batches in them. */
+  batches: number
+  /** Records in them. */
+  records: number
+  /** Bytes of their keys and values. */
+  bytes: number
+  /** What cannot be read, at most 1,000 of it. */
+  damaged: Array<KaskaDamage>
+}
+
+/** Reads everything and checks it; answered by an event. */
+export declare function kaskaVerify(handle: number, request: number): number
+
+/** Takes the wake bits: 1 readers ready, 2 settled, 4 events, 8 room. */
+export declare function kaskaWake(handle: number): number
+
+/**
+ * A writer, or −code. Partition −1: that of the key. Acks 0, 1, or 2 for all. Codec and level −1: those of the topic. An empty
+ * name: none.
+ */
+export declare function kaskaWriter(handle: number, topic: number, partition: number, acks: number, codec: number, level: number, name: string): number
+
+/** Lets go of a writer. */
+export declare function kaskaWriterClose(handle: number, writer: number): void
+
 /** Everything up to `seq` is done. */
 export declare function queueAck(handle: number, peer: number, seq: number): number
 

@@ -773,8 +773,48 @@ if (
   }
 }
 
-const { errorCodes, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHangUp, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, kaskaAppend, kaskaAppendValues, kaskaClient, kaskaClientClose, kaskaClientPoll, kaskaClientPosition, kaskaClientSeek, kaskaClientSubscribe, kaskaClientUnsubscribe, kaskaClose, kaskaCommit, kaskaCommitted, kaskaCreateTopic, kaskaDeleteTopic, kaskaEnds, kaskaEvents, kaskaFailure, kaskaFlush, kaskaForget, kaskaIndex, kaskaLastSequence, kaskaMessageLength, kaskaMetadata, kaskaName, kaskaOffsetAt, kaskaOpen, kaskaRead, kaskaReader, kaskaReaderClose, kaskaReady, kaskaRef, kaskaSeek, kaskaSettled, kaskaStats, kaskaTopic, kaskaTopics, kaskaVerify, kaskaWake, kaskaWriter, kaskaWriterClose, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHangUp, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
+export { kaskaAppend }
+export { kaskaAppendValues }
+export { kaskaClient }
+export { kaskaClientClose }
+export { kaskaClientPoll }
+export { kaskaClientPosition }
+export { kaskaClientSeek }
+export { kaskaClientSubscribe }
+export { kaskaClientUnsubscribe }
+export { kaskaClose }
+export { kaskaCommit }
+export { kaskaCommitted }
+export { kaskaCreateTopic }
+export { kaskaDeleteTopic }
+export { kaskaEnds }
+export { kaskaEvents }
+export { kaskaFailure }
+export { kaskaFlush }
+export { kaskaForget }
+export { kaskaIndex }
+export { kaskaLastSequence }
+export { kaskaMessageLength }
+export { kaskaMetadata }
+export { kaskaName }
+export { kaskaOffsetAt }
+export { kaskaOpen }
+export { kaskaRead }
+export { kaskaReader }
+export { kaskaReaderClose }
+export { kaskaReady }
+export { kaskaRef }
+export { kaskaSeek }
+export { kaskaSettled }
+export { kaskaStats }
+export { kaskaTopic }
+export { kaskaTopics }
+export { kaskaVerify }
+export { kaskaWake }
+export { kaskaWriter }
+export { kaskaWriterClose }
 export { queueAck }
 export { queueCancel }
 export { queueClose }
