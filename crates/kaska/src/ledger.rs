@@ -339,7 +339,7 @@ impl Ledger {
                 self.rewriting = None;
                 // What cannot be deleted now is deleted after the next time.
                 store.later(Box::new(move |store| {
-                    let _kept = store.positions().delete_before(base);
+                    let _kept = store.delete_before(&store.positions(), base);
                 }));
             }
             Err(_) => self.rewriting = None,

@@ -110,6 +110,8 @@ impl Session {
                 })?)
             }
         };
+        let codec = options.codec.unwrap_or(topic.options.codec);
+        let compression = log::Compression::new(codec, options.level)?;
         let number = open.appends.writers.len() as u32 + 1;
         open.appends.writers.push(Some(Writer {
             // Writers that begin together do not all begin with partition 0.
@@ -117,8 +119,7 @@ impl Session {
             partitions,
             how: log::Writer {
                 acks: options.acks,
-                codec: options.codec.unwrap_or(topic.options.codec),
-                level: options.level,
+                compression,
                 mark: None,
             },
             mark,

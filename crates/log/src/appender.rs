@@ -1,5 +1,6 @@
 use crate::batch::{Encoded, Encoder, Input, ProducerMark};
 use crate::disk::put_at;
+use crate::locks::lock;
 use crate::{Compression, Error, ErrorKind, Segment, SegmentState};
 
 /// Adds batches to the active segment of one partition. Whoever has it writes alone.
@@ -112,13 +113,27 @@ impl Appender {
         self.allocated = 0;
         let mut full = std::mem::replace(&mut self.segment, next);
         full.state = SegmentState::Sealed;
-        full.indexer.seal();
+        lock(&full.indexer).seal();
         Ok(full)
+    }
+
+    /// Whether [`Appender::allocate_ahead`] would reserve room.
+    #[must_use]
+    pub fn wants_room(&self) -> bool {
+        self.room_to_reserve().is_some()
     }
 
     /// Reserves room ahead, if little is left: so much at first that a small topic takes no more, then in steps that grow
     /// with the segment. A disk that cannot, or is full, is no error here.
     pub fn allocate_ahead(&mut self) {
+        if let Some((from, to)) = self.room_to_reserve() {
+            // The answer changes nothing: without room reserved the file grows as it is written.
+            let _ = self.segment.file.allocate(from, to);
+            self.allocated = to;
+        }
+    }
+
+    fn room_to_reserve(&self) -> Option<(u64, u64)> {
         let end = u64::from(self.segment.size);
         let (least_left, to) = if end < FIRST_AHEAD / 2 {
             (1, FIRST_AHEAD)
@@ -127,11 +142,7 @@ impl Appender {
         };
         let to = to.min(u64::from(self.segment_bytes));
         let from = self.allocated.max(end);
-        if self.allocated < end + least_left && to > from {
-            // The answer changes nothing: without room reserved the file grows as it is written.
-            let _ = self.segment.file.allocate(from, to);
-            self.allocated = to;
-        }
+        (self.allocated < end + least_left && to > from).then_some((from, to))
     }
 
     /// What a failed write leaves: the file as it was, or an appender that takes nothing more.
@@ -200,7 +211,7 @@ mod tests {
             size: 0,
             next_offset: 0,
             state: SegmentState::Active,
-            indexer: Indexer::new(0),
+            indexer: Arc::new(Mutex::new(Indexer::new(0))),
             file: Arc::clone(&file) as Arc<dyn File>,
             name: "0.log".into(),
         };

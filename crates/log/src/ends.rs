@@ -22,7 +22,6 @@ pub(crate) struct EndsCell {
     written: AtomicU64,
 }
 
-#[expect(dead_code, reason = "the partition comes next")]
 impl EndsCell {
     pub(crate) fn new(start: u64, end: u64) -> Self {
         Self {
@@ -56,12 +55,13 @@ impl EndsCell {
         self.visible.load(Ordering::Acquire)
     }
 
-    pub(crate) fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
+    /// SeqCst: pairs with `set_visible`, for who has said before that he waits.
+    pub(crate) fn visible_now(&self) -> u64 {
+        self.visible.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
     }
 
     // Release in all: pairs with the Acquire above.

@@ -30,6 +30,8 @@ pub enum Event {
         /// First offset that can be read again.
         next: u64,
     },
+    /// A topic was made or deleted.
+    Topics,
     /// Something was mended while the directory was open.
     Recovered(PartitionNote),
     /// Something to know, and nothing is lost.

@@ -1,5 +1,5 @@
 use crate::batch::ProducerMark;
-use crate::{Codec, Error, ErrorKind, MAX_SEGMENT_BYTES};
+use crate::{Codec, Compression, Error, ErrorKind, MAX_SEGMENT_BYTES};
 
 /// What holds for a directory while it is open.
 #[derive(Clone, Copy, Debug)]
@@ -125,9 +125,7 @@ pub struct Writer {
     /// What the append waits for.
     pub acks: Acks,
     /// How its records are compressed.
-    pub codec: Codec,
-    /// How hard, where the codec knows levels; `None`: as it does by itself.
-    pub level: Option<i32>,
+    pub compression: Compression,
     /// Who writes it, if he has a name; checked against what he wrote before.
     pub mark: Option<ProducerMark>,
 }

@@ -1,11 +1,38 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Duration;
 
-use crate::batch::Input;
-use crate::reader::{Cursor, ReadInto, ReadOutcome};
-use crate::{Ends, Error, ErrorKind, Writer};
+use crate::batch::{Encoded, Encoder, Input};
+use crate::chores::Chore;
+use crate::ends::EndsCell;
+use crate::gate::{Gate, Queued, Synced};
+use crate::locks::{lock, write};
+use crate::shared::Shared;
+use crate::view::SegmentView;
+use crate::{
+    Acks, Appender, Durable, Ends, Error, ErrorKind, Flush, Outcome, Segment, TopicOptions, Writer,
+};
 
 /// One partition of a topic that is open: any thread may append to it and read it.
-pub struct Partition {}
+pub struct Partition {
+    topic: u32,
+    number: u32,
+    pub(crate) folder: String,
+    pub(crate) options: TopicOptions,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ends: EndsCell,
+    pub(crate) gate: Mutex<Gate>,
+    /// By base offset; the last one is written.
+    pub(crate) segments: RwLock<Vec<Arc<SegmentView>>>,
+    /// What the next checkpoint says.
+    pub(crate) durable: Mutex<Durable>,
+    /// It is in the committer's list.
+    is_pending: AtomicBool,
+    /// A reader waits for more.
+    is_watched: AtomicBool,
+    is_deleted: AtomicBool,
+    unavailable: Option<Error>,
+}
 
 /// What became of an append.
 #[derive(Debug)]
@@ -30,7 +57,7 @@ pub struct Written {
 /// Tells what became of a batch that had to wait.
 #[derive(Clone, Debug, Default)]
 pub struct Ticket {
-    pub(crate) outcome: Arc<OnceLock<Result<Written, Error>>>,
+    outcome: Arc<OnceLock<Result<Written, Error>>>,
 }
 
 impl Ticket {
@@ -39,19 +66,88 @@ impl Ticket {
     pub fn outcome(&self) -> Option<Result<Written, Error>> {
         self.outcome.get().cloned()
     }
+
+    pub(crate) fn settle(&self, outcome: Result<Written, Error>) {
+        // Who took it from the queue settles it, so this is set once.
+        let _ = self.outcome.set(outcome);
+    }
+}
+
+/// What the committer found when it came to write what is queued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Emptied {
+    /// Somebody writes: again when he is ready.
+    pub(crate) is_busy: bool,
+    /// Somebody waits for what was done.
+    pub(crate) is_awaited: bool,
+}
+
+/// Longest batch that is written by the thread that appends it, if that may not wait.
+const INLINE_WRITE_BYTES: usize = 64 << 10;
+/// Full segments that may wait to become durable.
+const MOST_FULL: usize = 2;
+
+/// What a partition is made of when it is opened.
+pub(crate) struct Opened {
+    pub(crate) topic: u32,
+    pub(crate) number: u32,
+    pub(crate) folder: String,
+    pub(crate) options: TopicOptions,
+    pub(crate) start: u64,
+    pub(crate) segments: Vec<Arc<SegmentView>>,
+    /// `None` if it cannot be used.
+    pub(crate) appender: Result<Box<Appender>, Error>,
+    pub(crate) durable: Durable,
+    /// How many names were made and are not durable.
+    pub(crate) names: u64,
 }
 
 impl Partition {
+    pub(crate) fn new(shared: &Arc<Shared>, opened: Opened) -> Arc<Self> {
+        let (appender, unavailable) = match opened.appender {
+            Ok(appender) => (Some(appender), None),
+            Err(error) => (None, Some(error)),
+        };
+        let active = opened.segments.last().map(Arc::clone);
+        Arc::new(Self {
+            topic: opened.topic,
+            number: opened.number,
+            folder: opened.folder,
+            options: opened.options,
+            shared: Arc::clone(shared),
+            ends: EndsCell::new(opened.start, opened.durable.next_offset),
+            gate: Mutex::new(Gate::new(appender, active, opened.names)),
+            segments: RwLock::new(opened.segments),
+            durable: Mutex::new(opened.durable),
+            is_pending: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
+            is_deleted: AtomicBool::new(false),
+            unavailable,
+        })
+    }
+
     /// Number of its topic, 0 for positions.
     #[must_use]
     pub const fn topic(&self) -> u32 {
-        0
+        self.topic
     }
 
     /// Which partition of its topic.
     #[must_use]
     pub const fn number(&self) -> u32 {
-        0
+        self.number
+    }
+
+    /// Where it begins and ends.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        self.ends.all()
+    }
+
+    /// Why it cannot be used, if so; other partitions can.
+    #[must_use]
+    pub const fn unavailable(&self) -> Option<&Error> {
+        self.unavailable.as_ref()
     }
 
     /// Appends one batch: all of its records or none. Copies before it returns, and never syncs. With `inline` it may
@@ -60,86 +156,427 @@ impl Partition {
     /// # Errors
     ///
     /// `Full` if too much waits already: again when observers have heard of progress; `TooLarge` and `Invalid` as
-    /// [`crate::batch::Encoder::encode`]; `OutOfOrder` for a named writer that left out a number; `NoSpace`: nothing was
-    /// stored, it may be tried again; `Storage` when poisoned or unavailable; `Closed`.
+    /// [`Encoder::encode`]; `NoSpace`: nothing was stored, it may be tried again; `Storage` when poisoned or unavailable;
+    /// `NotFound` when its topic was deleted; `Closed`.
     pub fn append(
         self: &Arc<Self>,
         input: &Input<'_>,
         writer: &Writer,
         inline: bool,
     ) -> Result<Appended, Error> {
-        let _ = (input, writer, inline);
-        Err(not_yet())
+        self.takes()?;
+        if self.may_write(input.data.len(), inline) {
+            let borrowed = lock(&self.gate).borrow();
+            if let Some(appender) = borrowed {
+                return self.append_with(appender, input, writer);
+            }
+        }
+        self.enqueue(input, writer)
     }
 
     /// Asks for a sync of all that is written so far, whatever the topic's flush is.
-    pub fn flush(self: &Arc<Self>) {}
-
-    /// Reads batches from the cursor on, whole ones alone, and moves it behind them. Never waits for a disk: then it
-    /// answers `Later`, and observers hear when to call again. After `AtEnd` they hear when there is more.
-    ///
-    /// # Errors
-    ///
-    /// `OutOfRange` if the cursor is before the start or behind the visible end; `Corrupt` if the records there are
-    /// damaged ([`Partition::damage_at`] tells which, [`Cursor::seek`] goes on behind them); `Storage`.
-    pub fn read(
-        self: &Arc<Self>,
-        cursor: &mut Cursor,
-        into: &mut ReadInto<'_>,
-    ) -> Result<ReadOutcome, Error> {
-        let _ = (cursor, into);
-        Err(not_yet())
-    }
-
-    /// The damaged records around `offset`: the first of them, and the first behind that can be read.
-    #[must_use]
-    pub fn damage_at(&self, offset: u64) -> Option<(u64, u64)> {
-        let _ = offset;
-        None
-    }
-
-    /// First offset whose record has this time or a later one, exactly; `None` if there is none. Takes as long as the disk
-    /// does.
-    ///
-    /// # Errors
-    ///
-    /// `Storage` and `Corrupt`.
-    pub fn offset_at_or_after(&self, ms: i64) -> Result<Option<u64>, Error> {
-        let _ = ms;
-        Err(not_yet())
-    }
-
-    /// Where it begins and ends.
-    #[must_use]
-    pub const fn ends(&self) -> Ends {
-        Ends {
-            start: 0,
-            visible: 0,
-            durable: 0,
-            written: 0,
+    pub fn flush(self: &Arc<Self>) {
+        {
+            let mut gate = lock(&self.gate);
+            gate.wanted = gate.wanted.max(gate.written.next_offset);
         }
-    }
-
-    /// Why it cannot be used, if so; other partitions can.
-    #[must_use]
-    pub const fn unavailable(&self) -> Option<&Error> {
-        None
+        self.is_to_be_looked_at();
     }
 
     /// The next batch begins a segment, so that what is there now can be deleted alone.
-    pub fn begin_segment(self: &Arc<Self>) {}
+    pub fn begin_segment(&self) {
+        let mut gate = lock(&self.gate);
+        gate.begins_segment = gate.written.position > 0;
+    }
 
-    /// Deletes whole segments whose records are all below `offset`; the active one stays. Takes as long as the disk does.
-    ///
-    /// # Errors
-    ///
-    /// `Storage`.
-    pub fn delete_before(self: &Arc<Self>, offset: u64) -> Result<(), Error> {
-        let _ = offset;
-        Err(not_yet())
+    /// Its topic was deleted.
+    pub(crate) fn delete(self: &Arc<Self>) {
+        // Release: pairs with the Acquire in `is_there`.
+        self.is_deleted.store(true, Ordering::Release);
+        self.is_to_be_looked_at();
+    }
+
+    fn takes(&self) -> Result<(), Error> {
+        self.shared.takes()?;
+        self.is_there()
+    }
+
+    /// Whether it can be used, at least for reading.
+    pub(crate) fn is_there(&self) -> Result<(), Error> {
+        if self.is_deleted.load(Ordering::Acquire) {
+            let message = format!("topic {} was deleted", self.topic);
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        self.unavailable.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether the calling thread may write by itself.
+    fn may_write(&self, bytes: usize, inline: bool) -> bool {
+        let shared = &self.shared;
+        // Relaxed: a bound that may be overshot by what is on its way.
+        !shared.keeps
+            || (inline
+                && bytes <= INLINE_WRITE_BYTES
+                && shared.unsynced.load(Ordering::Relaxed) < shared.config.unsynced_bytes
+                && !shared.slow.is_at(shared.now()))
+    }
+
+    /// Whether the committer must hear of an append at once.
+    fn is_synced_at_once(&self, acks: Acks) -> bool {
+        self.options.flush == Flush::Always || acks == Acks::All
+    }
+
+    fn append_with(
+        self: &Arc<Self>,
+        mut appender: Box<Appender>,
+        input: &Input<'_>,
+        writer: &Writer,
+    ) -> Result<Appended, Error> {
+        if self.shared.keeps && self.is_synced_at_once(writer.acks) {
+            // It wakes up while this thread encodes and writes.
+            self.is_to_be_looked_at();
+        }
+        let result = match appender.encode(input, writer.compression, writer.mark) {
+            Ok(batch) => self.write_here(&mut appender, batch),
+            Err(error) => Err(error),
+        };
+        let (appended, back) = match result {
+            Ok(Outcome::Written {
+                base_offset: base,
+                next_offset: end,
+            }) => (Ok(Appended::Written(Written { base, end })), None),
+            Ok(Outcome::Full(batch)) => {
+                let ticket = Ticket::default();
+                let queued = self.queued(batch, &ticket, writer.acks);
+                (Ok(Appended::Queued(ticket)), Some(queued))
+            }
+            Err(error) => (Err(error), None),
+        };
+        self.put_back(appender, back, writer.acks == Acks::All);
+        appended
+    }
+
+    /// Writes on the calling thread, and takes note of how long that took.
+    fn write_here(
+        self: &Arc<Self>,
+        appender: &mut Appender,
+        batch: Encoded,
+    ) -> Result<Outcome, Error> {
+        let shared = &self.shared;
+        if !shared.keeps {
+            return self.write_or_roll(appender, batch);
+        }
+        let before = shared.now();
+        let outcome = appender.write(batch);
+        let after = shared.now();
+        shared.slow.wrote(after, after.saturating_sub(before));
+        if let Err(error) = &outcome {
+            self.write_failed(error);
+        }
+        outcome
+    }
+
+    /// A write that failed for another reason than room may have torn what is before it.
+    fn write_failed(&self, error: &Error) {
+        if error.kind == ErrorKind::Storage && error.system.is_some() {
+            self.poison(error);
+        }
+    }
+
+    /// A failure after which nothing may be written any more; unless the files are gone because the topic is.
+    pub(crate) fn poison(&self, error: &Error) {
+        if !self.is_deleted.load(Ordering::Acquire) {
+            self.shared.poison(error.clone());
+        }
+    }
+
+    fn queued(&self, batch: Encoded, ticket: &Ticket, acks: Acks) -> Queued {
+        let bytes = u64::from(batch.header().size);
+        self.shared.queued.fetch_add(bytes, Ordering::Relaxed);
+        Queued {
+            batch,
+            bytes,
+            ticket: ticket.clone(),
+            acks,
+        }
+    }
+
+    /// Encodes on this thread, and leaves the batch to the committer.
+    fn enqueue(self: &Arc<Self>, input: &Input<'_>, writer: &Writer) -> Result<Appended, Error> {
+        let waiting = self.shared.queued.load(Ordering::Relaxed);
+        let more = input.data.len() as u64;
+        let most = self.shared.config.queued_bytes;
+        // One batch is taken whatever its size is.
+        if waiting > 0 && waiting.saturating_add(more) > most {
+            let message = format!("{waiting} bytes wait to be written, of at most {most}");
+            return Err(Error::new(ErrorKind::Full, message));
+        }
+        let mut encoder = Encoder::new(self.options.max_batch_bytes);
+        let batch = encoder.encode(input, writer.compression, writer.mark)?;
+        let ticket = Ticket::default();
+        let queued = self.queued(batch, &ticket, writer.acks);
+        let here = {
+            let mut gate = lock(&self.gate);
+            gate.queue.push_back(queued);
+            // Nobody else writes where there is no committer.
+            let here = !self.shared.keeps;
+            here.then(|| gate.appender.take()).flatten()
+        };
+        match here {
+            Some(appender) => self.put_back(appender, None, false),
+            None => self.is_to_be_looked_at(),
+        }
+        Ok(Appended::Queued(ticket))
+    }
+
+    /// Gives the appender back, and tells who must know.
+    pub(crate) fn put_back(
+        self: &Arc<Self>,
+        mut appender: Box<Appender>,
+        first: Option<Queued>,
+        all: bool,
+    ) {
+        let keeps = self.shared.keeps;
+        let mark = appender.segment().mark();
+        if keeps {
+            self.ends.set_written(mark.next_offset);
+            let looks = self.return_appender(&mut lock(&self.gate), appender, first, all);
+            if looks {
+                self.is_to_be_looked_at();
+            }
+            if self.options.flush != Flush::Always && self.show(mark.next_offset) {
+                self.shared.observers.progressed(&[Arc::clone(self)]);
+            }
+            return;
+        }
+        loop {
+            let drained = self.drain(&mut appender);
+            let mark = appender.segment().mark();
+            self.ends.set_written(mark.next_offset);
+            self.ends.set_durable(mark.next_offset);
+            *lock(&self.durable) = mark;
+            if self.show(mark.next_offset) || drained.is_awaited || drained.wants_sync {
+                self.shared.observers.progressed(&[Arc::clone(self)]);
+            }
+            let mut gate = lock(&self.gate);
+            // Who came since the look at the queue found no appender, and went.
+            if gate.queue.is_empty() {
+                self.return_appender(&mut gate, appender, None, false);
+                return;
+            }
+        }
+    }
+
+    /// The appender is where others find it; whether the committer must look at this.
+    fn return_appender(
+        &self,
+        gate: &mut Gate,
+        appender: Box<Appender>,
+        first: Option<Queued>,
+        all: bool,
+    ) -> bool {
+        let mark = appender.segment().mark();
+        let always = self.options.flush == Flush::Always;
+        let grown = mark.next_offset > gate.written.next_offset;
+        if grown && always && self.shared.keeps {
+            let same = mark.segment == gate.written.segment;
+            let before = if same { gate.written.position } else { 0 };
+            let bytes = u64::from(mark.position.saturating_sub(before));
+            gate.unsynced += bytes;
+            self.shared.unsynced.fetch_add(bytes, Ordering::Relaxed);
+        }
+        if let Some(active) = &gate.active {
+            active.view.has_checked(0, mark.position);
+        }
+        gate.written = mark;
+        gate.appender = Some(appender);
+        if let Some(first) = first {
+            gate.queue.push_front(first);
+        }
+        if all {
+            gate.wanted = gate.wanted.max(mark.next_offset);
+        }
+        let timed = match self.options.flush {
+            Flush::Every(ms) if grown && gate.due.is_none() => {
+                gate.due = Some(self.shared.now() + Duration::from_millis(u64::from(ms)));
+                true
+            }
+            _ => false,
+        };
+        let awaited = std::mem::take(&mut gate.is_awaited);
+        awaited || timed || !gate.queue.is_empty() || (grown && (all || always))
+    }
+
+    /// Moves the visible end; whether somebody waits for that.
+    pub(crate) fn show(&self, end: u64) -> bool {
+        self.ends.set_visible(end);
+        // SeqCst: pairs with `watch`. Either the reader sees the new end, or this sees the reader.
+        self.is_watched.swap(false, Ordering::SeqCst)
+    }
+
+    /// Says that a reader waits at `end`; `false` if there is more by now.
+    pub(crate) fn watch(&self, end: u64) -> bool {
+        self.is_watched.store(true, Ordering::SeqCst);
+        self.ends.visible_now() <= end
+    }
+
+    /// Puts it in the committer's list, if it is not there.
+    pub(crate) fn is_to_be_looked_at(self: &Arc<Self>) {
+        // AcqRel: pairs with the swap in `is_looked_at`; what was changed before is seen by the committer.
+        if !self.is_pending.swap(true, Ordering::AcqRel) {
+            self.shared.work.add(Arc::clone(self));
+        }
+    }
+
+    /// The committer has it now; what changes from here on brings it into the list again.
+    pub(crate) fn is_looked_at(&self) {
+        self.is_pending.swap(false, Ordering::AcqRel);
+    }
+
+    /// Whether somebody writes at this moment.
+    pub(crate) fn is_written(&self) -> bool {
+        let gate = lock(&self.gate);
+        gate.appender.is_none() && self.unavailable.is_none()
+    }
+
+    /// The committer goes to sleep: who writes now tells it when he is ready.
+    pub(crate) fn await_writer(&self) -> bool {
+        let mut gate = lock(&self.gate);
+        gate.is_awaited = gate.appender.is_none();
+        gate.is_awaited
+    }
+
+    /// Writes what is queued. For the committer alone.
+    pub(crate) fn write_queued(self: &Arc<Self>) -> Emptied {
+        let appender = {
+            let mut gate = lock(&self.gate);
+            if gate.queue.is_empty() {
+                return Emptied::default();
+            }
+            gate.appender.take()
+        };
+        let Some(mut appender) = appender else {
+            return Emptied {
+                is_busy: true,
+                is_awaited: false,
+            };
+        };
+        let done = self.drain(&mut appender);
+        self.put_back(appender, None, done.wants_sync);
+        Emptied {
+            is_busy: false,
+            is_awaited: done.is_awaited,
+        }
+    }
+
+    /// Writes all that is queued, in order.
+    fn drain(self: &Arc<Self>, appender: &mut Appender) -> Drained {
+        let mut drained = Drained::default();
+        loop {
+            let queue = std::mem::take(&mut lock(&self.gate).queue);
+            if queue.is_empty() {
+                return drained;
+            }
+            for queued in queue {
+                let result = match self.takes_queued() {
+                    Ok(()) => self.write_or_roll(appender, queued.batch),
+                    Err(error) => Err(error),
+                };
+                self.shared
+                    .queued
+                    .fetch_sub(queued.bytes, Ordering::Relaxed);
+                let outcome = match result {
+                    Ok(Outcome::Written {
+                        base_offset: base,
+                        next_offset: end,
+                    }) => Ok(Written { base, end }),
+                    Ok(Outcome::Full(_)) => Err(Error::new(
+                        ErrorKind::TooLarge,
+                        "a batch has no room in an empty segment",
+                    )),
+                    Err(error) => Err(error),
+                };
+                drained.wants_sync |= queued.acks == Acks::All && outcome.is_ok();
+                // Who waits for the sync hears after it.
+                drained.is_awaited |= queued.acks != Acks::All || outcome.is_err();
+                queued.ticket.settle(outcome);
+            }
+        }
+    }
+
+    /// What is queued when closing begins is written still.
+    fn takes_queued(&self) -> Result<(), Error> {
+        self.shared.poisoned_error().map_or(Ok(()), Err)?;
+        self.is_there()
+    }
+
+    fn write_or_roll(
+        self: &Arc<Self>,
+        appender: &mut Appender,
+        batch: Encoded,
+    ) -> Result<Outcome, Error> {
+        let begins = std::mem::take(&mut lock(&self.gate).begins_segment);
+        if begins && appender.segment().size > 0 {
+            self.roll(appender)?;
+        }
+        let outcome = match appender.write(batch) {
+            Ok(Outcome::Full(batch)) => {
+                self.roll(appender)?;
+                appender.write(batch)
+            }
+            other => other,
+        };
+        if let Err(error) = &outcome {
+            self.write_failed(error);
+        }
+        outcome
+    }
+
+    /// Goes on in a new segment.
+    fn roll(self: &Arc<Self>, appender: &mut Appender) -> Result<(), Error> {
+        let shared = &self.shared;
+        if shared.keeps && self.options.flush == Flush::Os {
+            while lock(&self.gate).full.len() >= MOST_FULL {
+                self.sync_full()?;
+            }
+        } else if shared.keeps {
+            // What follows must not be durable before this is.
+            self.sync_active(appender)?;
+        }
+        let base = appender.segment().next_offset;
+        let next = Segment::create(&*shared.disk, &self.folder, base)?;
+        let active = Synced {
+            view: Arc::new(SegmentView::active(&next)),
+            file: Arc::clone(&next.file),
+        };
+        let full = appender.roll(next)?;
+        let sealed = Arc::clone(&active.view);
+        write(&self.segments).push(sealed);
+        let before = {
+            let mut gate = lock(&self.gate);
+            gate.names += 1;
+            let before = gate.active.replace(active);
+            if self.options.flush == Flush::Os && shared.keeps {
+                gate.full.extend(before.clone());
+            }
+            before
+        };
+        let Some(Synced { view, .. }) = before else {
+            return Ok(());
+        };
+        view.has_checked(0, full.size);
+        view.seal(full.next_offset, full.size, shared.clock.wall_ms());
+        if shared.keeps && self.options.flush == Flush::Os {
+            shared.chores.add(Chore::SyncFull(Arc::clone(self)));
+        }
+        shared.chores.add(Chore::Seal(Arc::clone(self), view));
+        Ok(())
     }
 }
 
-fn not_yet() -> Error {
-    Error::new(ErrorKind::Internal, "not there yet")
+/// What came of writing a queue.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drained {
+    wants_sync: bool,
+    is_awaited: bool,
 }

@@ -1,10 +1,11 @@
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::disk::{Disk, File, Mode, fill_at, put_at};
 use crate::report::Note;
 use crate::scan::{Scan, scan, survey};
 use crate::segment::{MAX_SEGMENT_BYTES, Segment, SegmentState, base_of, log_name};
+use crate::sidecars::load_sidecars;
 use crate::{Error, ErrorKind};
 
 /// Whether the machine has run on since the last checkpoint. Only then did the page cache survive.
@@ -57,6 +58,52 @@ pub struct Recovered {
     pub durable: Durable,
     /// What was found and done; empty after a clean close.
     pub notes: Vec<Note>,
+    /// Segments from this base offset on have been scanned; those before have no index yet.
+    pub first_scanned: u64,
+}
+
+/// Opens a partition after a clean close: nothing is scanned but what has lost its indexes. `None` if it is not as the
+/// checkpoint says.
+///
+/// # Errors
+///
+/// `Storage` if something cannot be read.
+pub fn recover_clean(opening: &Opening<'_>) -> Result<Option<Recovered>, Error> {
+    let Opening {
+        disk,
+        folder,
+        durable,
+        ..
+    } = *opening;
+    let mut found = Recovery::new(opening).segments()?;
+    let Some(last) = found.pop() else {
+        return Ok(None);
+    };
+    if (last.base, last.size) != (durable.segment, durable.position) {
+        return Ok(None);
+    }
+    let indexer = if let Some((_, indexer)) = load_sidecars(disk, folder, last.base, last.size) {
+        indexer
+    } else {
+        let most = opening.max_batch_bytes;
+        let scanned = scan(&*last.file, &last.name, last.base, last.size, most)?;
+        if (scanned.end, scanned.next_offset) != (durable.position, durable.next_offset) {
+            return Ok(None);
+        }
+        scanned.indexer
+    };
+    let active = Segment {
+        state: SegmentState::Active,
+        next_offset: durable.next_offset,
+        ..last.scanned(indexer)
+    };
+    Ok(Some(Recovered {
+        sealed: found.into_iter().map(Found::unscanned).collect(),
+        active,
+        durable,
+        notes: Vec::new(),
+        first_scanned: last.base,
+    }))
 }
 
 /// Opens a partition after whatever happened to it. Keeps the longest valid prefix of what nobody was promised, and all
@@ -67,12 +114,7 @@ pub struct Recovered {
 ///
 /// `Storage` or `NoSpace` if something cannot be read, or not be kept aside: nothing is cut then.
 pub fn recover(opening: &Opening<'_>) -> Result<Recovered, Error> {
-    let mut recovery = Recovery {
-        opening,
-        notes: Vec::new(),
-        gap_is_damage: false,
-    };
-    recovery.run()
+    Recovery::new(opening).run()
 }
 
 struct Recovery<'a> {
@@ -90,7 +132,15 @@ struct Found {
     file: Arc<dyn File>,
 }
 
-impl Recovery<'_> {
+impl<'a> Recovery<'a> {
+    const fn new(opening: &'a Opening<'a>) -> Self {
+        Self {
+            opening,
+            notes: Vec::new(),
+            gap_is_damage: false,
+        }
+    }
+
     fn run(&mut self) -> Result<Recovered, Error> {
         let mut found = self.segments()?.into_iter().peekable();
         let durable = self.opening.durable;
@@ -137,6 +187,7 @@ impl Recovery<'_> {
             active,
             durable,
             notes,
+            first_scanned: self.opening.durable.segment,
         })
     }
 
@@ -426,7 +477,7 @@ impl Found {
             size: self.size,
             next_offset: self.base,
             state: SegmentState::Sealed,
-            indexer,
+            indexer: Arc::new(Mutex::new(indexer)),
             file: Arc::clone(&self.file),
             name: self.name.clone(),
         }

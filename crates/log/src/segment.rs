@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::batch::{HEADER_BYTES, Header, check};
 use crate::disk::{Disk, File, Mode, fill_at};
 use crate::index::MOST_DELTA;
-use crate::{Error, ErrorKind, Indexer};
+use crate::locks::lock;
+use crate::{Durable, Error, ErrorKind, Indexer};
 
 /// What may be done with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub struct Segment {
     pub next_offset: u64,
     /// What may be done with it.
     pub state: SegmentState,
-    /// Its indexes.
-    pub indexer: Indexer,
+    /// Its indexes; readers look into them while batches are added.
+    pub indexer: Arc<Mutex<Indexer>>,
     /// The batches.
     pub file: Arc<dyn File>,
     /// What it is called on the disk.
@@ -54,10 +55,20 @@ impl Segment {
             size: 0,
             next_offset: base_offset,
             state: SegmentState::Active,
-            indexer: Indexer::new(base_offset),
+            indexer: Arc::new(Mutex::new(Indexer::new(base_offset))),
             file,
             name,
         })
+    }
+
+    /// Where it ends, as a checkpoint tells it.
+    #[must_use]
+    pub const fn mark(&self) -> Durable {
+        Durable {
+            segment: self.base_offset,
+            position: self.size,
+            next_offset: self.next_offset,
+        }
     }
 
     /// Whether a batch of `size` bytes and `count` records may be added: the segment stays within `most` bytes, and its
@@ -72,7 +83,7 @@ impl Segment {
 
     /// Takes note of a batch that was written at the end.
     pub(crate) fn added(&mut self, header: &Header) {
-        self.indexer.add(header, self.size);
+        lock(&self.indexer).add(header, self.size);
         self.size = self.size.saturating_add(header.size);
         self.next_offset = header.next_offset();
     }
@@ -86,7 +97,7 @@ impl Segment {
         if offset < self.base_offset || offset >= self.next_offset {
             return Ok(None);
         }
-        let mut position = self.indexer.offsets.position_before(offset);
+        let mut position = lock(&self.indexer).offsets.position_before(offset);
         let mut by_index = position > 0;
         loop {
             match self.header_at(position) {

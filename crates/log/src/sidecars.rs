@@ -2,6 +2,7 @@ use std::io;
 
 use crate::batch::crc32c;
 use crate::disk::{Disk, Mode, fill_at, put_at};
+use crate::locks::lock;
 use crate::segment::{Segment, SegmentState, beside, offset_in};
 use crate::{Error, Indexer, OffsetIndex, Producers, Seal, TimeIndex};
 
@@ -18,7 +19,7 @@ pub fn save_sidecars(
     appended_ms: i64,
 ) -> Result<(), Error> {
     // A segment that goes on after a close has no last entry for it, so it is given to a copy.
-    let mut indexer = segment.indexer.clone();
+    let mut indexer = lock(&segment.indexer).clone();
     indexer.seal();
     let index = indexer.offsets.encode();
     let times = indexer.times.encode();

@@ -1,9 +1,21 @@
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::time::{Duration, Instant};
 
+use crate::chores::Chore;
+use crate::committer::{Committer, Step};
+use crate::housekeeper::Keeping;
+use crate::locks::{lock, read, write};
+use crate::opening::{self, CREATING, DELETED, Found, META, TOPICS, topic_folder};
+use crate::partition::Opened;
+use crate::shared::Shared;
+use crate::small_file::{make_folder, overwrite, remove_tree, sync_folder};
+use crate::topic_file::TopicFile;
+use crate::view::SegmentView;
 use crate::{
-    Clock, Config, Disk, Error, ErrorKind, Event, Observer, Partition, Report, TopicName,
-    TopicOptions,
+    Appender, Clock, Config, Disk, Error, ErrorKind, Event, Lock, Observer, Partition, Report,
+    Segment, TopicName, TopicOptions,
 };
 
 /// Number of a topic: from 1 on, and never used again. 0 is that of positions.
@@ -26,7 +38,42 @@ pub struct Topic {
 
 /// A directory of topics that is open. Shared by all threads; knows how to do everything, and has no thread of its own:
 /// [`crate::Threads`] drives it, or a test.
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+    topics: RwLock<Topics>,
+    positions: Arc<Partition>,
+    lock: Mutex<Option<Box<dyn Lock>>>,
+    pub(crate) keeping: Mutex<Keeping>,
+    has_threads: AtomicBool,
+    /// All is to be made durable, whatever a topic's flush is.
+    syncs_all: AtomicBool,
+    life: Mutex<Life>,
+    changed: Condvar,
+}
+
+/// A topic that is open.
+pub(crate) struct Serving {
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) partitions: Vec<Arc<Partition>>,
+}
+
+/// All topics.
+pub(crate) struct Topics {
+    pub(crate) by_number: BTreeMap<TopicNumber, Arc<Serving>>,
+    pub(crate) by_name: HashMap<TopicName, TopicNumber>,
+    /// Names of topics that are being made.
+    pub(crate) reserved: HashMap<TopicName, TopicNumber>,
+    pub(crate) next: TopicNumber,
+}
+
+/// How far closing has come.
+#[derive(Debug)]
+enum Life {
+    Open,
+    /// Nothing is written any more.
+    Synced,
+    Closed(Option<Error>),
+}
 
 impl Store {
     /// Opens a directory, or makes one. Takes as long as the disk does.
@@ -34,114 +81,372 @@ impl Store {
     /// # Errors
     ///
     /// `Locked` if another process has it (with what it left in the lock); `Format` if a newer version made it;
-    /// `Invalid` if it is no log directory; `Storage` and `NoSpace` as the system says.
+    /// `Invalid` if it is no log directory; `NotFound` if there is none and none is to be made; `Storage` and `NoSpace`
+    /// as the system says.
     pub fn open(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         config: &Config,
     ) -> Result<(Arc<Self>, Report), Error> {
-        let _ = (disk, clock, config);
-        Err(not_yet())
+        let shared = Arc::new(Shared::new(disk, clock, config));
+        let Found {
+            topics,
+            positions,
+            lock,
+            checkpoint,
+            next_file,
+            report,
+        } = opening::open(&shared)?;
+        let store = Self {
+            keeping: Mutex::new(Keeping::new(checkpoint.sequence, next_file, &shared)),
+            shared,
+            topics: RwLock::new(topics),
+            positions,
+            lock: Mutex::new(Some(lock)),
+            has_threads: AtomicBool::new(false),
+            syncs_all: AtomicBool::new(false),
+            life: Mutex::new(Life::Open),
+            changed: Condvar::new(),
+        };
+        // Before the first append: what was judged now is not judged again.
+        store.save_checkpoint(false)?;
+        Ok((Arc::new(store), report))
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Tells `observer` of all that happens from now on; the number is for [`Store::unobserve`].
     pub fn observe(&self, observer: Arc<dyn Observer>) -> u64 {
-        let _ = observer;
-        0
+        self.shared.observers.add(observer)
     }
 
     /// Tells that observer nothing more. A call that is under way ends later.
     pub fn unobserve(&self, number: u64) {
-        let _ = number;
+        self.shared.observers.remove(number);
     }
 
     /// Makes a topic, durably. Takes as long as the disk does.
     ///
     /// # Errors
     ///
-    /// `Exists` if there is one of that name; `Invalid` for options that cannot be; `Storage` and `NoSpace`.
+    /// `Exists` if there is one of that name; `Invalid` for options that cannot be; `Storage` and `NoSpace`; `Closed`.
     pub fn create_topic(
         &self,
         name: &TopicName,
         options: &TopicOptions,
     ) -> Result<TopicNumber, Error> {
-        let _ = (name, options);
-        Err(not_yet())
+        self.shared.takes()?;
+        options.check()?;
+        let number = self.reserve(name)?;
+        let topic = Topic {
+            number,
+            id: (self.shared.config.ids)(),
+            name: name.clone(),
+            created_ms: self.shared.clock.wall_ms(),
+            options: *options,
+        };
+        let made = self.make_topic(topic);
+        {
+            let mut topics = write(&self.topics);
+            topics.reserved.remove(name);
+            if let Ok(serving) = &made {
+                topics.by_name.insert(name.clone(), number);
+                topics.by_number.insert(number, Arc::clone(serving));
+            }
+        }
+        if let Err(error) = made {
+            let folder = format!("{}{CREATING}", topic_folder(number));
+            // What is left is removed when the directory is opened.
+            let _ = remove_tree(&*self.shared.disk, &folder);
+            return Err(error);
+        }
+        self.shared.observers.happened(&Event::Topics);
+        Ok(number)
     }
 
-    /// Deletes a topic, durably. Who reads it reads on what he has open. Takes as long as the disk does.
+    fn reserve(&self, name: &TopicName) -> Result<TopicNumber, Error> {
+        let mut topics = write(&self.topics);
+        if topics.by_name.contains_key(name) || topics.reserved.contains_key(name) {
+            let message = format!("there is a topic {:?} already", name.as_str());
+            return Err(Error::new(ErrorKind::Exists, message));
+        }
+        let number = topics.next;
+        if number > MOST_TOPIC {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "there are no numbers for topics left",
+            ));
+        }
+        topics.next += 1;
+        topics.reserved.insert(name.clone(), number);
+        Ok(number)
+    }
+
+    /// Makes the folders and files of a topic: it is there as soon as its folder has its name.
+    fn make_topic(&self, topic: Topic) -> Result<Arc<Serving>, Error> {
+        let disk = &*self.shared.disk;
+        let folder = topic_folder(topic.number);
+        let half = format!("{folder}{CREATING}");
+        let bytes = TopicFile::encode(&topic)
+            .ok_or_else(|| Error::new(ErrorKind::Invalid, "the topic's file would be too long"))?;
+        make_folder(disk, &half)?;
+        overwrite(disk, &format!("{half}/{META}"), &bytes)?;
+        for number in 0..topic.options.partitions {
+            make_folder(disk, &format!("{half}/{number}"))?;
+        }
+        sync_folder(disk, &half)?;
+        disk.rename(&half, &folder)
+            .map_err(|error| Error::system("rename", &half, &error))?;
+        if let Err(error) = sync_folder(disk, TOPICS) {
+            // Nobody knows whether it is there.
+            self.shared.poison(error.clone());
+            return Err(error);
+        }
+        let topic = Arc::new(topic);
+        let partitions = (0..topic.options.partitions)
+            .map(|number| self.empty_partition(&topic, number))
+            .collect();
+        Ok(Arc::new(Serving { topic, partitions }))
+    }
+
+    /// A partition of a topic that was made just now. If its file cannot be made, it is when the directory is opened again.
+    fn empty_partition(&self, topic: &Topic, number: u32) -> Arc<Partition> {
+        let options = topic.options;
+        let folder = format!("{}/{number}", topic_folder(topic.number));
+        let made = Segment::create(&*self.shared.disk, &folder, 0);
+        let (appender, segments) = match made {
+            Ok(segment) => {
+                let view = Arc::new(SegmentView::active(&segment));
+                let (most, batch) = (options.segment_bytes, options.max_batch_bytes);
+                (
+                    Ok(Box::new(Appender::new(segment, most, batch))),
+                    vec![view],
+                )
+            }
+            Err(error) => (Err(error), Vec::new()),
+        };
+        let opened = Opened {
+            topic: topic.number,
+            number,
+            folder,
+            options,
+            start: 0,
+            segments,
+            appender,
+            durable: crate::Durable::default(),
+            names: 1,
+        };
+        Partition::new(&self.shared, opened)
+    }
+
+    /// Deletes a topic, durably. Who reads it hears that it is gone. Takes as long as the disk does.
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is none; `Storage`.
+    /// `NotFound` if there is none; `Storage`; `Closed`.
     pub fn delete_topic(&self, number: TopicNumber) -> Result<(), Error> {
-        let _ = number;
-        Err(not_yet())
+        self.shared.takes()?;
+        let removed = {
+            let mut topics = write(&self.topics);
+            let removed = topics.by_number.remove(&number);
+            if let Some(serving) = &removed {
+                topics.by_name.remove(&serving.topic.name);
+            }
+            removed
+        };
+        let Some(serving) = removed else {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no topic {number}"),
+            ));
+        };
+        for partition in &serving.partitions {
+            partition.delete();
+        }
+        self.shared.observers.progressed(&serving.partitions);
+        let disk = &*self.shared.disk;
+        let folder = topic_folder(number);
+        let gone = format!("{folder}{DELETED}");
+        let renamed = disk
+            .rename(&folder, &gone)
+            .map_err(|error| Error::system("rename", &folder, &error));
+        self.shared.observers.happened(&Event::Topics);
+        renamed?;
+        if let Err(error) = sync_folder(disk, TOPICS) {
+            self.shared.poison(error.clone());
+            return Err(error);
+        }
+        self.shared.chores.add(Chore::Remove(gone));
+        Ok(())
     }
 
     /// All topics, by number.
     #[must_use]
     pub fn topics(&self) -> Vec<Arc<Topic>> {
-        Vec::new()
+        let topics = read(&self.topics);
+        let all = topics.by_number.values();
+        all.map(|serving| Arc::clone(&serving.topic)).collect()
     }
 
     /// A topic by its name.
     #[must_use]
     pub fn topic(&self, name: &TopicName) -> Option<Arc<Topic>> {
-        let _ = name;
-        None
+        let topics = read(&self.topics);
+        let number = topics.by_name.get(name)?;
+        let serving = topics.by_number.get(number)?;
+        Some(Arc::clone(&serving.topic))
     }
 
-    /// A partition of a topic.
+    /// A partition of a topic; 0 is the topic of positions.
     #[must_use]
     pub fn partition(&self, number: TopicNumber, partition: u32) -> Option<Arc<Partition>> {
-        let _ = (number, partition);
-        None
+        if number == 0 {
+            return (partition == 0).then(|| self.positions());
+        }
+        let topics = read(&self.topics);
+        let serving = topics.by_number.get(&number)?;
+        let place = usize::try_from(partition).ok()?;
+        serving.partitions.get(place).map(Arc::clone)
     }
 
     /// The partition of committed positions and named writers: topic 0.
     #[must_use]
     pub fn positions(&self) -> Arc<Partition> {
-        unreachable!("not yet")
+        Arc::clone(&self.positions)
+    }
+
+    /// All partitions, positions first.
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        let topics = read(&self.topics);
+        let of_topics = topics.by_number.values();
+        let of_topics = of_topics.flat_map(|serving| serving.partitions.iter().map(Arc::clone));
+        [self.positions()].into_iter().chain(of_topics).collect()
+    }
+
+    pub(crate) fn count_of_partitions(&self) -> usize {
+        let topics = read(&self.topics);
+        let counts = topics.by_number.values().map(|one| one.partitions.len());
+        counts.sum::<usize>() + 1
+    }
+
+    /// The number that the next topic gets.
+    pub(crate) fn next_topic(&self) -> TopicNumber {
+        read(&self.topics).next
     }
 
     /// Why nothing is taken any more, if so.
     #[must_use]
     pub fn poisoned(&self) -> Option<Error> {
-        None
+        self.shared.poisoned_error()
     }
 
     /// Takes nothing more, as if a sync had failed: for a caller that has found a defect of its own.
     pub fn poison(&self, error: Error) {
-        let _ = Event::Poisoned(error);
+        self.shared.poison(error);
     }
 
     /// Has the housekeeper do something that takes disk: creating, deleting, looking up by time. In order with others.
     /// Not called if the store closes before.
     pub fn later(&self, job: Box<dyn FnOnce(&Self) + Send>) {
-        drop(job);
-    }
-
-    /// One small step of what is to be done beside appending; `false` if there is nothing to do.
-    pub fn housekeep(&self) -> bool {
-        false
+        self.shared.chores.add(Chore::Job(job));
     }
 
     /// Begins to close: nothing more is taken, what is written is made durable, and the directory is left clean. Observers
     /// hear [`Event::Closed`] when it is done. May be called twice.
-    pub fn begin_close(&self) {}
+    pub fn begin_close(&self) {
+        if self.shared.begin_close() {
+            for partition in self.partitions() {
+                partition.is_to_be_looked_at();
+            }
+            // Release: pairs with the Acquire in `syncs_all`; who sees it finds all partitions in the list.
+            self.syncs_all.store(true, Ordering::Release);
+            self.shared.work.nudge();
+        }
+    }
 
     /// The same, and waits for it, at most so long.
     ///
     /// # Errors
     ///
-    /// What kept it from being closed cleanly; `Storage` if the time was over.
+    /// What kept it from being closed cleanly; `Storage` if the time was over: it goes on closing.
     pub fn close(&self, until: Option<Duration>) -> Result<(), Error> {
-        let _ = until;
-        Ok(())
+        self.begin_close();
+        if !self.has_threads.load(Ordering::Acquire) {
+            let mut committer = Committer::new();
+            while !self.is_all_synced(committer.step(self)) {}
+            self.committer_ended();
+            while !self.finish_close() {}
+        }
+        let began = Instant::now();
+        let mut life = lock(&self.life);
+        loop {
+            if let Life::Closed(error) = &*life {
+                return error.clone().map_or(Ok(()), Err);
+            }
+            let left = until.map(|until| until.saturating_sub(began.elapsed()));
+            if left.is_some_and(|left| left.is_zero()) {
+                let message = "the directory was not closed in time; it goes on closing";
+                return Err(Error::new(ErrorKind::Storage, message));
+            }
+            let waited = self
+                .changed
+                .wait_timeout(life, left.unwrap_or(Duration::from_secs(60)));
+            life = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+
+    /// Whether all that is written is to be made durable, since the store closes.
+    pub(crate) fn syncs_all(&self) -> bool {
+        self.syncs_all.load(Ordering::Acquire)
+    }
+
+    /// Whether the committer may end after that step.
+    pub(crate) fn is_all_synced(&self, step: Step) -> bool {
+        self.syncs_all()
+            && match step {
+                Step::Poisoned => true,
+                Step::Idle => self.shared.work.is_empty(),
+                Step::Worked | Step::Waiting => false,
+            }
+    }
+
+    pub(crate) fn has_threads(&self) {
+        self.has_threads.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn committer_ended(&self) {
+        if self.shared.keeps || self.syncs_all() {
+            *lock(&self.life) = Life::Synced;
+            self.shared.chores.nudge();
+        }
+    }
+
+    /// Leaves the directory clean, once nothing is written any more; `false` before.
+    pub(crate) fn finish_close(&self) -> bool {
+        let synced = {
+            let life = lock(&self.life);
+            match &*life {
+                Life::Closed(_) => return true,
+                Life::Synced => true,
+                Life::Open => !self.shared.keeps && self.syncs_all(),
+            }
+        };
+        if !synced {
+            return false;
+        }
+        let error = match self.poisoned() {
+            Some(error) => Some(error),
+            None => self.leave_clean().err(),
+        };
+        drop(lock(&self.lock).take());
+        *lock(&self.life) = Life::Closed(error.clone());
+        self.changed.notify_all();
+        self.shared.observers.happened(&Event::Closed(error));
+        true
     }
 }
 
-fn not_yet() -> Error {
-    Error::new(ErrorKind::Internal, "not there yet")
-}
+/// A number has eight digits.
+const MOST_TOPIC: TopicNumber = 99_999_999;

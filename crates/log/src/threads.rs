@@ -1,14 +1,26 @@
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Builder};
+use std::time::{Duration, Instant};
 
+use crate::committer::{Committer, Step};
+use crate::locks::lock;
 use crate::{Clock, Config, Disk, Error, Report, Store};
 
 /// The threads of an open directory: the committer and the housekeeper. They end when the store is closed.
 #[derive(Debug)]
 pub struct Threads {}
 
+/// How long the committer looks for the next group without sleeping, if groups come quickly.
+const SPIN: Duration = Duration::from_micros(50);
+/// Groups come quickly if the last one came so soon.
+const QUICK: Duration = Duration::from_micros(100);
+/// How long the housekeeper sleeps at most.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 impl Threads {
     /// Opens a directory on a thread of its own, which becomes the housekeeper, and tells on it how that went. A disk that
-    /// keeps nothing needs no committer, and has its appends done when they return.
+    /// keeps nothing has no committer, and its appends are done when they return.
     ///
     /// # Errors
     ///
@@ -19,7 +31,113 @@ impl Threads {
         config: Config,
         done: impl FnOnce(Result<(Arc<Store>, Report), Error>) + Send + 'static,
     ) -> Result<(), Error> {
-        done(Store::open(disk, clock, &config));
-        Ok(())
+        let keep = move || {
+            let opened = Store::open(disk, clock, &config).and_then(|(store, report)| {
+                Self::begin(&store)?;
+                Ok((store, report))
+            });
+            let store = opened.as_ref().ok().map(|opened| Arc::clone(&opened.0));
+            done(opened);
+            if let Some(store) = store {
+                keep_house(&store);
+            }
+        };
+        spawn("kaska-keeper", keep)
     }
+
+    /// Starts the committer; the calling thread is the housekeeper.
+    fn begin(store: &Arc<Store>) -> Result<(), Error> {
+        store.has_threads();
+        store.shared().chores.are_done_by(thread::current());
+        if !store.shared().keeps {
+            store.committer_ended();
+            return Ok(());
+        }
+        let commits = Arc::clone(store);
+        spawn("kaska-commit", move || commit(&commits))
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let spawned = Builder::new().name(name.to_owned()).spawn(run);
+    spawned
+        .map(drop)
+        .map_err(|error| Error::system("pthread_create", name, &error))
+}
+
+fn commit(store: &Arc<Store>) {
+    let mut committer = Committer::new();
+    let shared = store.shared();
+    shared.work.is_done_by(thread::current());
+    let mut is_quick = false;
+    loop {
+        let step = committer.step(store);
+        if store.is_all_synced(step) {
+            break;
+        }
+        if step == Step::Worked {
+            is_quick = true;
+            continue;
+        }
+        let ended = Instant::now();
+        if is_quick && step != Step::Waiting {
+            while shared.work.is_empty() && ended.elapsed() < SPIN {
+                std::hint::spin_loop();
+            }
+        }
+        if shared.work.is_empty() && !store.syncs_all() {
+            match committer.due() {
+                Some(due) => thread::park_timeout(due.saturating_sub(shared.now())),
+                None => thread::park(),
+            }
+        }
+        is_quick = ended.elapsed() < QUICK;
+    }
+    store.committer_ended();
+}
+
+fn keep_house(store: &Arc<Store>) {
+    loop {
+        if store.finish_close() {
+            return;
+        }
+        if store.housekeep() {
+            continue;
+        }
+        let sleep = store.next_chore().unwrap_or(LONGEST_SLEEP);
+        thread::park_timeout(sleep.min(LONGEST_SLEEP));
+    }
+}
+
+/// Does `work` for all of `tasks`, on at most `most` threads; the results are in order.
+pub(crate) fn each<T: Sync, R: Send>(
+    tasks: &[T],
+    most: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(tasks.len()));
+    let run = || {
+        loop {
+            // Relaxed: a number that is given out once.
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(task) = tasks.get(place) else {
+                return;
+            };
+            let result = work(task);
+            lock(&results).push((place, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..most.min(tasks.len()) {
+            // Without another thread this one does it all.
+            let _ = Builder::new().spawn_scoped(scope, run);
+        }
+        run();
+    });
+    let mut results = results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|result| result.0);
+    results.into_iter().map(|result| result.1).collect()
 }

@@ -44,7 +44,7 @@ fn each_record_is_found_by_its_offset() {
 #[test]
 fn a_wrong_index_costs_time_and_nothing_else() {
     let disk = filled(300, SEGMENT);
-    let mut segment = open(&*disk, NOTHING, Boot::Same).active;
+    let segment = open(&*disk, NOTHING, Boot::Same).active;
     // In the middle of a batch, behind the batch that is asked for, and behind the end.
     for position in [
         7,
@@ -53,8 +53,8 @@ fn a_wrong_index_costs_time_and_nothing_else() {
         segment.size,
         u32::MAX,
     ] {
-        segment.indexer.offsets = log::OffsetIndex::new(0);
-        segment.indexer.offsets.push(3, position);
+        segment.indexer.lock().unwrap().offsets = log::OffsetIndex::new(0);
+        segment.indexer.lock().unwrap().offsets.push(3, position);
         for offset in [3, 4, 100, 300] {
             let (_, header) = segment.find(offset).unwrap().unwrap();
             assert_eq!(header.base_offset, offset - offset % 2, "{position}");
@@ -75,7 +75,7 @@ fn batches_larger_than_what_is_read_at_once_are_scanned() {
     let (file, size) = (&*segment.file, segment.size);
     let whole = log::scan(file, "large", 0, size, LARGE).unwrap();
     assert_eq!((whole.end, whole.batches, whole.fault), (size, 5, None));
-    assert!(whole.indexer == segment.indexer);
+    assert!(whole.indexer == *segment.indexer.lock().unwrap());
     put_at(file, &[9], 100).unwrap();
     let damaged = log::scan(file, "large", 0, size, LARGE).unwrap();
     assert_eq!((damaged.end, damaged.batches), (0, 0));
@@ -96,8 +96,9 @@ fn a_scan_makes_the_indexes_that_appending_made() {
         append(&*disk, &mut appender, &[&vec![7; many % 90]]);
     }
     let opened = open(&*disk, NOTHING, Boot::Same);
-    assert!(opened.active.indexer == appender.segment().indexer);
-    assert!(!opened.active.indexer.offsets.encode().is_empty());
+    let index = opened.active.indexer.lock().unwrap().clone();
+    assert!(index == *appender.segment().indexer.lock().unwrap());
+    assert!(!index.offsets.encode().is_empty());
 }
 
 #[test]

@@ -1,0 +1,172 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gate::Dirty;
+use crate::shared::Shared;
+use crate::syncing::Need;
+use crate::{Error, Partition, Store};
+
+/// Makes durable what is written, in groups: what comes while one sync runs is the next group. It has no thread of its
+/// own; each [`Committer::step`] is one group.
+#[derive(Default)]
+pub struct Committer {
+    /// What this group looks at.
+    list: Vec<Arc<Partition>>,
+    /// What must be durable by a certain time.
+    timed: Vec<(Duration, Arc<Partition>)>,
+    told: Vec<Arc<Partition>>,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There was nothing to do.
+    Idle,
+    /// Something was written or made durable.
+    Worked,
+    /// Who appends is about to be ready, and says so then.
+    Waiting,
+    /// Nothing is taken any more.
+    Poisoned,
+}
+
+/// How long one who writes is waited for without sleeping.
+const PATIENCE: Duration = Duration::from_micros(50);
+
+impl Committer {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes what is queued, makes durable what must be, tells who waits for it.
+    pub fn step(&mut self, store: &Store) -> Step {
+        let shared = store.shared();
+        self.collect(shared);
+        if let Some(error) = shared.poisoned_error() {
+            return self.refuse(shared, &error);
+        }
+        let busy = self.write(shared);
+        if let Some(error) = shared.poisoned_error() {
+            return self.refuse(shared, &error);
+        }
+        let worked = self.sync(shared, store.syncs_all());
+        if let Some(error) = shared.poisoned_error() {
+            return self.refuse(shared, &error);
+        }
+        for partition in &self.list {
+            partition.allocate_ahead();
+        }
+        let any = !self.list.is_empty();
+        self.list.clear();
+        match (worked, busy) {
+            (true, _) => Step::Worked,
+            (false, true) => Step::Waiting,
+            (false, false) if any && !shared.work.is_empty() => Step::Worked,
+            (false, false) => Step::Idle,
+        }
+    }
+
+    /// When the next step must be at the latest, by the monotonic clock.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        self.timed.iter().map(|timed| timed.0).min()
+    }
+
+    /// What is to be looked at: what says so, and what has its time.
+    fn collect(&mut self, shared: &Shared) {
+        shared.work.take(&mut self.list);
+        for partition in &self.list {
+            partition.is_looked_at();
+        }
+        if !self.timed.is_empty() {
+            let now = shared.now();
+            let due = self.timed.extract_if(.., |timed| timed.0 <= now);
+            let due = due.map(|(_, partition)| partition);
+            let listed: Vec<_> = due.filter(|one| !is_in(&self.list, one)).collect();
+            self.list.extend(listed);
+        }
+    }
+
+    /// Writes what is queued, and waits a little for those who write by themselves; whether one is not ready still.
+    fn write(&mut self, shared: &Shared) -> bool {
+        let mut waited = None;
+        let mut busy = false;
+        self.told.clear();
+        for partition in &self.list {
+            loop {
+                let emptied = partition.write_queued();
+                if emptied.is_awaited {
+                    self.told.push(Arc::clone(partition));
+                }
+                if !emptied.is_busy && !partition.is_written() {
+                    break;
+                }
+                let since: &Instant = waited.get_or_insert_with(Instant::now);
+                if since.elapsed() > PATIENCE {
+                    // What of it is written already is synced nevertheless.
+                    busy |= partition.await_writer();
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+        }
+        shared.observers.progressed(&self.told);
+        busy
+    }
+
+    /// Makes durable what must be; whether there was anything.
+    fn sync(&mut self, shared: &Shared, all: bool) -> bool {
+        let now = shared.now();
+        let mut group: Vec<(Arc<Partition>, Dirty)> = Vec::new();
+        for partition in &self.list {
+            match partition.need(now, all) {
+                Need::Nothing => {}
+                Need::At(due) => {
+                    if !self
+                        .timed
+                        .iter()
+                        .any(|timed| Arc::ptr_eq(&timed.1, partition))
+                    {
+                        self.timed.push((due, Arc::clone(partition)));
+                    }
+                }
+                Need::Now(dirty) => group.push((Arc::clone(partition), dirty)),
+            }
+        }
+        for (_, dirty) in group.iter().filter(|_| group.len() > 1) {
+            for segment in &dirty.segments {
+                segment.file.start_writeback();
+            }
+        }
+        self.told.clear();
+        for (partition, dirty) in &group {
+            if partition.sync(dirty).is_ok() {
+                partition.is_synced(dirty);
+                self.told.push(Arc::clone(partition));
+            } else if shared.poisoned().is_some() {
+                break;
+            }
+        }
+        shared.observers.progressed(&self.told);
+        !group.is_empty()
+    }
+
+    /// Fails what waits, since nothing is written any more.
+    fn refuse(&mut self, shared: &Shared, error: &Error) -> Step {
+        self.told.clear();
+        for partition in self.list.drain(..) {
+            if partition.fail_queued(error) {
+                self.told.push(partition);
+            }
+        }
+        self.timed.clear();
+        shared.observers.progressed(&self.told);
+        Step::Poisoned
+    }
+}
+
+fn is_in(list: &[Arc<Partition>], one: &Arc<Partition>) -> bool {
+    list.iter().any(|other| Arc::ptr_eq(other, one))
+}

@@ -1,0 +1,10 @@
+//! A whole directory: what is appended is read, by whomever, and is there again whatever happens in between.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test asserts by panicking"
+)]
+
+mod appending;
+mod support;
+mod threads;
