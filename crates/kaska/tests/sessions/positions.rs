@@ -1,0 +1,128 @@
+use log::{Acks, ErrorKind};
+
+use crate::support::{Folder, Owner};
+
+fn commit(owner: &mut Owner, client: &str, topic: u32, offset: u64, metadata: &[u8]) {
+    let ticket = owner.session.commit(client, (topic, 0), offset, metadata);
+    let ticket = ticket.unwrap();
+    assert!(ticket > 0);
+    assert_eq!(owner.settle(0, ticket).failed, None);
+}
+
+fn committed(owner: &mut Owner, client: &str, topic: u32) -> Option<u64> {
+    match owner.session.committed(client, topic, 0) {
+        Ok(position) => Some(position.offset),
+        Err(error) => {
+            assert_eq!(error.kind, ErrorKind::NotFound);
+            None
+        }
+    }
+}
+
+#[test]
+fn a_position_is_there_when_its_ticket_is_settled_and_after_a_close() {
+    let folder = Folder::new("positions_kept");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    assert_eq!(committed(&mut owner, "c", topic), None);
+    commit(&mut owner, "c", topic, 7, b"note");
+    commit(&mut owner, "d", topic, 1 << 40, b"");
+    commit(&mut owner, "c", topic, 8, b"more");
+    assert_eq!(committed(&mut owner, "c", topic), Some(8));
+    owner.close();
+
+    let mut owner = Owner::open(folder.location());
+    // Offsets are not checked, as in the original.
+    assert_eq!(committed(&mut owner, "d", topic), Some(1 << 40));
+    let position = owner.session.committed("c", topic, 0).unwrap();
+    assert_eq!(
+        (position.offset, &*position.metadata),
+        (8, b"more".as_slice())
+    );
+    owner.close();
+}
+
+#[test]
+fn a_topic_that_is_made_again_has_no_positions() {
+    let mut owner = Owner::memory();
+    let topic = owner.create("t", 1);
+    commit(&mut owner, "c", topic, 7, b"");
+    owner
+        .ask(|session, request| session.delete_topic(request, topic))
+        .unwrap();
+    let gone = owner.session.committed("c", topic, 0).unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
+    let again = owner.create("t", 1);
+    assert_eq!(committed(&mut owner, "c", again), None);
+}
+
+#[test]
+fn names_and_metadata_have_bounds() {
+    let mut owner = Owner::memory();
+    let topic = owner.create("t", 1);
+    let mut kind = |client: &str, partition: u32, metadata: &[u8]| {
+        let committed = owner
+            .session
+            .commit(client, (topic, partition), 0, metadata);
+        committed.unwrap_err().kind
+    };
+    assert_eq!(kind("", 0, b""), ErrorKind::Invalid);
+    assert_eq!(kind("a\0", 0, b""), ErrorKind::Invalid);
+    assert_eq!(kind(&"x".repeat(65_535), 0, b""), ErrorKind::Invalid);
+    assert_eq!(kind("c", 0, &[0; 4097]), ErrorKind::Invalid);
+    assert_eq!(kind("c", 1, b""), ErrorKind::NotFound);
+    commit(&mut owner, &"x".repeat(65_534), topic, 1, &[0; 4096]);
+    commit(&mut owner, "../../escape", topic, 1, b"");
+}
+
+#[test]
+fn the_log_of_positions_is_written_anew_when_it_is_mostly_old() {
+    let folder = Folder::new("positions_anew");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    commit(&mut owner, "once", topic, 3, b"");
+    let metadata = [7; 4096];
+    // About 4 MiB of commits, of which 4 KiB are live.
+    for offset in 0..1_000 {
+        let ticket = owner.session.commit("often", (topic, 0), offset, &metadata);
+        let ticket = ticket.unwrap();
+        if offset % 50 == 49 {
+            owner.settle(0, ticket);
+        }
+    }
+    commit(&mut owner, "often", topic, 1_000, &metadata);
+    owner.close();
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder.0.join("positions/0")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().ends_with(".log") {
+            bytes += entry.metadata().unwrap().len();
+        }
+    }
+    assert!(bytes < 3 << 20, "{bytes} bytes are left");
+
+    let mut owner = Owner::open(folder.location());
+    assert_eq!(committed(&mut owner, "once", topic), Some(3));
+    assert_eq!(committed(&mut owner, "often", topic), Some(1_000));
+    owner.close();
+}
+
+#[test]
+fn a_flush_waits_for_what_is_written() {
+    let folder = Folder::new("positions_flush");
+    let mut owner = Owner::open(folder.location());
+    let options = log::TopicOptions {
+        flush: log::Flush::Os,
+        ..log::TopicOptions::default()
+    };
+    owner
+        .ask(|session, request| session.create_topic(request, "t", options))
+        .unwrap();
+    let topic = owner.session.topic("t").unwrap();
+    let writer = owner.writer(topic, Some(0), Acks::Written);
+    owner.store(writer, &["a"]);
+    let ticket = owner.session.flush(topic, 0).unwrap();
+    assert_eq!(owner.settle(0, ticket).failed, None);
+    assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 1);
+    owner.close();
+}
