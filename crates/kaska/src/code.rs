@@ -8,6 +8,8 @@ pub fn code_of(kind: ErrorKind) -> Code {
         ErrorKind::Storage | ErrorKind::NoSpace => Code::Storage,
         ErrorKind::Corrupt => Code::Corrupt,
         ErrorKind::Locked => Code::Locked,
+        ErrorKind::Exists => Code::Exists,
+        ErrorKind::NotFound => Code::NotFound,
         ErrorKind::Format => Code::Unsupported,
         ErrorKind::OutOfRange => Code::OutOfRange,
         ErrorKind::TooLarge => Code::TooLarge,

@@ -1,16 +1,15 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::{
     Clock, Cursor, Error, ErrorKind, Partition, ReadInto, ReadOutcome, Report, Store, Topic,
     TopicName, TopicOptions,
 };
 
+use crate::Answer;
 use crate::event::Verified;
 use crate::ledger::{Ledger, Pending};
 use crate::signal::Signal;
 use crate::state_record::{Position, StateKey, WriterMark};
-use crate::{Answer, Event};
 
 /// A directory that is open: what all sessions of a process that have it open share.
 pub struct Kaska {
@@ -18,7 +17,6 @@ pub struct Kaska {
     clock: Arc<dyn Clock>,
     report: Report,
     ledger: Mutex<Ledger>,
-    sessions: Mutex<HashMap<u64, Weak<Signal>>>,
 }
 
 /// Bytes of a read that checks everything.
@@ -43,7 +41,6 @@ impl Kaska {
             clock,
             report,
             ledger: Mutex::new(ledger),
-            sessions: Mutex::default(),
         };
         Ok((Arc::new(kaska), told))
     }
@@ -61,15 +58,11 @@ impl Kaska {
     }
 
     pub(crate) fn observe(&self, signal: &Arc<Signal>) -> u64 {
-        let number = self.store.observe(Arc::<Signal>::clone(signal));
-        let weak = Arc::downgrade(signal);
-        locked(&self.sessions).insert(number, weak);
-        number
+        self.store.observe(Arc::<Signal>::clone(signal))
     }
 
     pub(crate) fn unobserve(&self, number: u64) {
         self.store.unobserve(number);
-        locked(&self.sessions).remove(&number);
     }
 
     /// Makes a topic; the answer is its number. Every session hears of it.
@@ -82,7 +75,6 @@ impl Kaska {
     ) {
         self.ask(request, signal, move |kaska| {
             let number = kaska.store.create_topic(&name, &options)?;
-            kaska.tell_topics();
             Ok(Answer::Number(Some(u64::from(number))))
         });
     }
@@ -91,7 +83,6 @@ impl Kaska {
     pub(crate) fn delete_topic(self: &Arc<Self>, request: u32, signal: &Arc<Signal>, topic: u32) {
         self.ask(request, signal, move |kaska| {
             kaska.store.delete_topic(topic)?;
-            kaska.tell_topics();
             Ok(Answer::Done)
         });
     }
@@ -169,13 +160,6 @@ impl Kaska {
             );
             signal.answer(request, answer);
         }));
-    }
-
-    fn tell_topics(&self) {
-        let sessions: Vec<_> = locked(&self.sessions).values().cloned().collect();
-        for signal in sessions.iter().filter_map(Weak::upgrade) {
-            signal.tell(Event::Topics);
-        }
     }
 
     pub(crate) fn partition(&self, topic: u32, partition: u32) -> Result<Arc<Partition>, Error> {

@@ -146,6 +146,7 @@ impl Observer for Signal {
                 next: *next,
             },
             log::Event::Recovered(note) => Event::Recovered(note.clone()),
+            log::Event::Topics => Event::Topics,
             log::Event::Warning(text) => Event::Warning(text.clone()),
             // Whoever closes tells so when it is his turn; and kinds that this crate does not know yet.
             _ => return,

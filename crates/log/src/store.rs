@@ -363,6 +363,8 @@ impl Store {
             // Release: pairs with the Acquire in `syncs_all`; who sees it finds all partitions in the list.
             self.syncs_all.store(true, Ordering::Release);
             self.shared.work.nudge();
+            // Memory has no committer that would tell the housekeeper.
+            self.shared.chores.nudge();
         }
     }
 

@@ -12,4 +12,3 @@ mod reads;
 mod sharing;
 mod support;
 mod topics;
-mod writers;
