@@ -145,19 +145,6 @@ impl Owner {
         self.session.writer(&options, None).unwrap()
     }
 
-    pub(crate) fn named(&mut self, topic: u32, name: &str) -> u32 {
-        let named = self.ask(|session, request| session.name_writer(request, name));
-        named.unwrap();
-        let options = WriterOptions {
-            topic,
-            partition: Some(0),
-            acks: Acks::All,
-            codec: None,
-            level: None,
-        };
-        self.session.writer(&options, Some(name)).unwrap()
-    }
-
     /// Appends values, one batch.
     pub(crate) fn append(&mut self, writer: u32, values: &[&str]) -> Group {
         self.append_from(writer, None, values).unwrap()
