@@ -294,7 +294,7 @@ fn a_partition_of_version_1_is_opened_and_read_and_not_changed() {
             let base = segment.base_offset;
             let (seal, indexer) = load_sidecars(&disk, FOLDER, base, segment.size).unwrap();
             if durable == Durable::default() {
-                let mut scanned = segment.indexer.clone();
+                let mut scanned = segment.indexer.lock().unwrap().clone();
                 scanned.seal();
                 assert_eq!(indexer, scanned);
             }
