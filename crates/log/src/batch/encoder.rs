@@ -1,7 +1,8 @@
 use super::header::CRC_FROM;
+use super::varint::write_varlong;
 use super::{
-    Attributes, Fault, HEADER_BYTES, Header, ProducerMark, Records, check, crc32c, put_varint,
-    put_varlong, varint_size, varlong_size,
+    Attributes, Fault, HEADER_BYTES, Header, ProducerMark, Records, check, crc32c, varint_size,
+    varlong_size,
 };
 use crate::codec::compress;
 use crate::{Codec, Compression, Error, ErrorKind};
@@ -137,14 +138,14 @@ impl Encoder {
             let made = self
                 .put_plain(input, count, &mut plain)
                 .and_then(|span| self.pack(compression, &plain, &mut bytes).map(|()| span));
-            self.plain = emptied(plain);
+            self.plain = kept(plain);
             made
         };
         let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let span = match made {
             Ok(span) => span,
             Err(error) => {
-                self.spare = emptied(bytes);
+                self.spare = kept(bytes);
                 return Err(error);
             }
         };
@@ -191,6 +192,7 @@ impl Encoder {
             }
         }
         let mut copy = std::mem::take(&mut self.spare);
+        copy.clear();
         copy.try_reserve(size).map_err(|_| no_memory(size))?;
         copy.extend_from_slice(batch);
         // The rest stays as it came: there is more than one way to say that there is no producer.
@@ -207,7 +209,7 @@ impl Encoder {
 
     /// Takes the buffer of a batch back that is written.
     pub fn recycle(&mut self, batch: Encoded) {
-        self.spare = emptied(batch.bytes);
+        self.spare = kept(batch.bytes);
     }
 
     /// Puts room for a header and the records, not compressed, into a buffer. What that asks for is in proportion to what
@@ -221,10 +223,19 @@ impl Encoder {
         if input.data.len() > self.most as usize {
             return Err(self.too_large(input.data.len()));
         }
-        into.try_reserve(need).map_err(|_| no_memory(need))?;
-        into.extend_from_slice(&[0; HEADER_BYTES]);
-        let span = put_records(input, into)?;
-        self.within_limit(into.len())?;
+        into.try_reserve(need.saturating_sub(into.len()))
+            .map_err(|_| no_memory(need))?;
+        // All of it is written over, so only what the last batch did not have is cleared.
+        into.resize(need, 0);
+        let free = into.get_mut(HEADER_BYTES..).unwrap_or_default();
+        let mut out = Out {
+            free,
+            is_over: false,
+        };
+        let span = put_records(input, &mut out)?;
+        let size = need - out.free.len();
+        into.truncate(size);
+        self.within_limit(size)?;
         Ok(span)
     }
 
@@ -235,6 +246,7 @@ impl Encoder {
         plain: &[u8],
         into: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        into.clear();
         into.extend_from_slice(&[0; HEADER_BYTES]);
         let records = plain.get(HEADER_BYTES..).unwrap_or_default();
         compress(compression, records, into)?;
@@ -278,7 +290,7 @@ impl Input<'_> {
     }
 
     /// Time of the record at `place`.
-    fn ms(&self, place: usize) -> Result<i64, Error> {
+    fn ms(&self, place: usize) -> Result<i64, Misfit> {
         match self.times {
             Times::One(ms) => Ok(ms),
             Times::Each(times) => {
@@ -287,18 +299,17 @@ impl Input<'_> {
                     // Nothing is lost: a whole number within ± 2^53.
                     Ok(ms as i64)
                 } else {
-                    Err(invalid("a time is no whole number of ms within ± 2^53"))
+                    Err(Misfit::Time)
                 }
             }
         }
     }
 }
 
-/// A buffer to use again, unless it is too large to keep.
-fn emptied(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.clear();
+/// A buffer to use again, unless it is too large to keep. What is in it stays until it is written over.
+fn kept(bytes: Vec<u8>) -> Vec<u8> {
     if bytes.capacity() > KEPT_BYTES {
-        bytes = Vec::new();
+        return Vec::new();
     }
     bytes
 }
@@ -309,7 +320,31 @@ struct Span {
     max: i64,
 }
 
-fn put_records(input: &Input<'_>, into: &mut Vec<u8>) -> Result<Span, Error> {
+/// Why records cannot be packed. Small, since it is passed up from every number of every record.
+#[derive(Clone, Copy)]
+enum Misfit {
+    /// The numbers do not add up to the bytes.
+    Sum,
+    Time,
+    /// Over 2^31 − 1 bytes.
+    Length,
+}
+
+impl From<Misfit> for Error {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::Sum => invalid("the lengths of the records do not add up to their bytes"),
+            Misfit::Time => invalid("a time is no whole number of ms within ± 2^53"),
+            Misfit::Length => Self::new(
+                ErrorKind::TooLarge,
+                "a record is over the limit of 2^31 − 1 bytes",
+            ),
+        }
+    }
+}
+
+/// Writes all records; what is free in `out` is enough for any that add up.
+fn put_records(input: &Input<'_>, out: &mut Out<'_>) -> Result<Span, Misfit> {
     let base = input.ms(0)?;
     let mut span = Span { base, max: base };
     let mut rest = input.data;
@@ -319,22 +354,17 @@ fn put_records(input: &Input<'_>, into: &mut Vec<u8>) -> Result<Span, Error> {
         // Either all times are the same, or both are within ± 2^53.
         let record = Parts {
             time_delta: ms.wrapping_sub(base),
-            offset_delta: i32::try_from(place).map_err(|_| does_not_add_up())?,
+            offset_delta: i32::try_from(place).map_err(|_| Misfit::Sum)?,
             key: nullable(&mut rest, key)?,
             value: nullable(&mut rest, value)?,
             headers: take(&mut rest, headers)?,
         };
-        record.put(into)
+        record.put(out)
     };
     match input.shape {
         Shape::Values(lengths) => {
             for (place, length) in lengths.iter().enumerate() {
-                put(
-                    place,
-                    0,
-                    length.checked_add(1).ok_or_else(does_not_add_up)?,
-                    0,
-                )?;
+                put(place, 0, length.checked_add(1).ok_or(Misfit::Sum)?, 0)?;
             }
         }
         Shape::Full(numbers) => {
@@ -348,7 +378,7 @@ fn put_records(input: &Input<'_>, into: &mut Vec<u8>) -> Result<Span, Error> {
     if rest.is_empty() {
         Ok(span)
     } else {
-        Err(does_not_add_up())
+        Err(Misfit::Sum)
     }
 }
 
@@ -363,7 +393,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn put(&self, into: &mut Vec<u8>) -> Result<(), Error> {
+    fn put(&self, out: &mut Out<'_>) -> Result<(), Misfit> {
         let (count, header_bytes) = self.measured_headers()?;
         let length = 1
             + varlong_size(self.time_delta)
@@ -372,38 +402,88 @@ impl Parts<'_> {
             + field_size(self.value)?
             + varint_size(count)
             + header_bytes;
-        put_varint(into, signed(length)?);
-        into.push(0);
-        put_varlong(into, self.time_delta);
-        put_varint(into, self.offset_delta);
-        put_field(into, self.key)?;
-        put_field(into, self.value)?;
-        put_varint(into, count);
+        out.number(i64::from(signed(length)?));
+        out.bytes(&[0]);
+        out.number(self.time_delta);
+        out.number(i64::from(self.offset_delta));
+        out.field(self.key)?;
+        out.field(self.value)?;
+        out.number(i64::from(count));
         let mut rest = self.headers;
         while !rest.is_empty() {
             let (key, value) = packed_header(&mut rest)?;
-            put_field(into, Some(key))?;
-            put_field(into, value)?;
+            out.field(Some(key))?;
+            out.field(value)?;
         }
-        Ok(())
+        out.fits()
     }
 
     /// How many headers there are, and how long they will be.
-    fn measured_headers(&self) -> Result<(i32, usize), Error> {
+    fn measured_headers(&self) -> Result<(i32, usize), Misfit> {
         let mut rest = self.headers;
         let (mut count, mut bytes) = (0_i32, 0);
         while !rest.is_empty() {
             let (key, value) = packed_header(&mut rest)?;
-            count = count.checked_add(1).ok_or_else(does_not_add_up)?;
+            count = count.checked_add(1).ok_or(Misfit::Sum)?;
             bytes += field_size(Some(key))? + field_size(value)?;
         }
         Ok((count, bytes))
     }
 }
 
-fn packed_header<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], Option<&'a [u8]>), Error> {
+/// Memory that is written from its beginning on.
+struct Out<'a> {
+    free: &'a mut [u8],
+    /// There was not enough of it.
+    is_over: bool,
+}
+
+impl Out<'_> {
+    fn number(&mut self, value: i64) {
+        match write_varlong(self.free, value) {
+            Some(length) => self.written(length),
+            None => self.is_over = true,
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        match self.free.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.written(bytes.len());
+            }
+            None => self.is_over = true,
+        }
+    }
+
+    fn field(&mut self, field: Option<&[u8]>) -> Result<(), Misfit> {
+        match field {
+            None => self.number(-1),
+            Some(field) => {
+                self.number(i64::from(signed(field.len())?));
+                self.bytes(field);
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, many: usize) {
+        let free = std::mem::take(&mut self.free);
+        self.free = free.get_mut(many..).unwrap_or_default();
+    }
+
+    /// Whether all that was written found its place.
+    const fn fits(&self) -> Result<(), Misfit> {
+        if self.is_over {
+            return Err(Misfit::Sum);
+        }
+        Ok(())
+    }
+}
+
+fn packed_header<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], Option<&'a [u8]>), Misfit> {
     let mut word = || {
-        let (word, behind) = rest.split_first_chunk().ok_or_else(does_not_add_up)?;
+        let (word, behind) = rest.split_first_chunk().ok_or(Misfit::Sum)?;
         *rest = behind;
         Ok(u32::from_le_bytes(*word))
     };
@@ -411,34 +491,23 @@ fn packed_header<'a>(rest: &mut &'a [u8]) -> Result<(&'a [u8], Option<&'a [u8]>)
     Ok((take(rest, key)?, nullable(rest, value)?))
 }
 
-fn nullable<'a>(rest: &mut &'a [u8], length_and_one: u32) -> Result<Option<&'a [u8]>, Error> {
+fn nullable<'a>(rest: &mut &'a [u8], length_and_one: u32) -> Result<Option<&'a [u8]>, Misfit> {
     match length_and_one.checked_sub(1) {
         None => Ok(None),
         Some(length) => take(rest, length).map(Some),
     }
 }
 
-fn take<'a>(rest: &mut &'a [u8], length: u32) -> Result<&'a [u8], Error> {
+fn take<'a>(rest: &mut &'a [u8], length: u32) -> Result<&'a [u8], Misfit> {
     let split = rest.split_at_checked(length as usize);
-    let (taken, behind) = split.ok_or_else(does_not_add_up)?;
+    let (taken, behind) = split.ok_or(Misfit::Sum)?;
     *rest = behind;
     Ok(taken)
 }
 
-fn field_size(field: Option<&[u8]>) -> Result<usize, Error> {
+fn field_size(field: Option<&[u8]>) -> Result<usize, Misfit> {
     let length = field.map_or(Ok(-1), |field| signed(field.len()))?;
     Ok(varint_size(length) + field.map_or(0, <[u8]>::len))
-}
-
-fn put_field(into: &mut Vec<u8>, field: Option<&[u8]>) -> Result<(), Error> {
-    match field {
-        None => put_varint(into, -1),
-        Some(field) => {
-            put_varint(into, signed(field.len())?);
-            into.extend_from_slice(field);
-        }
-    }
-    Ok(())
 }
 
 fn put_header(bytes: &mut [u8], header: &Header) {
@@ -447,13 +516,8 @@ fn put_header(bytes: &mut [u8], header: &Header) {
     }
 }
 
-fn signed(length: usize) -> Result<i32, Error> {
-    i32::try_from(length).map_err(|_| {
-        Error::new(
-            ErrorKind::TooLarge,
-            format!("a record of {length} bytes is over the limit of 2^31 − 1"),
-        )
-    })
+fn signed(length: usize) -> Result<i32, Misfit> {
+    i32::try_from(length).map_err(|_| Misfit::Length)
 }
 
 fn no_memory(size: usize) -> Error {
@@ -468,8 +532,4 @@ fn corrupt(fault: Fault) -> Error {
 
 fn invalid(message: &str) -> Error {
     Error::new(ErrorKind::Invalid, message)
-}
-
-fn does_not_add_up() -> Error {
-    invalid("the lengths of the records do not add up to their bytes")
 }

@@ -14,7 +14,8 @@ pub const fn varint_size(value: i32) -> usize {
 pub const fn varlong_size(value: i64) -> usize {
     // `| 1`: zero takes a byte too.
     let bits = 64 - (zigzag(value) | 1).leading_zeros();
-    bits.div_ceil(7) as usize
+    // A seventh, rounded up: the same for all of 1 to 64, and quicker than to divide.
+    ((bits * 9 + 64) >> 6) as usize
 }
 
 /// Appends a varint.
@@ -31,6 +32,25 @@ pub fn put_varlong(into: &mut Vec<u8>, value: i64) {
         left >>= 7;
     }
     into.push(left.to_le_bytes()[0]);
+}
+
+/// Writes a varlong to the beginning of `out`; how long it is, or `None` if there is no room.
+pub(super) fn write_varlong(out: &mut [u8], value: i64) -> Option<usize> {
+    let mut left = zigzag(value);
+    if left < 0x80 {
+        *out.first_mut()? = left.to_le_bytes()[0];
+        return Some(1);
+    }
+    for (place, byte) in out.iter_mut().enumerate() {
+        let part = left.to_le_bytes()[0];
+        left >>= 7;
+        if left == 0 {
+            *byte = part;
+            return Some(place + 1);
+        }
+        *byte = part | 0x80;
+    }
+    None
 }
 
 /// A varint at the beginning of `bytes`, and what follows it.
@@ -116,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn a_size_is_told_right_for_every_number_of_bits() {
+        for bits in 0..64 {
+            for value in [1_i64 << bits, (1_i64 << bits).wrapping_sub(1), -1 << bits] {
+                let mut out = Vec::new();
+                put_varlong(&mut out, value);
+                assert_eq!(varlong_size(value), out.len(), "{value}");
+            }
+        }
+    }
+
+    #[test]
     fn one_that_is_too_long_or_too_large_is_refused() {
         assert_eq!(varint(&[]), Err(Fault::Varint));
         assert_eq!(varint(&[0x80]), Err(Fault::Varint));
@@ -136,6 +167,10 @@ mod tests {
             let mut out = Vec::new();
             put_varlong(&mut out, value);
             prop_assert_eq!(out.len(), varlong_size(value));
+            let mut place = vec![0; out.len()];
+            prop_assert_eq!(write_varlong(&mut place, value), Some(out.len()));
+            prop_assert_eq!(&place, &out);
+            prop_assert_eq!(write_varlong(&mut place[..out.len() - 1], value), None);
             out.extend(&behind);
             prop_assert_eq!(varlong(&out), Ok((value, &behind[..])));
             out.clear();
