@@ -5,7 +5,7 @@ use std::thread::Thread;
 use crate::fetch::Fetch;
 use crate::locks::lock;
 use crate::view::SegmentView;
-use crate::{Partition, Store};
+use crate::{Partition, Producers, Store};
 
 /// What the housekeeper is to do, in order; but what readers wait for comes first.
 #[derive(Default)]
@@ -24,8 +24,8 @@ struct Lists {
 pub(crate) enum Chore {
     /// Get what a reader waits for.
     Fetch(Arc<Fetch>),
-    /// Write the indexes of a full segment.
-    Seal(Arc<Partition>, Arc<SegmentView>),
+    /// Write the indexes of a full segment, and what was known of producers at its end.
+    Seal(Arc<Partition>, Arc<SegmentView>, Producers),
     /// Make full segments durable that nobody waits for.
     SyncFull(Arc<Partition>),
     /// What a user of the store asked for.

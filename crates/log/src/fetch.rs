@@ -197,6 +197,7 @@ impl Partition {
             next_offset: offset,
             batches: 0,
             indexer: Indexer::new(view.base()),
+            is_marked: false,
             fault: None,
         };
         let most = self.options.max_batch_bytes;

@@ -12,6 +12,8 @@ pub(crate) struct Gate {
     /// Missing while somebody writes, and for ever where a partition cannot be used.
     pub(crate) appender: Option<Box<Appender>>,
     pub(crate) queue: VecDeque<Queued>,
+    /// Who wrote the batch that was taken from the queue last, and the number of its last record.
+    pub(crate) in_hand: Option<(u64, u32)>,
     /// Where the written batches end, as of when the appender was put back last.
     pub(crate) written: Durable,
     /// The segment that is written, and its file.
@@ -39,6 +41,9 @@ pub(crate) struct Synced {
     pub(crate) view: Arc<SegmentView>,
     pub(crate) file: Arc<dyn File>,
 }
+
+/// Numbers of records go round behind it.
+const MOST_SEQUENCE: u32 = i32::MAX as u32;
 
 /// A batch that waits to be written.
 pub(crate) struct Queued {
@@ -75,6 +80,7 @@ impl Gate {
             active,
             appender,
             queue: VecDeque::new(),
+            in_hand: None,
             full: Vec::new(),
             names,
             synced_names: 0,
@@ -119,6 +125,14 @@ impl Gate {
 }
 
 impl Queued {
+    /// Who wrote it, if he has a name, and the number of its last record.
+    pub(crate) fn last_sequence(&self) -> Option<(u64, u32)> {
+        let header = self.batch.header();
+        let mark = header.producer?;
+        let last = mark.sequence.wrapping_add(header.last_delta) & MOST_SEQUENCE;
+        Some((mark.id, last))
+    }
+
     /// Tells who waits that it will not be written.
     pub(crate) fn fail(self, error: &Error) {
         self.ticket.settle(Err(error.clone()));

@@ -12,8 +12,8 @@ use crate::shared::Shared;
 use crate::small_file::{overwrite, remove_tree, sync_folder};
 use crate::view::SegmentView;
 use crate::{
-    Checkpoint, Error, ErrorKind, Event, Partition, PartitionMark, Segment, SegmentState, Store,
-    save_sidecars,
+    Checkpoint, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment,
+    SegmentState, Store, save_producers, save_sidecars,
 };
 
 /// What the housekeeper remembers. It alone takes this lock for longer than a moment.
@@ -117,8 +117,10 @@ impl Store {
             }
             Chore::Remove(folder) => self.or_warn("deleting", remove_tree(&*shared.disk, &folder)),
             _ if shared.poisoned().is_some() => {}
-            Chore::Seal(partition, view) => {
-                self.or_warn("sealing", partition.seal(&view));
+            Chore::Seal(partition, view, producers) => {
+                if shared.keeps {
+                    self.or_warn("sealing", partition.seal(&view, &producers));
+                }
                 self.retain_all(&[partition]);
             }
             Chore::SyncFull(partition) => {
@@ -285,7 +287,7 @@ impl Partition {
     }
 
     /// Writes the indexes of a full segment, and frees what was reserved behind it.
-    fn seal(&self, view: &Arc<SegmentView>) -> Result<(), Error> {
+    fn seal(&self, view: &Arc<SegmentView>, producers: &Producers) -> Result<(), Error> {
         if view.is_deleted() || self.is_there().is_err() {
             return Ok(());
         }
@@ -308,6 +310,8 @@ impl Partition {
             name: view.name().to_owned(),
         };
         save_sidecars(disk, &self.folder, &segment, view.last_append_ms())?;
+        let end = segment.next_offset;
+        save_producers(disk, &self.folder, end, producers)?;
         self.free_reserved(&segment)?;
         self.shared.files.used(view);
         Ok(())
@@ -324,7 +328,11 @@ impl Partition {
         };
         let segment = appender.segment();
         let wall_ms = self.shared.clock.wall_ms();
-        save_sidecars(&*self.shared.disk, &self.folder, segment, wall_ms)?;
+        let disk = &*self.shared.disk;
+        save_sidecars(disk, &self.folder, segment, wall_ms)?;
+        let end = segment.next_offset;
+        let producers = lock(&self.producers).clone();
+        save_producers(disk, &self.folder, end, &producers)?;
         self.free_reserved(segment)
     }
 

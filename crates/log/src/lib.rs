@@ -53,6 +53,7 @@ mod time_index;
 mod topic_file;
 mod view;
 mod window;
+mod writing;
 
 pub use appender::{Appender, Outcome};
 pub use checkpoint::{Checkpoint, PartitionMark};

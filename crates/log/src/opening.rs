@@ -8,6 +8,7 @@ use crate::format_file::FormatFile;
 use crate::partition::Opened;
 use crate::recovery::{Boot, Durable, Opening, Recovered, recover, recover_clean};
 use crate::report::Note;
+use crate::scan::replay;
 use crate::segment::{base_of, log_name};
 use crate::shared::Shared;
 use crate::sidecars::remove_sidecars;
@@ -17,7 +18,7 @@ use crate::topic_file::{self, TopicFile};
 use crate::view::{Damage, SegmentView};
 use crate::{
     Appender, Checkpoint, Disk, Error, ErrorKind, Flush, Lock, LockError, Partition, PartitionMark,
-    PartitionNote, Report, Topic, TopicOptions, load_seal, threads,
+    PartitionNote, Producers, Report, Topic, TopicOptions, load_producers, load_seal, threads,
 };
 
 pub(crate) const FORMAT: &str = "kaska.format";
@@ -318,8 +319,12 @@ impl<'a> Opener<'a> {
         let start = mark.map_or(0, |mark| mark.start_offset);
         let durable = mark.map(|mark| mark.durable).unwrap_or_default();
         let recovered = self.recover(task, start, durable);
+        let recovered = recovered.and_then(|(recovered, clean)| {
+            let producers = self.producers(task, &recovered, clean)?;
+            Ok((recovered, producers))
+        });
         match recovered {
-            Ok(recovered) => self.ready(task, start, recovered),
+            Ok((recovered, producers)) => self.ready(task, start, recovered, producers),
             Err(error) => {
                 let opened = Opened {
                     topic: task.topic,
@@ -330,6 +335,7 @@ impl<'a> Opener<'a> {
                     segments: Vec::new(),
                     appender: Err(error),
                     durable,
+                    producers: Producers::default(),
                     names: 0,
                 };
                 (Partition::new(self.shared, opened), Vec::new())
@@ -337,7 +343,12 @@ impl<'a> Opener<'a> {
         }
     }
 
-    fn recover(&self, task: &Task, start: u64, durable: Durable) -> Result<Recovered, Error> {
+    fn recover(
+        &self,
+        task: &Task,
+        start: u64,
+        durable: Durable,
+    ) -> Result<(Recovered, bool), Error> {
         let disk = &*self.shared.disk;
         drop_below(disk, &task.folder, start)?;
         let opening = Opening {
@@ -352,7 +363,7 @@ impl<'a> Opener<'a> {
         if self.is_clean
             && let Some(recovered) = recover_clean(&opening)?
         {
-            return Ok(recovered);
+            return Ok((recovered, true));
         }
         let recovered = recover(&opening)?;
         for note in &recovered.notes {
@@ -360,16 +371,46 @@ impl<'a> Opener<'a> {
                 remove_sidecars(disk, &task.folder, *segment)?;
             }
         }
-        Ok(recovered)
+        Ok((recovered, false))
     }
 
-    fn ready(&self, task: &Task, start: u64, recovered: Recovered) -> (Arc<Partition>, Vec<Note>) {
+    /// What is known of producers: what was stored last, and the batches behind that.
+    fn producers(&self, task: &Task, found: &Recovered, clean: bool) -> Result<Producers, Error> {
+        let first_scanned = found.first_scanned;
+        let limit = if clean {
+            found.active.next_offset
+        } else {
+            first_scanned
+        };
+        let stored = load_producers(&*self.shared.disk, &task.folder, limit)?;
+        let (from, mut producers) = stored.unwrap_or_default();
+        let now = self.shared.clock.wall_ms();
+        let all = || found.sealed.iter().chain([&found.active]);
+        let behind = all().skip(1).map(|next| next.base_offset);
+        let ends = behind.chain([found.active.next_offset]);
+        for (segment, end) in all().zip(ends) {
+            let scanned = !clean && segment.base_offset >= first_scanned;
+            if end > from && (found.is_marked || !scanned) {
+                replay(segment, from, now, &mut producers)?;
+            }
+        }
+        Ok(producers)
+    }
+
+    fn ready(
+        &self,
+        task: &Task,
+        start: u64,
+        recovered: Recovered,
+        producers: Producers,
+    ) -> (Arc<Partition>, Vec<Note>) {
         let Recovered {
             sealed,
             active,
             durable,
             notes,
             first_scanned,
+            ..
         } = recovered;
         let disk = &*self.shared.disk;
         let now = self.shared.clock.wall_ms();
@@ -420,6 +461,7 @@ impl<'a> Opener<'a> {
             segments,
             appender: Ok(Box::new(appender)),
             durable,
+            producers,
             names: 0,
         };
         (Partition::new(self.shared, opened), notes)

@@ -3,14 +3,14 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use crate::batch::{Encoded, Encoder, Input};
-use crate::chores::Chore;
 use crate::ends::EndsCell;
-use crate::gate::{Gate, Queued, Synced};
-use crate::locks::{lock, write};
+use crate::gate::{Gate, Queued};
+use crate::locks::lock;
 use crate::shared::Shared;
 use crate::view::SegmentView;
+use crate::writing::Wrote;
 use crate::{
-    Acks, Appender, Durable, Ends, Error, ErrorKind, Flush, Outcome, Segment, TopicOptions, Writer,
+    Acks, Appender, Durable, Ends, Error, ErrorKind, Flush, Producers, TopicOptions, Writer,
 };
 
 /// One partition of a topic that is open: any thread may append to it and read it.
@@ -32,6 +32,8 @@ pub struct Partition {
     is_watched: AtomicBool,
     is_deleted: AtomicBool,
     unavailable: Option<Error>,
+    /// What is known of those who number their records. Changed by who has the appender.
+    pub(crate) producers: Mutex<Producers>,
 }
 
 /// What became of an append.
@@ -84,8 +86,6 @@ pub(crate) struct Emptied {
 
 /// Longest batch that is written by the thread that appends it, if that may not wait.
 const INLINE_WRITE_BYTES: usize = 64 << 10;
-/// Full segments that may wait to become durable.
-const MOST_FULL: usize = 2;
 
 /// What a partition is made of when it is opened.
 pub(crate) struct Opened {
@@ -98,6 +98,7 @@ pub(crate) struct Opened {
     /// `None` if it cannot be used.
     pub(crate) appender: Result<Box<Appender>, Error>,
     pub(crate) durable: Durable,
+    pub(crate) producers: Producers,
     /// How many names were made and are not durable.
     pub(crate) names: u64,
 }
@@ -123,6 +124,7 @@ impl Partition {
             is_watched: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
             unavailable,
+            producers: Mutex::new(opened.producers),
         })
     }
 
@@ -156,7 +158,7 @@ impl Partition {
     /// # Errors
     ///
     /// `Full` if too much waits already: again when observers have heard of progress; `TooLarge` and `Invalid` as
-    /// [`Encoder::encode`]; `NoSpace`: nothing was stored, it may be tried again; `Storage` when poisoned or unavailable;
+    /// [`Encoder::encode`]; `NoSpace`: nothing was stored, it may be tried again; `OutOfOrder` for a writer with a name that left out a number; `Storage` when poisoned or unavailable;
     /// `NotFound` when its topic was deleted; `Closed`.
     pub fn append(
         self: &Arc<Self>,
@@ -241,11 +243,9 @@ impl Partition {
             Err(error) => Err(error),
         };
         let (appended, back) = match result {
-            Ok(Outcome::Written {
-                base_offset: base,
-                next_offset: end,
-            }) => (Ok(Appended::Written(Written { base, end })), None),
-            Ok(Outcome::Full(batch)) => {
+            Ok(Wrote::Now(written)) => (Ok(Appended::Written(written)), None),
+            Ok(Wrote::Before(written)) => (Ok(Appended::Duplicate(written)), None),
+            Ok(Wrote::Full(batch)) => {
                 let ticket = Ticket::default();
                 let queued = self.queued(batch, &ticket, writer.acks);
                 (Ok(Appended::Queued(ticket)), Some(queued))
@@ -254,33 +254,6 @@ impl Partition {
         };
         self.put_back(appender, back, writer.acks == Acks::All);
         appended
-    }
-
-    /// Writes on the calling thread, and takes note of how long that took.
-    fn write_here(
-        self: &Arc<Self>,
-        appender: &mut Appender,
-        batch: Encoded,
-    ) -> Result<Outcome, Error> {
-        let shared = &self.shared;
-        if !shared.keeps {
-            return self.write_or_roll(appender, batch);
-        }
-        let before = shared.now();
-        let outcome = appender.write(batch);
-        let after = shared.now();
-        shared.slow.wrote(after, after.saturating_sub(before));
-        if let Err(error) = &outcome {
-            self.write_failed(error);
-        }
-        outcome
-    }
-
-    /// A write that failed for another reason than room may have torn what is before it.
-    fn write_failed(&self, error: &Error) {
-        if error.kind == ErrorKind::Storage && error.system.is_some() {
-            self.poison(error);
-        }
     }
 
     /// A failure after which nothing may be written any more; unless the files are gone because the topic is.
@@ -468,115 +441,4 @@ impl Partition {
             is_awaited: done.is_awaited,
         }
     }
-
-    /// Writes all that is queued, in order.
-    fn drain(self: &Arc<Self>, appender: &mut Appender) -> Drained {
-        let mut drained = Drained::default();
-        loop {
-            let queue = std::mem::take(&mut lock(&self.gate).queue);
-            if queue.is_empty() {
-                return drained;
-            }
-            for queued in queue {
-                let result = match self.takes_queued() {
-                    Ok(()) => self.write_or_roll(appender, queued.batch),
-                    Err(error) => Err(error),
-                };
-                self.shared
-                    .queued
-                    .fetch_sub(queued.bytes, Ordering::Relaxed);
-                let outcome = match result {
-                    Ok(Outcome::Written {
-                        base_offset: base,
-                        next_offset: end,
-                    }) => Ok(Written { base, end }),
-                    Ok(Outcome::Full(_)) => Err(Error::new(
-                        ErrorKind::TooLarge,
-                        "a batch has no room in an empty segment",
-                    )),
-                    Err(error) => Err(error),
-                };
-                drained.wants_sync |= queued.acks == Acks::All && outcome.is_ok();
-                // Who waits for the sync hears after it.
-                drained.is_awaited |= queued.acks != Acks::All || outcome.is_err();
-                queued.ticket.settle(outcome);
-            }
-        }
-    }
-
-    /// What is queued when closing begins is written still.
-    fn takes_queued(&self) -> Result<(), Error> {
-        self.shared.poisoned_error().map_or(Ok(()), Err)?;
-        self.is_there()
-    }
-
-    fn write_or_roll(
-        self: &Arc<Self>,
-        appender: &mut Appender,
-        batch: Encoded,
-    ) -> Result<Outcome, Error> {
-        let begins = std::mem::take(&mut lock(&self.gate).begins_segment);
-        if begins && appender.segment().size > 0 {
-            self.roll(appender)?;
-        }
-        let outcome = match appender.write(batch) {
-            Ok(Outcome::Full(batch)) => {
-                self.roll(appender)?;
-                appender.write(batch)
-            }
-            other => other,
-        };
-        if let Err(error) = &outcome {
-            self.write_failed(error);
-        }
-        outcome
-    }
-
-    /// Goes on in a new segment.
-    fn roll(self: &Arc<Self>, appender: &mut Appender) -> Result<(), Error> {
-        let shared = &self.shared;
-        if shared.keeps && self.options.flush == Flush::Os {
-            while lock(&self.gate).full.len() >= MOST_FULL {
-                self.sync_full()?;
-            }
-        } else if shared.keeps {
-            // What follows must not be durable before this is.
-            self.sync_active(appender)?;
-        }
-        let base = appender.segment().next_offset;
-        let next = Segment::create(&*shared.disk, &self.folder, base)?;
-        let active = Synced {
-            view: Arc::new(SegmentView::active(&next)),
-            file: Arc::clone(&next.file),
-        };
-        let full = appender.roll(next)?;
-        let sealed = Arc::clone(&active.view);
-        write(&self.segments).push(sealed);
-        let before = {
-            let mut gate = lock(&self.gate);
-            gate.names += 1;
-            let before = gate.active.replace(active);
-            if self.options.flush == Flush::Os && shared.keeps {
-                gate.full.extend(before.clone());
-            }
-            before
-        };
-        let Some(Synced { view, .. }) = before else {
-            return Ok(());
-        };
-        view.has_checked(0, full.size);
-        view.seal(full.next_offset, full.size, shared.clock.wall_ms());
-        if shared.keeps && self.options.flush == Flush::Os {
-            shared.chores.add(Chore::SyncFull(Arc::clone(self)));
-        }
-        shared.chores.add(Chore::Seal(Arc::clone(self), view));
-        Ok(())
-    }
-}
-
-/// What came of writing a queue.
-#[derive(Clone, Copy, Debug, Default)]
-struct Drained {
-    wants_sync: bool,
-    is_awaited: bool,
 }

@@ -60,6 +60,8 @@ pub struct Recovered {
     pub notes: Vec<Note>,
     /// Segments from this base offset on have been scanned; those before have no index yet.
     pub first_scanned: u64,
+    /// Producers marked some of what was scanned.
+    pub is_marked: bool,
 }
 
 /// Opens a partition after a clean close: nothing is scanned but what has lost its indexes. `None` if it is not as the
@@ -103,6 +105,7 @@ pub fn recover_clean(opening: &Opening<'_>) -> Result<Option<Recovered>, Error> 
         durable,
         notes: Vec::new(),
         first_scanned: last.base,
+        is_marked: false,
     }))
 }
 
@@ -122,6 +125,7 @@ struct Recovery<'a> {
     notes: Vec<Note>,
     /// What stood before is lost, though it was promised: a gap behind it says nothing against what follows.
     gap_is_damage: bool,
+    is_marked: bool,
 }
 
 /// A segment that was found, before it is looked at.
@@ -138,6 +142,7 @@ impl<'a> Recovery<'a> {
             opening,
             notes: Vec::new(),
             gap_is_damage: false,
+            is_marked: false,
         }
     }
 
@@ -188,6 +193,7 @@ impl<'a> Recovery<'a> {
             durable,
             notes,
             first_scanned: self.opening.durable.segment,
+            is_marked: self.is_marked,
         })
     }
 
@@ -251,6 +257,7 @@ impl<'a> Recovery<'a> {
     fn segment(&mut self, one: &Found, behind: Option<u64>) -> Result<Segment, Error> {
         let most = self.opening.max_batch_bytes;
         let scanned = scan(&*one.file, &one.name, one.base, one.size, most)?;
+        self.is_marked |= scanned.is_marked;
         let mut segment = one.scanned(scanned.indexer.clone());
         segment.next_offset = scanned.next_offset;
         if scanned.end < one.size || self.promised_more(one, &scanned) {

@@ -4,7 +4,7 @@ use crate::batch::{Fault, HEADER_BYTES, Header, MAGIC, check};
 use crate::disk::File;
 use crate::index::MOST_DELTA;
 use crate::window::Window;
-use crate::{Error, Indexer};
+use crate::{Error, Indexer, Producers, Segment};
 
 /// What a segment holds up to the first byte that is not as it should be.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Scan {
     pub batches: u32,
     /// Indexes made on the way.
     pub indexer: Indexer,
+    /// Whether a producer marked any of them.
+    pub is_marked: bool,
     /// What is wrong at `end`; `None` if nothing is there any more.
     pub fault: Option<Fault>,
 }
@@ -34,6 +36,7 @@ pub fn scan(file: &dyn File, name: &str, base: u64, size: u32, most: u32) -> Res
         next_offset: base,
         batches: 0,
         indexer: Indexer::new(base),
+        is_marked: false,
         fault: None,
     };
     while scan.end < size {
@@ -46,6 +49,7 @@ pub fn scan(file: &dyn File, name: &str, base: u64, size: u32, most: u32) -> Res
                 scan.end += header.size;
                 scan.next_offset = header.next_offset();
                 scan.batches += 1;
+                scan.is_marked |= header.producer.is_some();
                 continue;
             }
             Err(fault) => scan.fault = Some(fault),
@@ -53,6 +57,33 @@ pub fn scan(file: &dyn File, name: &str, base: u64, size: u32, most: u32) -> Res
         break;
     }
     Ok(scan)
+}
+
+/// Adds the batches of a segment with offsets from `from` on to what is known of producers, as far as they can be read.
+///
+/// # Errors
+///
+/// `Storage` if the file cannot be read.
+pub(crate) fn replay(
+    segment: &Segment,
+    from: u64,
+    at_ms: i64,
+    producers: &mut Producers,
+) -> Result<(), Error> {
+    let mut window = Window::new(&*segment.file, &segment.name, segment.size);
+    let mut at = 0;
+    while at < segment.size {
+        let left = segment.size - at;
+        let bytes = window.bytes(at, HEADER_BYTES as u32)?;
+        let Ok(header) = Header::parse_prefix(bytes, left) else {
+            break;
+        };
+        if header.base_offset >= from {
+            producers.add(&header, at_ms);
+        }
+        at += header.size;
+    }
+    Ok(())
 }
 
 /// Valid batches one behind the other, with something else before them.

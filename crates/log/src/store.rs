@@ -236,6 +236,7 @@ impl Store {
             segments,
             appender,
             durable: crate::Durable::default(),
+            producers: crate::Producers::default(),
             names: 1,
         };
         Partition::new(&self.shared, opened)

@@ -8,3 +8,4 @@
 mod appending;
 mod support;
 mod threads;
+mod writers;
