@@ -26,8 +26,9 @@ const preparing = 600_000;
 beforeAll(() => {
   if (missing !== undefined) return;
   jars();
-  const args = ['run', '--quiet', '--locked', '-p', 'log', '--example', 'segments', '--', dir];
-  const told = execFileSync('cargo', args, { cwd: root, encoding: 'utf8' });
+  const args = ['run', '--quiet', '--locked', '--example', 'segments', '--', dir];
+  const cwd = join(root, 'crates/log');
+  const told = execFileSync('cargo', args, { cwd, encoding: 'utf8' });
   const each = told.trim().split('\n');
   partitions = each.map((line) => {
     const [folder = '', ...numbers] = line.split(' ');

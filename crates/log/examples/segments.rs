@@ -1,4 +1,4 @@
-//! Writes two partitions into a folder, for Kafka's own tools to read: `cargo run -p log --example segments -- DIR`. All
+//! Writes two partitions into a folder, for Kafka's own tools to read: `cargo run --example segments -- DIR`. All
 //! codecs, keys, headers, nulls, producers, times that go back now and then, and several segments of each.
 #![expect(
     clippy::print_stdout,

@@ -1,6 +1,6 @@
 //! Directories of each version of the format, made once and kept: what is written today from the same inputs is the same
 //! byte for byte, and what was written then is read today. A change that breaks these needs a new version of the format;
-//! `cargo test -p log --test golden -- --ignored` makes what is missing.
+//! `cargo test --test golden -- --ignored` makes what is missing.
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use std::collections::BTreeMap;

@@ -1,0 +1,315 @@
+//! Whole directories: whatever becomes of one of the small files, every record is read again, or what cannot be served is
+//! told and left as it is.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test asserts by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use log::sim::{SimClock, SimDisk};
+use log::{
+    Clock, Committer, Config, Disk, Error, ErrorKind, Mode, Report, Step, Store, TopicOptions,
+    fill_at, put_at,
+};
+use support::{BEGIN_MS, append, read_from, small, value_of, written};
+
+#[expect(dead_code, reason = "the tests of the store need the rest")]
+#[path = "store/support.rs"]
+mod support;
+
+/// Files by name, folders in front.
+type Files = BTreeMap<String, Vec<u8>>;
+
+const FORMAT: &str = "kaska.format";
+const META: &str = "topics/00000001/topic.meta";
+/// Records in each partition of each topic.
+const RECORDS: u64 = 120;
+
+fn open(disk: &Arc<SimDisk>) -> Result<(Arc<Store>, Report), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SimClock::new(BEGIN_MS));
+    let config = Config {
+        ids: || [7; 16],
+        ..Config::default()
+    };
+    Store::open(Arc::clone(disk) as Arc<dyn Disk>, clock, &config)
+}
+
+/// A directory with two topics, of one and of two partitions, each of some segments, that was closed.
+fn made() -> Files {
+    let disk = Arc::new(SimDisk::new());
+    let (store, _) = open(&disk).unwrap();
+    let mut committer = Committer::new();
+    for (name, partitions) in [("one", 1), ("gone", 1), ("two", 2)] {
+        let name = log::TopicName::parse(name.as_bytes()).unwrap();
+        let options = TopicOptions {
+            partitions,
+            ..small()
+        };
+        let number = store.create_topic(&name, &options).unwrap();
+        if name.as_str() == "gone" {
+            store.delete_topic(number).unwrap();
+            continue;
+        }
+        for partition in 0..partitions {
+            let partition = store.partition(number, partition).unwrap();
+            for offset in 0..RECORDS {
+                if offset == RECORDS / 2 {
+                    partition.begin_segment();
+                }
+                // Long enough for some entries in the indexes.
+                let value = [value_of(offset), vec![b' '; 200]].concat();
+                let _ = append(&partition, &[&value]).unwrap();
+                while committer.step(&store) == Step::Worked {}
+            }
+        }
+    }
+    while store.housekeep() {}
+    store.close(None).unwrap();
+    let mut files = files_of(&*disk);
+    files.remove("lock");
+    files
+}
+
+fn files_of(disk: &dyn Disk) -> Files {
+    let mut files = Files::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in disk.list(&folder).unwrap() {
+            let name = [folder.as_str(), &entry.name].join("/");
+            let name = name.trim_start_matches('/').to_owned();
+            if entry.is_folder {
+                folders.push(name);
+                continue;
+            }
+            let file = disk.open(&name, Mode::Read).unwrap();
+            let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+            fill_at(&*file, &mut bytes, 0).unwrap();
+            files.insert(name, bytes);
+        }
+    }
+    files
+}
+
+fn disk_of(files: &Files) -> Arc<SimDisk> {
+    let disk = Arc::new(SimDisk::new());
+    for (name, bytes) in files {
+        let parts: Vec<&str> = name.split('/').collect();
+        for depth in 1..parts.len() {
+            // It may be there from another file.
+            let _ = disk.create_folder(&parts[..depth].join("/"));
+        }
+        let file = disk.open(name, Mode::CreateNew).unwrap();
+        put_at(&*file, bytes, 0).unwrap();
+    }
+    disk
+}
+
+fn with(files: &Files, name: &str, bytes: &[u8]) -> Files {
+    let mut files = files.clone();
+    files.insert(name.to_owned(), bytes.to_vec());
+    files
+}
+
+/// Whether each record of a topic is read, from its beginning and from its middle, and found by its time.
+fn assert_served(store: &Store, topic: &str, what: &str) {
+    let name = log::TopicName::parse(topic.as_bytes()).unwrap();
+    let topic = store.topic(&name).unwrap();
+    for partition in 0..topic.options.partitions {
+        let partition = store.partition(topic.number, partition).unwrap();
+        let ends = partition.ends();
+        assert_eq!((ends.start, ends.visible), (0, RECORDS), "{what}");
+        for from in [0, RECORDS / 3, RECORDS - 2] {
+            let read = read_from(store, &partition, from, 64 << 10).unwrap();
+            // Whole batches are read, of one record each.
+            assert_eq!(read.len() as u64, RECORDS - from, "{what}");
+            for (offset, value) in read {
+                assert!(value.starts_with(&value_of(offset)), "{what}: {offset}");
+            }
+        }
+        let first = partition.offset_at_or_after(BEGIN_MS).unwrap();
+        assert_eq!(first, Some(0), "{what}");
+    }
+}
+
+/// Everything is served, and again when it is opened once more.
+fn assert_all_served(disk: &Arc<SimDisk>, what: &str) {
+    for _ in 0..2 {
+        let (store, report) = open(disk).unwrap();
+        assert!(report.damaged_topics.is_empty(), "{what}: {report:?}");
+        assert!(report.unavailable.is_empty(), "{what}: {report:?}");
+        assert!(report.notes.is_empty(), "{what}: {report:?}");
+        assert_served(&store, "one", what);
+        assert_served(&store, "two", what);
+        store.close(None).unwrap();
+    }
+}
+
+/// Torn at every length, with something behind, and with every bit turned.
+fn every_damage(bytes: &[u8], mut tries: impl FnMut(&[u8], &str)) {
+    for length in 0..bytes.len() {
+        tries(&bytes[..length], &format!("{length} bytes"));
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut changed = bytes.to_vec();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        tries(&changed, &format!("bit {bit}"));
+    }
+    tries(&[bytes, &[0; 5000]].concat(), "zeros behind");
+}
+
+#[test]
+fn a_directory_that_was_closed_is_served() {
+    assert_all_served(&disk_of(&made()), "whole");
+}
+
+#[test]
+fn whatever_becomes_of_what_lies_beside_a_segment_every_record_is_read() {
+    let files = made();
+    let beside: Vec<&String> = files
+        .keys()
+        .filter(|name| name.starts_with("topics/00000001/0/") && !name.ends_with(".log"))
+        .collect();
+    assert!(beside.len() >= 6, "{beside:?}");
+    for name in beside {
+        every_damage(&files[name], |bytes, what| {
+            let disk = disk_of(&with(&files, name, bytes));
+            let (store, report) = open(&disk).unwrap();
+            assert!(report.notes.is_empty(), "{name}, {what}: {report:?}");
+            assert_served(&store, "one", what);
+            store.close(None).unwrap();
+        });
+        let mut less = files.clone();
+        less.remove(name);
+        assert_all_served(&disk_of(&less), name);
+    }
+}
+
+#[test]
+fn whatever_becomes_of_the_checkpoints_every_record_is_read() {
+    let files = made();
+    for name in ["checkpoint.a", "checkpoint.b"] {
+        every_damage(&files[name], |bytes, what| {
+            let disk = disk_of(&with(&files, name, bytes));
+            let (store, report) = open(&disk).unwrap();
+            assert!(report.notes.is_empty(), "{name}, {what}: {report:?}");
+            assert_served(&store, "two", what);
+            // The number of the topic that is gone is not given again.
+            let new = log::TopicName::parse(b"new").unwrap();
+            assert!(store.create_topic(&new, &small()).unwrap() > 3, "{what}");
+            store.close(None).unwrap();
+        });
+    }
+    let mut less = files.clone();
+    less.remove("checkpoint.a");
+    less.remove("checkpoint.b");
+    assert_all_served(&disk_of(&less), "no checkpoint");
+}
+
+#[test]
+fn one_copy_of_a_topic_s_file_is_enough_and_is_made_two_again() {
+    let files = made();
+    let whole = files[META].clone();
+    let half = whole.len() / 2;
+    // Torn, it has one copy from its half on.
+    for length in half..whole.len() {
+        let disk = disk_of(&with(&files, META, &whole[..length]));
+        let what = format!("{length} bytes");
+        assert_all_served(&disk, &what);
+        assert_eq!(files_of(&*disk)[META], whole, "{what}");
+    }
+    for bit in 0..whole.len() * 8 {
+        let mut changed = whole.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let disk = disk_of(&with(&files, META, &changed));
+        let (store, report) = open(&disk).unwrap();
+        assert!(report.damaged_topics.is_empty(), "bit {bit}");
+        assert_eq!(files_of(&*disk)[META], whole, "bit {bit}");
+        store.close(None).unwrap();
+    }
+}
+
+#[test]
+fn a_topic_without_a_good_copy_is_told_and_left_and_others_are_served() {
+    let files = made();
+    let whole = files[META].clone();
+    let both = |at: usize| {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        changed[whole.len() / 2 + at] ^= 1;
+        changed
+    };
+    let mut bad: Vec<Vec<u8>> = (0..whole.len() / 2).map(both).collect();
+    bad.extend((0..whole.len() / 2).map(|length| whole[..length].to_vec()));
+    for bytes in bad {
+        let disk = disk_of(&with(&files, META, &bytes));
+        let (store, report) = open(&disk).unwrap();
+        assert_eq!(report.damaged_topics, [1]);
+        assert_served(&store, "two", "the other");
+        // Its name may be used again, and its number is not.
+        let name = log::TopicName::parse(b"one").unwrap();
+        assert!(store.create_topic(&name, &small()).unwrap() > 3);
+        store.close(None).unwrap();
+        let after = files_of(&*disk);
+        let of_topic = |(name, _): &(&String, &Vec<u8>)| name.starts_with("topics/00000001/");
+        let before: Files = with(&files, META, &bytes);
+        let before: Vec<_> = before.iter().filter(of_topic).collect();
+        let after: Vec<_> = after.iter().filter(of_topic).collect();
+        assert!(before == after, "its folder was changed");
+    }
+}
+
+#[test]
+fn without_a_good_format_file_nothing_is_opened_and_nothing_changed() {
+    let files = made();
+    every_damage(&files[FORMAT], |bytes, what| {
+        let changed = with(&files, FORMAT, bytes);
+        let disk = disk_of(&changed);
+        let error = open(&disk).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Corrupt, "{what}");
+        let mut after = files_of(&*disk);
+        after.remove("lock");
+        assert!(after == changed, "{what}: something was changed");
+    });
+}
+
+#[test]
+fn what_a_newer_version_made_is_refused_and_not_changed() {
+    let files = made();
+    let body = &files[FORMAT][16..];
+    let mut oldest = body.to_vec();
+    oldest[2..4].copy_from_slice(&2_u16.to_be_bytes());
+    let frame = |body: &[u8]| log::encode_frame(log::FrameKind::Format, body).unwrap();
+    // A newer frame is one whose version, and with it the checksum, is another.
+    let mut version = frame(body);
+    version[5] = 2;
+    let crc = log::batch::crc32c(&[&version[..12], body].concat());
+    version[12..16].copy_from_slice(&crc.to_be_bytes());
+    for format in [frame(&oldest), version] {
+        let changed = with(&files, FORMAT, &format);
+        let disk = disk_of(&changed);
+        let error = open(&disk).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Format);
+        assert!(error.message.contains("newer version"), "{error}");
+        let mut after = files_of(&*disk);
+        after.remove("lock");
+        assert!(after == changed, "something was changed");
+    }
+    // A newer format that says that we may write is opened.
+    let mut newer = body.to_vec();
+    newer[..2].copy_from_slice(&2_u16.to_be_bytes());
+    let disk = disk_of(&with(&files, FORMAT, &frame(&newer)));
+    assert_all_served(&disk, "a newer format");
+}
+
+#[test]
+fn appending_goes_on_behind_what_was_there() {
+    let disk = disk_of(&made());
+    let (store, _) = open(&disk).unwrap();
+    let partition = store.partition(1, 0).unwrap();
+    let next = written(append(&partition, &[b"more"]));
+    assert_eq!(next, (RECORDS, RECORDS + 1));
+    store.close(None).unwrap();
+}
