@@ -171,9 +171,7 @@ impl Kaska {
     }
 
     pub(crate) fn topic(&self, number: u32) -> Result<Arc<Topic>, Error> {
-        let mut topics = self.store.topics().into_iter();
-        let found = topics.find(|topic| topic.number == number);
-        found.ok_or_else(|| {
+        self.store.topic_numbered(number).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
                 format!("there is no topic {number}; it may have been deleted"),
@@ -248,7 +246,7 @@ fn verify_partition(partition: &Arc<Partition>, verified: &mut Verified) -> Resu
     verified.partitions += 1;
     let place = (partition.topic(), partition.number());
     let ends = partition.ends();
-    let mut cursor = Cursor::new(ends.start);
+    let mut cursor = Cursor::checking_again(ends.start);
     let mut data = Vec::new();
     while cursor.offset() < ends.visible {
         let (mut batches, mut count, mut bytes, mut whole) = (0, 0, 0, true);

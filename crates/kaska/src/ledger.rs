@@ -451,6 +451,7 @@ impl Packed {
             acks: Acks::All,
             ..Writer::default()
         };
-        log.append(&input, &writer, true).map(Pending::of)
+        // Not on this thread: others must not wait for its system call, for the ledger is locked.
+        log.append(&input, &writer, false).map(Pending::of)
     }
 }

@@ -92,6 +92,7 @@ impl Session {
         directory::open(location, config, move |opened| match opened {
             Ok((share, warnings)) => leave(&left, &told, share, warnings),
             Err(error) => {
+                *left.lock().unwrap_or_else(PoisonError::into_inner) = Slot::Taken;
                 told.tell(Event::Failed(wire_error(&error)));
                 told.tell(Event::Closed(None));
             }

@@ -24,6 +24,8 @@ pub struct Cursor {
     wants: usize,
     /// The last batch was compressed, so the next will be.
     is_compressed: bool,
+    /// Checks what this process has checked before, too.
+    checks_again: bool,
 }
 
 /// Where the next batch is, or one before it.
@@ -33,6 +35,7 @@ struct Place {
     position: u32,
     /// An index said so, and nothing else yet.
     by_index: bool,
+    checks_again: bool,
 }
 
 impl Cursor {
@@ -41,6 +44,16 @@ impl Cursor {
     pub fn new(offset: u64) -> Self {
         Self {
             offset,
+            ..Self::default()
+        }
+    }
+
+    /// The same, and checks every batch against its checksum, also where this process has done so before.
+    #[must_use]
+    pub fn checking_again(offset: u64) -> Self {
+        Self {
+            offset,
+            checks_again: true,
             ..Self::default()
         }
     }
@@ -54,7 +67,11 @@ impl Cursor {
     /// Goes on elsewhere.
     pub fn seek(&mut self, offset: u64) {
         if offset != self.offset {
-            *self = Self::new(offset);
+            *self = Self {
+                offset,
+                checks_again: self.checks_again,
+                ..Self::default()
+            };
         }
     }
 }
@@ -316,6 +333,7 @@ impl Reading<'_, '_> {
             file,
             position,
             by_index: position > 0,
+            checks_again: self.cursor.checks_again,
         });
         Ok(true)
     }
@@ -628,7 +646,7 @@ fn next_header(bytes: &[u8], offset: u64) -> Result<Header, Stop> {
 /// Whether the batch at that place is as it was written.
 fn is_good(place: &Place, batch: &[u8], header: &Header) -> bool {
     let end = place.position.saturating_add(header.size);
-    if place.view.is_checked(end) {
+    if !place.checks_again && place.view.is_checked(end) {
         return true;
     }
     let good = check(batch, header).is_ok();

@@ -300,6 +300,14 @@ impl Store {
         Some(Arc::clone(&serving.topic))
     }
 
+    /// A topic by its number.
+    #[must_use]
+    pub fn topic_numbered(&self, number: TopicNumber) -> Option<Arc<Topic>> {
+        let topics = read(&self.topics);
+        let serving = topics.by_number.get(&number)?;
+        Some(Arc::clone(&serving.topic))
+    }
+
     /// A partition of a topic; 0 is the topic of positions.
     #[must_use]
     pub fn partition(&self, number: TopicNumber, partition: u32) -> Option<Arc<Partition>> {

@@ -201,3 +201,50 @@ fn a_time_is_looked_up_exactly() {
     }
     owner.close();
 }
+
+#[test]
+fn a_check_of_everything_finds_a_bit_that_has_turned_over() {
+    use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+    let folder = Folder::new("reads_verify");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    let writer = owner.writer(topic, Some(0), Acks::All);
+    for _ in 0..3 {
+        owner.store(writer, &["a", "b"]);
+    }
+    // Read and so checked by this process already.
+    assert_eq!(owner.read_all(topic, 0).len(), 6);
+    let log = folder.0.join("topics/00000001/0/00000000000000000000.log");
+    let mut file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(log)
+        .unwrap();
+    let batch = file.metadata().unwrap().len() / 3;
+    file.seek(SeekFrom::Start(2 * batch - 3)).unwrap();
+    let mut byte = [0];
+    file.read_exact(&mut byte).unwrap();
+    file.seek(SeekFrom::Start(2 * batch - 3)).unwrap();
+    file.write_all(&[byte[0] ^ 1]).unwrap();
+    let found = owner.ask(|session, request| session.verify(request));
+    match found.unwrap() {
+        kaska::Answer::Verified(found) => {
+            assert_eq!(found.damaged, [(topic, 0, 2, 4)]);
+            assert_eq!((found.batches, found.records), (2, 4));
+        }
+        other => panic!("{other:?}"),
+    }
+    // A close and an open do not lose what is behind it.
+    owner.close();
+    let mut owner = Owner::open(folder.location());
+    let reader = owner.session.reader(topic, 0, From::Start).unwrap();
+    let mut arena = Arena::new();
+    let done = arena.read(&mut owner.session, reader).unwrap();
+    assert_eq!(arena.records(&done).len(), 2);
+    let damaged = arena.read(&mut owner.session, reader).unwrap_err();
+    assert_eq!(damaged.kind, ErrorKind::Corrupt);
+    assert_eq!(owner.session.damage(reader), Some((2, 4)));
+    owner.session.seek(reader, From::Offset(4)).unwrap();
+    assert_eq!(owner.values(reader).len(), 2);
+    owner.close();
+}
