@@ -321,10 +321,16 @@ impl<'a> Opener<'a> {
         let recovered = self.recover(task, start, durable);
         let recovered = recovered.and_then(|(recovered, clean)| {
             let producers = self.producers(task, &recovered, clean)?;
-            Ok((recovered, producers))
+            Ok((recovered, clean, producers))
         });
         match recovered {
-            Ok((recovered, producers)) => self.ready(task, start, recovered, producers),
+            Ok((recovered, clean, producers)) => {
+                let (partition, notes) = self.ready(task, start, recovered, producers);
+                if clean {
+                    partition.is_unscanned();
+                }
+                (partition, notes)
+            }
             Err(error) => {
                 let opened = Opened {
                     topic: task.topic,

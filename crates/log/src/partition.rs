@@ -351,15 +351,15 @@ impl Partition {
         let mark = appender.segment().mark();
         let always = self.options.flush == Flush::Always;
         let grown = mark.next_offset > gate.written.next_offset;
+        let same = mark.segment == gate.written.segment;
+        let before = if same { gate.written.position } else { 0 };
         if grown && always && self.shared.keeps {
-            let same = mark.segment == gate.written.segment;
-            let before = if same { gate.written.position } else { 0 };
             let bytes = u64::from(mark.position.saturating_sub(before));
             gate.unsynced += bytes;
             self.shared.unsynced.fetch_add(bytes, Ordering::Relaxed);
         }
         if let Some(active) = &gate.active {
-            active.view.has_checked(0, mark.position);
+            active.view.has_checked(before, mark.position);
         }
         gate.written = mark;
         gate.appender = Some(appender);
@@ -378,6 +378,13 @@ impl Partition {
         };
         let awaited = std::mem::take(&mut gate.is_awaited);
         awaited || timed || !gate.queue.is_empty() || (grown && (all || always))
+    }
+
+    /// What is written so far was not looked at since it was closed cleanly: reads check it.
+    pub(crate) fn is_unscanned(&self) {
+        if let Some(active) = &lock(&self.gate).active {
+            active.view.is_unchecked();
+        }
     }
 
     /// Moves the visible end; whether somebody waits for that.

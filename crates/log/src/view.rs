@@ -149,6 +149,11 @@ impl SegmentView {
         to <= self.checked.load(Ordering::Relaxed)
     }
 
+    /// All bytes so far need a check.
+    pub(crate) fn is_unchecked(&self) {
+        self.checked.store(0, Ordering::Relaxed);
+    }
+
     /// The bytes from `from` to `to` are good. That counts if they follow on what is known.
     pub(crate) fn has_checked(&self, from: u32, to: u32) {
         if from <= self.checked.load(Ordering::Relaxed) {

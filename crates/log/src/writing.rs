@@ -209,7 +209,6 @@ impl Partition {
             return Ok(());
         };
         let wall_ms = shared.clock.wall_ms();
-        view.has_checked(0, full.size);
         view.seal(full.next_offset, full.size, wall_ms);
         if shared.keeps && self.options.flush == Flush::Os {
             shared.chores.add(Chore::SyncFull(Arc::clone(self)));
