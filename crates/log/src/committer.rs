@@ -149,6 +149,9 @@ impl Committer {
                 break;
             }
         }
+        if !self.told.is_empty() {
+            shared.counts.synced();
+        }
         shared.observers.progressed(&self.told);
         !group.is_empty()
     }

@@ -12,7 +12,7 @@ use crate::shared::Shared;
 use crate::small_file::{overwrite, remove_tree, sync_folder};
 use crate::view::SegmentView;
 use crate::{
-    Checkpoint, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment,
+    Checkpoint, Durable, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment,
     SegmentState, Store, save_producers, save_sidecars,
 };
 
@@ -115,8 +115,14 @@ impl Store {
                     job(self);
                 }
             }
-            Chore::Remove(folder) => self.or_warn("deleting", remove_tree(&*shared.disk, &folder)),
             _ if shared.poisoned().is_some() => {}
+            // Its number is not given out again, even if nothing tells of it any more; and what was durable of it says
+            // nothing of another one.
+            Chore::Remove(folder) => {
+                let saved = self.save_checkpoint(false);
+                let removed = saved.and_then(|()| remove_tree(&*shared.disk, &folder));
+                self.or_warn("deleting", removed);
+            }
             Chore::Seal(partition, view, producers) => {
                 if shared.keeps {
                     self.or_warn("sealing", partition.seal(&view, &producers));
@@ -383,8 +389,19 @@ impl Partition {
         let mut segments = write(&self.segments);
         let is_old = |view: &Arc<SegmentView>| old.iter().any(|one| Arc::ptr_eq(one, view));
         segments.retain(|view| !is_old(view));
-        if let Some(first) = segments.first() {
-            self.ends.set_start(first.base());
+        let Some(first) = segments.first().map(|first| first.base()) else {
+            return;
+        };
+        drop(segments);
+        self.ends.set_start(first);
+        let mut durable = lock(&self.durable);
+        if durable.segment < first {
+            // It ended with the last of those that go.
+            *durable = Durable {
+                segment: first,
+                position: 0,
+                next_offset: first,
+            };
         }
     }
 }

@@ -79,6 +79,7 @@ pub use report::Note;
 pub use scan::{Run, Scan, Survey, scan, survey};
 pub use seal::Seal;
 pub use segment::{MAX_SEGMENT_BYTES, Segment, SegmentState, base_of, log_name};
+pub use shared::Stats;
 pub use sidecars::{
     load_producers, load_seal, load_sidecars, remove_sidecars, save_producers, save_sidecars,
 };

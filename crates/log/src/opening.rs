@@ -12,7 +12,7 @@ use crate::scan::replay;
 use crate::segment::{base_of, log_name};
 use crate::shared::Shared;
 use crate::sidecars::remove_sidecars;
-use crate::small_file::{NEW, load, make_folder, remove_tree, replace, sync_folder};
+use crate::small_file::{NEW, load, make_folder, replace, sync_folder};
 use crate::store::{Serving, TopicNumber, Topics};
 use crate::topic_file::{self, TopicFile};
 use crate::view::{Damage, SegmentView};
@@ -43,6 +43,8 @@ pub(crate) struct Found {
     pub(crate) checkpoint: Checkpoint,
     /// Which of the two files is to be written next.
     pub(crate) next_file: usize,
+    /// Folders to be removed, once a checkpoint says that their numbers were used.
+    pub(crate) left: Vec<String>,
     pub(crate) report: Report,
 }
 
@@ -89,6 +91,7 @@ pub(crate) fn open(shared: &Arc<Shared>) -> Result<Found, Error> {
         lock,
         checkpoint,
         next_file,
+        left: opener.left,
         report,
     })
 }
@@ -202,6 +205,8 @@ struct Opener<'a> {
     boot: Boot,
     is_clean: bool,
     next_topic: TopicNumber,
+    /// Folders that a creation or a deletion left.
+    left: Vec<String>,
 }
 
 /// A partition that is to be opened.
@@ -228,10 +233,11 @@ impl<'a> Opener<'a> {
             },
             is_clean: checkpoint.clean,
             next_topic: checkpoint.next_topic.max(1),
+            left: Vec::new(),
         }
     }
 
-    /// All topics whose file can be read. What a creation or a deletion left goes.
+    /// All topics whose file can be read.
     fn topics(&mut self, report: &mut Report) -> Result<Vec<Arc<Topic>>, Error> {
         let disk = &*self.shared.disk;
         let mut found = Vec::new();
@@ -249,7 +255,7 @@ impl<'a> Opener<'a> {
             };
             self.next_topic = self.next_topic.max(number.saturating_add(1));
             if left.is_some() {
-                remove_tree(disk, &folder)?;
+                self.left.push(folder);
                 continue;
             }
             match self.topic(number, &folder) {

@@ -25,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) queued: AtomicU64,
     /// Bytes that are written and not durable, of partitions whose every record becomes durable at once.
     pub(crate) unsynced: AtomicU64,
+    pub(crate) counts: Counts,
     /// Something became durable that the last checkpoint does not tell.
     pub(crate) stale: AtomicBool,
     poisoned: OnceLock<Error>,
@@ -45,6 +46,7 @@ impl Shared {
             files: OpenFiles::default(),
             queued: AtomicU64::new(0),
             unsynced: AtomicU64::new(0),
+            counts: Counts::default(),
             stale: AtomicBool::new(false),
             poisoned: OnceLock::new(),
             closing: AtomicBool::new(false),
@@ -102,6 +104,53 @@ impl Shared {
                 Err(Error::new(ErrorKind::Closed, "the directory is closed"))
             }
             None => Ok(()),
+        }
+    }
+}
+
+/// What was done since the directory was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Batches that were written.
+    pub batches: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Groups that were made durable.
+    pub syncs: u64,
+    /// Bytes of batches that wait to be written.
+    pub queued_bytes: u64,
+}
+
+// Relaxed in all: they are told and decide nothing.
+#[derive(Default)]
+pub(crate) struct Counts {
+    batches: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    syncs: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn wrote(&self, records: u32, bytes: u32) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.records
+            .fetch_add(u64::from(records), Ordering::Relaxed);
+        self.bytes.fetch_add(u64::from(bytes), Ordering::Relaxed);
+    }
+
+    pub(crate) fn synced(&self) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stats(&self, queued_bytes: u64) -> Stats {
+        Stats {
+            batches: self.batches.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            syncs: self.syncs.load(Ordering::Relaxed),
+            queued_bytes,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::housekeeper::Keeping;
 use crate::locks::{lock, read, write};
 use crate::opening::{self, CREATING, DELETED, Found, META, TOPICS, topic_folder};
 use crate::partition::Opened;
-use crate::shared::Shared;
+use crate::shared::{Shared, Stats};
 use crate::small_file::{make_folder, overwrite, remove_tree, sync_folder};
 use crate::topic_file::TopicFile;
 use crate::view::SegmentView;
@@ -95,6 +95,7 @@ impl Store {
             lock,
             checkpoint,
             next_file,
+            left,
             report,
         } = opening::open(&shared)?;
         let store = Self {
@@ -110,6 +111,9 @@ impl Store {
         };
         // Before the first append: what was judged now is not judged again.
         store.save_checkpoint(false)?;
+        for folder in left {
+            store.shared.chores.add(Chore::Remove(folder));
+        }
         Ok((Arc::new(store), report))
     }
 
@@ -354,6 +358,13 @@ impl Store {
     /// Takes nothing more, as if a sync had failed: for a caller that has found a defect of its own.
     pub fn poison(&self, error: Error) {
         self.shared.poison(error);
+    }
+
+    /// What was done since it was opened.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let queued = self.shared.queued.load(Ordering::Relaxed);
+        self.shared.counts.stats(queued)
     }
 
     /// Has the housekeeper do something that takes disk: creating, deleting, looking up by time. In order with others.

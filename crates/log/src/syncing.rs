@@ -57,7 +57,7 @@ impl Partition {
     fn is_durable(&self, mark: Durable) {
         {
             let mut durable = lock(&self.durable);
-            if mark.next_offset < durable.next_offset {
+            if (mark.next_offset, mark.segment) < (durable.next_offset, durable.segment) {
                 return;
             }
             *durable = mark;
@@ -71,22 +71,12 @@ impl Partition {
 
     /// The segment that is about to be full becomes durable before the next one has a name.
     pub(crate) fn sync_active(&self, appender: &Appender) -> Result<(), Error> {
-        let (active, names) = {
-            let gate = lock(&self.gate);
-            let names = (gate.names > gate.synced_names).then_some(gate.names);
-            (gate.active.clone(), names)
-        };
-        let Some(active) = active else {
+        let Some(active) = lock(&self.gate).active.clone() else {
             return Ok(());
         };
         self.ends.set_written(appender.segment().next_offset);
         self.sync_file(&active)?;
-        if names.is_some() {
-            self.sync_names()?;
-        }
-        let mut gate = lock(&self.gate);
-        gate.synced_names = gate.synced_names.max(names.unwrap_or(0));
-        drop(gate);
+        self.sync_new_names()?;
         self.is_durable(appender.segment().mark());
         Ok(())
     }
@@ -122,6 +112,20 @@ impl Partition {
     fn sync_file(&self, segment: &Synced) -> Result<(), Error> {
         let failed = |error| Error::system("fdatasync", segment.view.name(), &error);
         self.or_poisoned(segment.file.sync_data().map_err(failed))
+    }
+
+    /// Makes the names of segments durable that are not yet.
+    pub(crate) fn sync_new_names(&self) -> Result<(), Error> {
+        let names = {
+            let gate = lock(&self.gate);
+            (gate.names > gate.synced_names).then_some(gate.names)
+        };
+        if let Some(names) = names {
+            self.sync_names()?;
+            let mut gate = lock(&self.gate);
+            gate.synced_names = gate.synced_names.max(names);
+        }
+        Ok(())
     }
 
     fn sync_names(&self) -> Result<(), Error> {

@@ -125,6 +125,7 @@ impl Partition {
                 base_offset: base,
                 next_offset: end,
             }) => {
+                self.shared.counts.wrote(header.count, header.size);
                 if header.producer.is_some() {
                     header.base_offset = base;
                     lock(&self.producers).add(&header, self.shared.clock.wall_ms());
@@ -184,6 +185,8 @@ impl Partition {
             while lock(&self.gate).full.len() >= MOST_FULL {
                 self.sync_full()?;
             }
+            // A segment without the one before it would be the beginning of the log.
+            self.sync_new_names()?;
         } else if shared.keeps {
             // What follows must not be durable before this is.
             self.sync_active(appender)?;

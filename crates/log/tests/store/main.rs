@@ -6,6 +6,7 @@
 )]
 
 mod appending;
+mod lives;
 mod support;
 mod threads;
 mod writers;
