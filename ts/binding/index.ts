@@ -3,6 +3,26 @@
 // sockets (`host`). It holds no state of a communicator and decides nothing about messages.
 export { chooseHost } from './host.ts';
 export type { Host } from './host.ts';
+export {
+  appended,
+  ends,
+  kaskaBits,
+  nullLength,
+  polled,
+  pollInfo,
+  readInfo,
+  readState,
+  settledRow,
+  stored,
+} from './kaska-types.ts';
+export type {
+  KaskaHandle,
+  NativeKaska,
+  NativeKaskaEvent,
+  NativeNote,
+  NativeTopic,
+  NativeTopicOptions,
+} from './kaska-types.ts';
 export { loadNative } from './load.ts';
 export { drained, kindShift, lengthMask, status, wakeBits } from './native-types.ts';
 export type {

@@ -1,4 +1,5 @@
 // What the addon exports, written from docs/design/core.md. `load.ts` hands it out.
+import type { NativeKaska } from './kaska-types.ts';
 
 /** A communicator inside the addon. Only the addon makes one. */
 export type QueueHandle = number & { readonly [queueHandle]: true };
@@ -102,7 +103,7 @@ export interface NativeEvent {
 export type NativeQueueStats = Readonly<Record<string, number>>;
 
 /** The addon. Hot functions return 0 or more, or a negative code of `errorCodes()`. */
-export interface NativeBinding {
+export interface NativeBinding extends NativeKaska {
   errorCodes(): string[];
   queueOpen(config: NativeQueueConfig, wake: () => void): QueueHandle;
   queueWake(handle: QueueHandle): number;

@@ -1,10 +1,11 @@
 // The errors of net-queue, said once: what happened, with which values, and what to do.
 import { ChaskiError, isErrorCode } from '../errors.ts';
-import type { Delivered, ErrorCode } from '../errors.ts';
+import type { Delivered } from '../errors.ts';
 
 import { briefly } from '../shared/shown.ts';
 
 export { invalid } from '../shared/invalid.ts';
+export { fromNative } from '../shared/native-failure.ts';
 
 /**
  * A communicator or one of its peers is closed (`code` is `ERR_CHASKI_CLOSED`): there is nothing left to get, or no
@@ -341,25 +342,6 @@ export function notTaken(peer: string, name: string | undefined, code: number): 
   return new ChaskiError('ERR_CHASKI_INTERNAL', message);
 }
 
-/** How the addon describes an error. */
-interface NativeFailure {
-  readonly code?: string;
-  readonly message?: string;
-  /** The system's error behind it, and what the system was asked to do. */
-  readonly system?: string;
-  readonly call?: string;
-}
-
-/** An error of the addon; one of the system is its `cause`, as Node describes those. */
-export function fromNative({ code, message, system, call }: NativeFailure): ChaskiError {
-  const known: ErrorCode = isErrorCode(code) ? code : 'ERR_CHASKI_INTERNAL';
-  const text = message === undefined ? 'The native part gave no reason.' : sentence(message);
-  const retryable = known === 'ERR_CHASKI_TIMEOUT' || known === 'ERR_CHASKI_NOT_CONNECTED';
-  if (system === undefined) return new ChaskiError(known, text, { retryable });
-  const cause = Object.assign(new Error(`${call} ${system}`), { code: system, syscall: call });
-  return new ChaskiError(known, text, { retryable, cause });
-}
-
 /** A client learns the id of its server when it is connected. */
 function who(peer: string): string {
   return peer === '' ? 'the server' : `the peer ${peer}`;
@@ -367,9 +349,4 @@ function who(peer: string): string {
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** Native's texts begin small, as parts of others do. */
-function sentence(text: string): string {
-  return /[.?!]$/u.test(text) ? capital(text) : `${capital(text)}.`;
 }

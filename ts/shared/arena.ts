@@ -8,8 +8,8 @@ export class Arena {
   /** Bytes that are taken. */
   used: number = 0;
 
-  constructor() {
-    this.memory = new Uint8Array(Buffer.allocUnsafeSlow(arenaBytes).buffer);
+  constructor(bytes: number = arenaBytes) {
+    this.memory = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
     keep(this.memory.buffer);
   }
 

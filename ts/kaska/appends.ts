@@ -1,0 +1,269 @@
+// What is appended to one topic: records of a turn gathered in slabs and handed over together, and batches as they come.
+import { lengthOf } from '../codec/index.ts';
+import type { Checked } from '../shared/packed.ts';
+import { RecordResult, Shipment } from './append-result.ts';
+import { AppendSlab, besideBytes } from './append-slab.ts';
+import { tooLarge } from './failures.ts';
+import { newRecord } from './options.ts';
+import type { CheckedHeaders } from './options.ts';
+import type { Destination } from './outbox.ts';
+import type { LogParts } from './parts.ts';
+import type { AppendedBatch, AppendedPart, AppendResult, Bytes, NewRecord } from './types.ts';
+
+/** What is told of a topic to those who append. */
+export interface Target {
+  readonly number: number;
+  readonly partitions: number;
+  readonly maxBatchBytes: number;
+}
+
+interface Gathering {
+  readonly partition: number;
+  readonly acks: number;
+  readonly slab: AppendSlab;
+  readonly shipment: Shipment;
+}
+
+export class Appends {
+  readonly #parts: LogParts;
+  readonly #target: Target;
+  /** Writers that native has for this topic. */
+  readonly #destinations: Map<string, Destination> = new Map();
+  /** All of the same acks, and all by key or all for a given partition: so nothing overtakes what was appended before. */
+  #gatherings: Gathering[] = [];
+  /** The latest one. */
+  #current: Gathering | undefined = undefined;
+  readonly #most: number;
+
+  constructor(parts: LogParts, target: Target) {
+    this.#parts = parts;
+    this.#target = target;
+    this.#most = Math.min(slabBytes, target.maxBatchBytes) - headBytes;
+  }
+
+  /** One record; `partition` −1: by its key. */
+  append(
+    partition: number,
+    acks: number,
+    key: string | Uint8Array | null,
+    value: string | Uint8Array | null,
+    headers: CheckedHeaders | undefined,
+    timestamp: number,
+  ): AppendResult {
+    let size = besideBytes + sizeOf(key) + sizeOf(value);
+    if (headers !== undefined) size += sizeOfHeaders(headers);
+    const { maxBatchBytes } = this.#target;
+    if (size > maxBatchBytes) {
+      const refused = new Shipment();
+      refused.fail(tooLarge(size - besideBytes, maxBatchBytes - 128));
+      return new RecordResult(refused, 0);
+    }
+    let gathering = this.#current;
+    if (gathering?.partition !== partition || gathering.acks !== acks) {
+      gathering = this.#gathering(partition, acks);
+    }
+    if (gathering.slab.count > 0 && gathering.slab.weight + size > this.#most) {
+      this.#hand(gathering);
+      gathering = this.#gathering(partition, acks);
+    }
+    const { slab, shipment } = gathering;
+    const place = slab.count;
+    if (key === null && value !== null && headers === undefined && Number.isNaN(timestamp)) {
+      slab.addValue(value);
+    } else {
+      slab.add(key, value, headers, timestamp);
+    }
+    return new RecordResult(shipment, place);
+  }
+
+  /** Hands over what was gathered. */
+  flush(): void {
+    const gatherings = this.#gatherings;
+    this.#gatherings = [];
+    this.#current = undefined;
+    for (const gathering of gatherings) this.#ship(gathering);
+  }
+
+  /** Many records; all of them are looked at before one is handed over. `sequence` −1: none. */
+  appendRecords(
+    to: Destination,
+    records: Iterable<NewRecord | Bytes | null>,
+    sequence: number,
+  ): Promise<AppendedBatch> {
+    const { maxBatchBytes } = this.#target;
+    const slabs: AppendSlab[] = [];
+    let slab: AppendSlab | undefined;
+    for (const record of records) {
+      const { key, value, headers, timestamp } = newRecord(record);
+      const size = besideBytes + sizeOf(key) + sizeOf(value) + sizeOfHeaders(headers ?? []);
+      if (size > maxBatchBytes) throw tooLarge(size - besideBytes, maxBatchBytes - 128);
+      if (
+        slab === undefined ||
+        slab.weight + size > maxBatchBytes - headBytes ||
+        slab.count === mostRecords
+      ) {
+        slab = new AppendSlab(slabs.length === 0 ? 4096 : slabBytes, 64);
+        slabs.push(slab);
+      }
+      slab.add(key, value, headers, timestamp);
+    }
+    this.flush();
+    const shipments: Shipment[] = [];
+    let next = sequence;
+    for (const each of slabs) {
+      const shipment = new Shipment();
+      this.#parts.outbox.send(to, cargoOf(each), next, shipment, false);
+      if (sequence >= 0) next += each.count;
+      shipments.push(shipment);
+    }
+    return whole(shipments);
+  }
+
+  /** Values that the user has packed, as they lie there. */
+  appendPacked(to: Destination, packed: Checked, sequence: number): Promise<AppendedBatch> {
+    this.flush();
+    const { data, count, words } = packed;
+    const lengths =
+      typeof words === 'number' ? new Uint32Array(Math.min(count, mostRecords)).fill(words) : words;
+    const shipments: Shipment[] = [];
+    const most = this.#target.maxBatchBytes - headBytes;
+    let from = 0;
+    let at = 0;
+    while (from < count) {
+      let bytes = 0;
+      let end = from;
+      let room = most;
+      while (end < count && end - from < mostRecords) {
+        const length = typeof words === 'number' ? words : (words[end] as number);
+        room -= length + besideBytes;
+        if (room < 0 && end > from) break;
+        bytes += length;
+        end += 1;
+      }
+      const shipment = new Shipment();
+      shipments.push(shipment);
+      const cargo = {
+        bytes: data.subarray(at, at + bytes),
+        used: bytes,
+        words: typeof words === 'number' ? lengths : lengths.subarray(from, end),
+        count: end - from,
+        full: false,
+        times: noTimes,
+      };
+      this.#parts.outbox.send(to, cargo, sequence < 0 ? -1 : sequence + from, shipment, true);
+      from = end;
+      at += bytes;
+    }
+    return whole(shipments);
+  }
+
+  /** The writer for these. @throws ChaskiError of native. */
+  destination(partition: number, acks: number, name: string = ''): Destination {
+    const id = `${partition} ${acks} ${name}`;
+    let found = this.#destinations.get(id);
+    if (found === undefined) {
+      const { log } = this.#parts;
+      const { number, partitions } = this.#target;
+      const writer = log.checked(
+        log.native.kaskaWriter(log.handle, number, partition, acks, -1, -1, name),
+      );
+      found = { writer, spread: partition < 0 ? partitions : 1 };
+      this.#destinations.set(id, found);
+    }
+    return found;
+  }
+
+  #gathering(partition: number, acks: number): Gathering {
+    const first = this.#gatherings[0];
+    const alike =
+      first !== undefined && first.acks === acks && first.partition < 0 === partition < 0;
+    if (first !== undefined && !alike) this.flush();
+    let found = this.#gatherings.find((each) => each.partition === partition);
+    if (found === undefined) {
+      found = { partition, acks, slab: takeSlab(), shipment: new Shipment() };
+      this.#gatherings.push(found);
+      if (this.#gatherings.length === 1) this.#parts.gathered(this);
+    }
+    this.#current = found;
+    return found;
+  }
+
+  #hand(gathering: Gathering): void {
+    this.#gatherings = this.#gatherings.filter((each) => each !== gathering);
+    if (this.#current === gathering) this.#current = undefined;
+    this.#ship(gathering);
+  }
+
+  #ship({ partition, acks, slab, shipment }: Gathering): void {
+    if (slab.count === 0) return;
+    let to: Destination;
+    try {
+      to = this.destination(partition, acks);
+    } catch (error) {
+      shipment.fail(error as Error as never);
+      return;
+    }
+    if (this.#parts.outbox.send(to, cargoOf(slab), -1, shipment, false)) recycle(slab);
+  }
+}
+
+/** What many shipments that belong together come to. */
+async function whole(shipments: readonly Shipment[]): Promise<AppendedBatch> {
+  // Each is waited for, lest one that fails is reported by nobody.
+  const outcomes = await Promise.allSettled(shipments.map((shipment) => shipment.whole()));
+  const parts: AppendedPart[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    for (const { partition, offset, count } of outcome.value) {
+      parts.push({ partition, offset, count });
+    }
+  }
+  const first = parts[0];
+  const count = parts.reduce((sum, part) => sum + part.count, 0);
+  return { partition: first?.partition ?? 0, offset: first?.offset ?? -1, count, parts };
+}
+
+function cargoOf(slab: AppendSlab): {
+  readonly bytes: Uint8Array;
+  readonly used: number;
+  readonly words: Uint32Array;
+  readonly count: number;
+  readonly full: boolean;
+  readonly times: Float64Array;
+} {
+  const { bytes, used, words, count, full, times } = slab;
+  return { bytes, used, words, count, full, times };
+}
+
+function sizeOf(value: string | Uint8Array | null): number {
+  if (value === null) return 0;
+  return typeof value === 'string' ? Buffer.byteLength(value) : lengthOf(value);
+}
+
+function sizeOfHeaders(headers: CheckedHeaders): number {
+  let size = 0;
+  for (const [name, value] of headers) size += 10 + name.length + sizeOf(value);
+  return size;
+}
+
+/** Slabs that were handed over, for the next turn of whatever topic. */
+const free: AppendSlab[] = [];
+const mostFree = 4;
+
+function takeSlab(): AppendSlab {
+  return free.pop() ?? new AppendSlab(slabBytes, 512);
+}
+
+function recycle(slab: AppendSlab): void {
+  if (free.length === mostFree || slab.bytes.length > 2 * slabBytes) return;
+  slab.clear();
+  free.push(slab);
+}
+
+/** A batch of so many bytes is written at once, on this thread. */
+const slabBytes = 64 * 1024;
+/** At least what a batch has before its first record. */
+const headBytes = 64;
+/** Native takes so many in a call. */
+const mostRecords = 1 << 20;
+const noTimes = new Float64Array(0);

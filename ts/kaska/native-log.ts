@@ -1,0 +1,46 @@
+// A directory inside the addon, and what its negative answers mean.
+import type { KaskaHandle, NativeKaska } from '../binding/index.ts';
+import { isErrorCode } from '../errors.ts';
+import type { ChaskiError, Delivered, ErrorCode } from '../errors.ts';
+import { closed, fromNative } from './failures.ts';
+
+export class NativeLog {
+  readonly native: NativeKaska;
+  readonly handle: KaskaHandle;
+  readonly #codes: readonly string[];
+
+  constructor(native: NativeKaska, handle: KaskaHandle, codes: readonly string[]) {
+    this.native = native;
+    this.handle = handle;
+    this.#codes = codes;
+  }
+
+  /** What the number `code` stands for. */
+  codeName(code: number): ErrorCode {
+    const name = this.#codes[-code];
+    return isErrorCode(name) ? name : 'ERR_CHASKI_INTERNAL';
+  }
+
+  /** Why it just answered the negative number `code`. */
+  failure(code: number, delivered?: Delivered): ChaskiError {
+    const name = this.codeName(code);
+    if (name === 'ERR_CHASKI_CLOSED') return closed(undefined, delivered);
+    const failure = this.native.kaskaFailure(this.handle);
+    if (failure?.code === name) return fromNative(failure, delivered);
+    const message = `the native part answered with ${name} and gave no reason`;
+    return fromNative({ code: name, message }, delivered);
+  }
+
+  /** Why what it had taken was not acknowledged. Only one that found no room is surely not stored. */
+  loss(code: number): ChaskiError {
+    const error = this.failure(code);
+    const kept = error.code === 'ERR_CHASKI_STORAGE' && !error.retryable;
+    return this.failure(code, kept ? 'unknown' : 'no');
+  }
+
+  /** `code` itself, if it is none of an error. @throws ChaskiError for one that is. */
+  checked(code: number): number {
+    if (code < 0) throw this.failure(code);
+    return code;
+  }
+}

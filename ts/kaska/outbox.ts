@@ -1,0 +1,229 @@
+// The way of records to native: one call for many of them, and a line for those that find no room.
+import { appended } from '../binding/index.ts';
+import type { ChaskiError } from '../errors.ts';
+import { Part } from './append-result.ts';
+import type { Shipment } from './append-result.ts';
+import { queueFull } from './failures.ts';
+import type { NativeLog } from './native-log.ts';
+import type { Settling } from './settling.ts';
+import type { OnFull } from './types.ts';
+
+/** Records as native takes them. */
+export interface Cargo {
+  readonly bytes: Uint8Array;
+  readonly used: number;
+  /** One word each, if they are values alone at one time; else three. */
+  readonly words: Uint32Array;
+  readonly count: number;
+  readonly full: boolean;
+  /** Empty: they happen when they are handed over. */
+  readonly times: Float64Array;
+}
+
+/** Where records go. */
+export interface Destination {
+  /** Native's number of the writer. */
+  readonly writer: number;
+  /** Partitions that records of one hand-over may go to: 1, or all of the topic. */
+  readonly spread: number;
+}
+
+interface Waiting {
+  readonly to: Destination;
+  readonly cargo: Cargo;
+  readonly sequence: number;
+  readonly shipment: Shipment;
+}
+
+export interface OutboxHost {
+  /** All that waited in line has been handed over. */
+  onDrain(): void;
+}
+
+export class Outbox {
+  readonly #log: NativeLog;
+  readonly #settling: Settling;
+  readonly #onFull: OnFull;
+  readonly #most: number;
+  readonly #host: OutboxHost;
+  /** Found no room; in order. */
+  #line: Waiting[] = [];
+  #waitingBytes = 0;
+  #out: Float64Array = new Float64Array(appended.length);
+  #idle: (() => void)[] = [];
+  #barred: ChaskiError | undefined = undefined;
+
+  constructor(
+    log: NativeLog,
+    settling: Settling,
+    { onFull, highWaterMark }: { readonly onFull: OnFull; readonly highWaterMark: number },
+    host: OutboxHost,
+  ) {
+    this.#log = log;
+    this.#settling = settling;
+    this.#onFull = onFull;
+    // Native takes the mark itself.
+    this.#most = 3 * highWaterMark;
+    this.#host = host;
+  }
+
+  /** Some wait for room. */
+  get needDrain(): boolean {
+    return this.#line.length > 0;
+  }
+
+  /**
+   * Hands records over, or has them wait for room. False if `cargo` must stay as it is until then: it belongs to the line. With
+   * `borrowed` its bytes are the user's, and copied if they must wait.
+   */
+  send(
+    to: Destination,
+    cargo: Cargo,
+    sequence: number,
+    shipment: Shipment,
+    borrowed: boolean,
+  ): boolean {
+    if (this.#barred !== undefined) {
+      shipment.fail(this.#barred);
+      return true;
+    }
+    if (this.#line.length === 0 && this.#hand({ to, cargo, sequence, shipment })) return true;
+    if (this.#onFull === 'error' || this.#waitingBytes + cargo.used > this.#most) {
+      // What comes behind it must not overtake it: there is nothing of it.
+      shipment.fail(queueFull(this.#waitingBytes));
+      return true;
+    }
+    const kept = borrowed ? { ...cargo, bytes: cargo.bytes.slice(0, cargo.used) } : cargo;
+    this.#line.push({ to, cargo: kept, sequence, shipment });
+    this.#waitingBytes += cargo.used;
+    return false;
+  }
+
+  /** There may be room. */
+  resume(): void {
+    const line = this.#line;
+    let done = 0;
+    while (done < line.length && this.#hand(line[done] as Waiting)) {
+      this.#waitingBytes -= (line[done] as Waiting).cargo.used;
+      done += 1;
+    }
+    if (done === 0) return;
+    this.#line = line.slice(done);
+    if (this.#line.length > 0) return;
+    this.#host.onDrain();
+    this.#tellIdle();
+  }
+
+  /** Calls `then` once all is handed over. */
+  whenIdle(then: () => void): void {
+    if (this.#line.length === 0) then();
+    else this.#idle.push(then);
+  }
+
+  /** Resolves when nothing waits for room. */
+  room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.whenIdle(resolve);
+    });
+  }
+
+  /** Nothing is taken any more. */
+  bar(error: ChaskiError): void {
+    this.#barred = error;
+  }
+
+  /** What waits is not stored. */
+  lose(error: ChaskiError): void {
+    const line = this.#line;
+    this.#line = [];
+    this.#waitingBytes = 0;
+    for (const { shipment } of line) shipment.fail(error);
+    this.#tellIdle();
+  }
+
+  /** False if there was no room. */
+  #hand({ to, cargo, sequence, shipment }: Waiting): boolean {
+    const { count, full, times } = cargo;
+    const rows = Math.min(count, to.spread);
+    if (this.#out.length < rows * appended.length) {
+      this.#out = new Float64Array(rows * appended.length);
+    }
+    const out = this.#out;
+    const { native, handle } = this.#log;
+    let places = nowhere;
+    let n: number;
+    if (!full && times.length === 0) {
+      n = native.kaskaAppendValues(
+        handle,
+        to.writer,
+        cargo.bytes,
+        cargo.used,
+        cargo.words,
+        count,
+        Date.now(),
+        sequence,
+        out,
+      );
+    } else {
+      if (to.spread > 1) places = new Uint32Array(count);
+      n = native.kaskaAppend(
+        handle,
+        to.writer,
+        cargo.bytes,
+        cargo.used,
+        full ? cargo.words : widened(cargo),
+        count,
+        times.length === 0 ? Float64Array.of(Date.now()) : times.subarray(0, count),
+        sequence,
+        places,
+        out,
+      );
+    }
+    if (n < 0) {
+      if (this.#log.codeName(n) === 'ERR_CHASKI_QUEUE_FULL') return false;
+      shipment.fail(this.#log.failure(n, 'no'));
+      return true;
+    }
+    this.#sent(to.writer, shipment, n, places);
+    return true;
+  }
+
+  #sent(writer: number, shipment: Shipment, n: number, places: Uint32Array): void {
+    const out = this.#out;
+    const parts: Part[] = [];
+    for (let at = 0; at < n * appended.length; at += appended.length) {
+      parts.push(
+        new Part(
+          shipment,
+          out[at + appended.partition] as number,
+          out[at + appended.base] as number,
+          out[at + appended.records] as number,
+        ),
+      );
+    }
+    shipment.sent(parts, n > 1 ? places : nowhere);
+    for (let i = 0; i < n; i += 1) {
+      const part = parts[i] as Part;
+      const ticket = out[i * appended.length + appended.ticket] as number;
+      const code = out[i * appended.length + appended.code] as number;
+      if (code < 0) part.settle(-1, this.#log.failure(code, 'no'));
+      else if (ticket === 0) part.settle(-1, undefined);
+      else this.#settling.add(writer, ticket, part);
+    }
+  }
+
+  #tellIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const then of idle) then();
+  }
+}
+
+const nowhere = new Uint32Array(0);
+
+/** The words of values alone, as those of records that have more. */
+function widened({ words, count }: Cargo): Uint32Array {
+  const wide = new Uint32Array(3 * count);
+  for (let i = 0; i < count; i += 1) wide[3 * i + 1] = (words[i] as number) + 1;
+  return wide;
+}

@@ -1,0 +1,19 @@
+import type { Life } from '../shared/life.ts';
+import type { Appends } from './appends.ts';
+import type { NativeLog } from './native-log.ts';
+import type { Outbox } from './outbox.ts';
+import type { Readers } from './readers.ts';
+import type { Requests } from './requests.ts';
+import type { Settling } from './settling.ts';
+
+/** What the topics of a directory share. */
+export interface LogParts {
+  readonly log: NativeLog;
+  readonly life: Life;
+  readonly outbox: Outbox;
+  readonly settling: Settling;
+  readonly requests: Requests;
+  readonly readers: Readers;
+  /** `appends` has gathered something, which is to be handed over at the end of this turn. */
+  gathered(appends: Appends): void;
+}

@@ -1,0 +1,61 @@
+import { showAs } from '../shared/shown.ts';
+import { integer } from '../shared/checks.ts';
+import { invalid } from './failures.ts';
+import { checkPlain, offsetOf } from './options.ts';
+import type { LogParts } from './parts.ts';
+import type { Topic } from './topic.ts';
+import type { CommitOptions, Positions } from './types.ts';
+
+export class ClientPositions implements Positions {
+  readonly #parts: LogParts;
+  readonly #client: string;
+  readonly #topic: (name: string) => Topic;
+
+  static {
+    showAs(this, 'Positions', (positions) => ({ client: positions.#client }));
+  }
+
+  constructor(parts: LogParts, client: string, topic: (name: string) => Topic) {
+    this.#parts = parts;
+    this.#client = client;
+    this.#topic = topic;
+  }
+
+  async commit(name: string, offset: number, options?: CommitOptions): Promise<void> {
+    if (options !== undefined) checkPlain('options', options, ['partition', 'metadata']);
+    const { number, partitions } = this.#topic(name);
+    const partition = integer('partition', options?.partition, 0, 0, partitions - 1);
+    const metadata = options?.metadata ?? '';
+    if (typeof metadata !== 'string') throw invalid('metadata', metadata, 'text');
+    offsetOf('offset', offset);
+    const { log, settling } = this.#parts;
+    const ticket = log.checked(
+      log.native.kaskaCommit(log.handle, this.#client, number, partition, offset, metadata),
+    );
+    if (ticket === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (_base: number, error?: Error): void => {
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      settling.add(0, ticket, { settle });
+    });
+  }
+
+  committed(name: string, partition?: number): number | undefined {
+    const { number, partitions } = this.#topic(name);
+    const at = integer('partition', partition, 0, 0, partitions - 1);
+    const { log } = this.#parts;
+    const offset = log.native.kaskaCommitted(log.handle, this.#client, number, at);
+    if (offset >= 0) return offset;
+    if (log.codeName(offset) === 'ERR_CHASKI_NOT_FOUND') return undefined;
+    throw log.failure(offset);
+  }
+
+  metadata(name: string, partition?: number): string | undefined {
+    const { number, partitions } = this.#topic(name);
+    const at = integer('partition', partition, 0, 0, partitions - 1);
+    const { log } = this.#parts;
+    return log.native.kaskaMetadata(log.handle, this.#client, number, at) ?? undefined;
+  }
+}

@@ -1,0 +1,47 @@
+// What takes disk is asked for under a number, and answered by an event.
+import type { NativeKaskaEvent } from '../binding/index.ts';
+import type { ChaskiError } from '../errors.ts';
+import { fromNative } from './failures.ts';
+import type { NativeLog } from './native-log.ts';
+
+interface Asker {
+  readonly resolve: (answer: NativeKaskaEvent) => void;
+  readonly reject: (error: ChaskiError) => void;
+}
+
+export class Requests {
+  readonly #log: NativeLog;
+  readonly #askers: Map<number, Asker> = new Map();
+  #latest = 0;
+
+  constructor(log: NativeLog) {
+    this.#log = log;
+  }
+
+  /** Has `call` ask under a number that it is given; resolves with the answer. */
+  ask(call: (request: number) => number): Promise<NativeKaskaEvent> {
+    return new Promise((resolve, reject) => {
+      this.#latest += 1;
+      const request = this.#latest;
+      this.#askers.set(request, { resolve, reject });
+      const code = call(request);
+      if (code >= 0) return;
+      this.#askers.delete(request);
+      reject(this.#log.failure(code));
+    });
+  }
+
+  answer(event: NativeKaskaEvent): void {
+    const asker = this.#askers.get(event.request ?? 0);
+    this.#askers.delete(event.request ?? 0);
+    if (event.code === undefined) asker?.resolve(event);
+    else asker?.reject(fromNative(event));
+  }
+
+  /** Nobody will answer. */
+  lose(error: ChaskiError): void {
+    const askers = [...this.#askers.values()];
+    this.#askers.clear();
+    for (const { reject } of askers) reject(error);
+  }
+}

@@ -1,0 +1,73 @@
+import { isPacked } from '../shared/packed.ts';
+import type { Packed } from '../shared/packed.ts';
+import { showAs } from '../shared/shown.ts';
+import type { Appends, Target } from './appends.ts';
+import { integer } from '../shared/checks.ts';
+import { invalid } from './failures.ts';
+import { sequenceOptions } from './options.ts';
+import type { LogParts } from './parts.ts';
+import { checkValues, isList, severalRecords } from './several.ts';
+import type { AppendedBatch, Bytes, NewRecord, SequenceOptions } from './types.ts';
+
+/**
+ * A writer with a name, for exactly once: what it has stored under a sequence is not stored again, also after a restart.
+ *
+ * The records of each partition are numbered by whoever writes, without gaps; a batch that was stored as a whole or in part is
+ * appended again without what is there.
+ */
+export interface Writer {
+  readonly name: string;
+  /** Number of the last record that is stored in `partition` (default 0); undefined if none is known. */
+  lastSequence(partition?: number): number | undefined;
+  /**
+   * Appends what is not stored yet. `count` of the result is how many were.
+   *
+   * @throws ChaskiError as `appendBatch()` of the topic, and `ERR_CHASKI_OUT_OF_ORDER` if numbers are left out.
+   */
+  appendBatch(
+    records: Iterable<NewRecord | Bytes | null> | Packed,
+    options: SequenceOptions,
+  ): Promise<AppendedBatch>;
+}
+
+export class NamedWriter implements Writer {
+  readonly name: string;
+  readonly #parts: LogParts;
+  readonly #target: Target;
+  readonly #appends: Appends;
+  readonly #acks: number;
+
+  static {
+    showAs(this, 'Writer', ({ name }) => ({ name }));
+  }
+
+  constructor(name: string, parts: LogParts, target: Target, appends: Appends, acks: number) {
+    this.name = name;
+    this.#parts = parts;
+    this.#target = target;
+    this.#appends = appends;
+    this.#acks = acks;
+  }
+
+  lastSequence(partition?: number): number | undefined {
+    const at = integer('partition', partition, 0, 0, this.#target.partitions - 1);
+    const { writer } = this.#appends.destination(at, this.#acks, this.name);
+    const { log } = this.#parts;
+    const last = log.native.kaskaLastSequence(log.handle, writer);
+    return last < 0 ? undefined : last;
+  }
+
+  async appendBatch(
+    records: Iterable<NewRecord | Bytes | null> | Packed,
+    options: SequenceOptions,
+  ): Promise<AppendedBatch> {
+    const { partition, sequence } = sequenceOptions(options, this.#target.partitions);
+    const packed = isPacked(records);
+    if (!packed && !isList(records)) throw invalid('records', records, severalRecords);
+    this.#parts.life.checkOpen();
+    const to = this.#appends.destination(partition, this.#acks, this.name);
+    return packed
+      ? await this.#appends.appendPacked(to, checkValues(records, this.#target), sequence)
+      : await this.#appends.appendRecords(to, records, sequence);
+  }
+}
