@@ -14,6 +14,9 @@ const FLOOD_SIZE = 1_024;
 const HOSTS = ['chaski-thread', 'chaski-loop'];
 const PYTHON = ['python', 'python-to-chaski'];
 const TLS = ['chaski-tls', 'slab-tls'];
+const LOGS = ['sqlite', 'sqlite-together', 'redis-streams', 'jetstream-file'];
+/** Who can leave out the sync. */
+const UNSYNCED = ['kaska', 'kaska-array', 'raw-log', 'sqlite-together'];
 const PLAIN = ['chaski-plain-thread', 'chaski-plain-loop'];
 
 /**
@@ -23,7 +26,8 @@ const PLAIN = ['chaski-plain-thread', 'chaski-plain-loop'];
  * @property {import('./lib/peer.mjs').Mode} mode
  * @property {number} size
  * @property {number} [rate]
- * @property {'rate' | 'latency' | 'growth' | 'idle'} kind which table it makes
+ * @property {import('./lib/log-run.mjs').LogLoad} [log] what a log is asked to do
+ * @property {'rate' | 'latency' | 'growth' | 'idle' | 'log' | 'log-latency' | 'log-opening' | 'log-idle'} kind which table it makes
  * @property {string[]} [field] who takes part; everybody who can if absent
  * @property {string[]} [quick] who takes part with --quick; nobody if absent
  */
@@ -52,6 +56,16 @@ const QUICK = {
   'flood-put': HOSTS,
   'flood-try': HOSTS,
   idle: ['idle'],
+  'log-idle': ['log-idle'],
+  'log-append-sync-1': ['kaska', 'raw-log', ...LOGS],
+  'log-append-sync-8': ['kaska', 'raw-log', ...LOGS],
+  'log-records-sync': ['kaska', 'raw-log', ...LOGS],
+  'log-append': ['kaska', 'kaska-array', 'raw-log'],
+  'log-read-batches': ['kaska', 'raw-log'],
+  'log-read-views': ['kaska'],
+  'log-single': ['kaska', 'raw-log'],
+  'log-single-sync': ['kaska', 'raw-log', ...LOGS],
+  'log-open-killed': ['kaska'],
 };
 
 /** @type {Case[]} */
@@ -99,6 +113,7 @@ export const cases = [
   ),
   flood('flood-put', '10 GB offered to a paused consumer by un-awaited put()'),
   flood('flood-try', '10 GB offered to a paused consumer by trySend()'),
+  ...logs(),
 ].map((one) => ({ ...one, quick: QUICK[one.id] }));
 
 /** @param {import('./lib/peer.mjs').Mode} mode @param {string} what @param {string[]} names @returns {Case[]} */
@@ -120,6 +135,97 @@ function timed(id, title, mode, name, rate) {
 /** @param {'flood-put' | 'flood-try'} mode @param {string} title @returns {Case} */
 function flood(mode, title) {
   return { id: mode, title, mode, size: FLOOD_SIZE, kind: 'growth' };
+}
+
+/** Records of 100 B in a log. @returns {Case[]} */
+function logs() {
+  const sync = { batch: 100, durable: true };
+  const read = { batch: 100, inFlight: 8, durable: false, bytes: 2 ** 28 };
+  const left = { ...read, batch: 10_000 };
+  /** @param {string} id @param {string} title @param {Case['kind']} kind @param {import('./lib/peer.mjs').LogMode} mode @param {import('./lib/log-run.mjs').LogLoad} log */
+  const one = (id, title, kind, mode, log) => ({
+    id,
+    title,
+    mode,
+    size: 100,
+    kind,
+    log,
+    field: log.durable ? undefined : UNSYNCED,
+  });
+  return [
+    {
+      id: 'log-idle',
+      title: 'A process that does nothing',
+      mode: 'log-idle',
+      size: 100,
+      kind: 'log-idle',
+      log: { ...read, bytes: 0 },
+    },
+    ...[1, 8].map((inFlight) =>
+      one(
+        `log-append-sync-${inFlight}`,
+        `Batches of 100 records of 100 B, ${inFlight} in flight, each synced before it is acknowledged`,
+        'log',
+        'log-append',
+        { ...sync, inFlight },
+      ),
+    ),
+    one(
+      'log-records-sync',
+      'Single records of 100 B by 256 callers, each synced before it is acknowledged',
+      'log',
+      'log-append',
+      { batch: 1, inFlight: 256, durable: true },
+    ),
+    one(
+      'log-append',
+      'Batches of 100 records of 100 B, 8 in flight, not synced',
+      'log',
+      'log-append',
+      {
+        ...sync,
+        durable: false,
+        inFlight: 8,
+      },
+    ),
+    one(
+      'log-read-batches',
+      'Reading 256 MiB from the page cache, batches',
+      'log',
+      'log-read',
+      read,
+    ),
+    one(
+      'log-read-views',
+      'Reading 256 MiB from the page cache, a view a record',
+      'log',
+      'log-read',
+      {
+        ...read,
+        views: true,
+      },
+    ),
+    one('log-single', 'One record of 100 B, awaited, not synced', 'log-latency', 'log-single', {
+      batch: 1,
+      inFlight: 1,
+      durable: false,
+    }),
+    one('log-single-sync', 'One record of 100 B, awaited, synced', 'log-latency', 'log-single', {
+      batch: 1,
+      inFlight: 1,
+      durable: true,
+    }),
+    one('log-open-killed', 'Opening 1 GiB after SIGKILL', 'log-opening', 'log-open', {
+      ...left,
+      bytes: 2 ** 30,
+      left: 'killed',
+    }),
+    one('log-open-clean', 'Opening 10 GiB that were closed in order', 'log-opening', 'log-open', {
+      ...left,
+      bytes: 10 * 2 ** 30,
+      left: 'clean',
+    }),
+  ];
 }
 
 /** @param {string} name */

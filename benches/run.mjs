@@ -1,6 +1,7 @@
 // @ts-check
 // `npm run bench`: every number that chaski's documents state, with the peers it is compared with. See README.md.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { aloneRun } from './lib/alone.mjs';
 import { loadContenders } from './lib/contenders.mjs';
 import { machineFacts } from './lib/machine.mjs';
 import { oneRun } from './lib/one-run.mjs';
@@ -76,7 +77,10 @@ async function measure(one, field, results) {
   const rounds = options.quick && one.kind === 'growth' ? 1 : options.runs; // those take their time
   for (let round = 0; round < rounds; round++) {
     for (const contender of able) {
-      const run = await oneRun(contender.peer, specOf(one, contender, addresses), contender.env);
+      const run = await runOf(contender, {
+        ...specOf(one, contender, addresses),
+        ...loadOf(one, results, round),
+      });
       results.add(one.id, contender.name, round, { ...run, size: one.size });
       say(
         `${one.id} ${round + 1}/${rounds} ${contender.name}: ${brief(run)}${(run.others ?? 0) > 0.1 ? ` (others: ${run.others?.toFixed(2)} of a core)` : ''}`,
@@ -84,6 +88,18 @@ async function measure(one, field, results) {
     }
   }
   await services.stop();
+}
+
+/** @param {Contender} contender @param {import('./lib/peer.mjs').Spec} spec */
+function runOf({ peer, env }, spec) {
+  return peer.topology === 'alone' ? aloneRun(peer, spec, env) : oneRun(peer, spec, env);
+}
+
+/** What a log is asked to do: who takes no decision of its own shares syncs as Kaska did in the same round. @param {Case} one @param {Results} results @param {number} round */
+function loadOf(one, results, round) {
+  if (one.log === undefined) return {};
+  const group = results.runs(one.id, 'kaska')[round]?.group ?? one.log.inFlight;
+  return { role: /** @type {const} */ ('log'), log: { ...one.log, group } };
 }
 
 /** @param {Case} one @param {Contender} contender @param {Record<string, any>} addresses @returns {import('./lib/peer.mjs').Spec} */

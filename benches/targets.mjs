@@ -77,7 +77,75 @@ export const targets = [
     growth('flood-put', 'put()', host),
     growth('flood-try', 'trySend()', host),
   ]),
+  ...logs(),
 ];
+
+/** @returns {Target[]} */
+function logs() {
+  const sync = ['log-append-sync-1', 'log-append-sync-8'];
+  const [first, eight] = ['1 in flight, synced', '8 in flight, synced'];
+  const named = (/** @type {number} */ i) => `batches of 100 x 100 B, ${i === 0 ? first : eight}`;
+  return [
+    ...sync.map((id, i) =>
+      rate(`${named(i)}, kaska / raw-log`, [id, 'kaska'], [id, 'raw-log'], 0.9),
+    ),
+    floor(
+      'batches of 100 x 100 B, not synced',
+      'log-append',
+      'rate',
+      'at least',
+      5,
+      'M records/s',
+      1e6,
+    ),
+    floor('reading batches', 'log-read-batches', 'rate', 'at least', 20, 'M records/s', 1e6),
+    floor('reading, a view a record', 'log-read-views', 'rate', 'at least', 5, 'M records/s', 1e6),
+    floor('single append p50, not synced', 'log-single', 'p50', 'at most', 20, 'µs', 1),
+    {
+      what: 'single append p50, synced, kaska / raw-log',
+      sense: 'at most',
+      floor: 1.5,
+      unit: '×',
+      measure: (results) =>
+        results.quotient('p50', ['log-single-sync', 'kaska'], ['log-single-sync', 'raw-log']),
+    },
+    floor('opening 1 GiB after SIGKILL', 'log-open-killed', 'p50', 'at most', 1_000, 'ms', 1e3),
+    floor('opening 10 GiB closed in order', 'log-open-clean', 'p50', 'at most', 50, 'ms', 1e3),
+    ...sync.map((id) =>
+      overIdle(
+        `event-loop delay p99 over idle, ${id}`,
+        ['log-idle', 'log-idle'],
+        [id, 'kaska'],
+        10,
+      ),
+    ),
+    ...['sqlite', 'redis-streams', 'jetstream-file'].flatMap((peer) => [
+      ...sync.map((id, i) => rate(`${named(i)}, kaska / ${peer}`, [id, 'kaska'], [id, peer], 5)),
+      rate(
+        `single records by 256 callers, synced, kaska / ${peer}`,
+        ['log-records-sync', 'kaska'],
+        ['log-records-sync', peer],
+        5,
+      ),
+    ]),
+  ];
+}
+
+/** A figure of Kaska's that is held against a number. @param {string} what @param {string} id @param {string} reading @param {Target['sense']} sense @param {number} least @param {string} unit @param {number} scale @returns {Target} */
+function floor(what, id, reading, sense, least, unit, scale) {
+  return {
+    what,
+    sense,
+    floor: least,
+    unit,
+    measure: (results) => {
+      const found = results.spread(id, 'kaska', reading);
+      if (found === undefined) return undefined;
+      const { median, min, max, runs } = found;
+      return { median: median / scale, min: min / scale, max: max / scale, runs };
+    },
+  };
+}
 
 /** @param {string} id @param {string} what @param {[peer: string, floor: number][]} floors @returns {Target[]} */
 function rates(id, what, floors) {
@@ -121,14 +189,20 @@ function ratioOfRoundTrips(host, floor) {
 
 /** @param {string} host @returns {Target} */
 function loopDelay(host) {
+  const what = `event-loop delay p99 of the consumer, 64 B put and callback, over idle, ${host}`;
+  return overIdle(what, ['idle', 'idle'], ['64b-callback', host], 5);
+}
+
+/** @param {string} what @param {[id: string, contender: string]} still @param {[id: string, contender: string]} busy @param {number} most @returns {Target} */
+function overIdle(what, still, busy, most) {
   return {
-    what: `event-loop delay p99 of the consumer, 64 B put and callback, over idle, ${host}`,
+    what,
     sense: 'at most',
-    floor: 5,
+    floor: most,
     unit: 'ms',
     measure: (results) => {
-      const idle = results.spread('idle', 'idle', 'loopDelay')?.median;
-      const loaded = results.spread('64b-callback', host, 'loopDelay');
+      const idle = results.spread(...still, 'loopDelay')?.median;
+      const loaded = results.spread(...busy, 'loopDelay');
       if (idle === undefined || loaded === undefined) return undefined;
       return {
         median: loaded.median - idle,

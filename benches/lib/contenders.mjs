@@ -17,6 +17,11 @@ const ORDER = [
   'bullmq',
   'grpc',
   'python-net-queue',
+  'kaska',
+  'raw-log',
+  'sqlite',
+  'redis-streams',
+  'jetstream-file',
 ];
 
 /**

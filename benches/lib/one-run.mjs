@@ -3,6 +3,7 @@
 import { Disturbance } from './disturbance.mjs';
 import { launch } from './launch.mjs';
 import { listeningHalf } from './peer.mjs';
+import { Talk } from './talk.mjs';
 
 const GRACE_MS = 20_000;
 const FLOOD_MS = 120_000;
@@ -14,6 +15,7 @@ const FLOOD_MS = 120_000;
  * @property {number} [others] what other processes used meanwhile, as a share of one core
  * @property {number} [rate] messages a second, at the receiver
  * @property {any} [receive] @property {any} [send] @property {any} [latencies]
+ * @property {number} [group] appends a sync, of a log
  * @property {{ receive: number, send: number }} [rssMax] @property {{ receive: number, send: number }} [rssGrowth]
  */
 
@@ -110,43 +112,4 @@ function validity(receive, sent) {
     return `${sent} messages were sent, ${receive.received} arrived`;
   if (!(receive.seconds > 0)) return 'the timed window was not reached';
   return undefined;
-}
-
-/** Messages of one half, by type; its failure rejects whatever is awaited. */
-class Talk {
-  /** @type {Map<string, any>} */ #seen = new Map();
-  /** @type {Map<string, { resolve: (message: any) => void, reject: (error: Error) => void }>} */ #waiting =
-    new Map();
-  /** @type {Error | undefined} */ #failure;
-
-  /** @param {import('./launch.mjs').Half} half @param {(name: string) => void} stage is told what is awaited */
-  constructor(half, stage) {
-    this.stage = stage;
-    this.child = half.child;
-    this.say = half.say;
-    half.listen((message) => this.#take(message));
-  }
-
-  /** @param {string} type @returns {Promise<any>} */
-  heard(type) {
-    this.stage(type);
-    if (this.#seen.has(type)) return Promise.resolve(this.#seen.get(type));
-    if (this.#failure) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => this.#waiting.set(type, { resolve, reject }));
-  }
-
-  /** @param {any} message */
-  #take(message) {
-    if (message.type === 'failed' || message.type === 'exit') {
-      this.#failure ??= new Error(
-        String(message.message || `exit ${message.code ?? message.signal}`).trim(),
-      );
-      for (const { reject } of this.#waiting.values()) reject(this.#failure);
-      this.#waiting.clear();
-      return;
-    }
-    this.#seen.set(message.type, message);
-    this.#waiting.get(message.type)?.resolve(message);
-    this.#waiting.delete(message.type);
-  }
 }

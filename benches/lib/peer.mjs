@@ -2,25 +2,32 @@
 // What a peer is, and what the runner, the endpoints and the peers tell each other.
 
 /**
+ * What is measured of a log; see log-run.mjs.
+ * @typedef {'log-append' | 'log-single' | 'log-read' | 'log-open' | 'log-idle'} LogMode
+ */
+
+/**
  * What is measured. `callback`: one `put` and one callback with a view a message. `iterate`: the same, one `for await` step a message.
  * `batch`: many messages a call, no views on either side. `acked-each` and `acked-all`: a promise for each message, awaited in windows,
  * one by one or with Promise.all. `echo`: closed-loop round trips. `paced`: open loop at a fixed rate.
  * `flood-put` and `flood-try`: the consumer pauses while messages are offered without waiting. `idle`: nothing.
  * @typedef {'callback' | 'iterate' | 'batch' | 'acked-each' | 'acked-all' | 'echo' | 'paced' | 'flood-put' | 'flood-try'
- *   | 'idle'} Mode
+ *   | 'idle' | LogMode} Mode
  */
 
 /**
  * One half of one run, as a child process gets it.
  * @typedef {object} Spec
  * @property {string} peer file name in peers/, without .mjs
- * @property {'receive' | 'send'} role
+ * @property {'receive' | 'send' | 'log' | 'fill'} role
  * @property {Mode} mode
  * @property {number} size payload bytes of a message
  * @property {number} warmup seconds before the clock starts
  * @property {number} seconds length of the timed window
  * @property {number} rate messages a second, for `paced`
  * @property {boolean} ordered whether messages go round in different payloads, so that their order is checked
+ * @property {import('./log-run.mjs').LogLoad} [log] what a log is asked to do
+ * @property {string} [folder] where a log keeps its files
  * @property {any} [address] where the listening half is
  * @property {Record<string, any>} services addresses of the services that the peer needs, by name
  */
@@ -57,7 +64,7 @@
  * @typedef {(view: Uint8Array) => void} Deliver
  */
 
-/** @typedef {{ env?: Record<string, string>, listens?: 'receive' | 'send', modes?: Mode[], fits?: Peer['fits'],
+/** @typedef {{ env?: Record<string, string>, listens?: 'receive' | 'send', modes?: Mode[], services?: string[], fits?: Peer['fits'],
  *   missing?: Peer['missing'] }} Variant what differs from the peer */
 
 /**
@@ -66,7 +73,7 @@
  * @property {string} title one line, for the table
  * @property {Mode[]} modes
  * @property {'receive' | 'send'} [listens] which half listens; default `receive`
- * @property {'processes' | 'threads'} [topology] default `processes`
+ * @property {'processes' | 'threads' | 'alone'} [topology] default `processes`; `alone`: one process, a log
  * @property {string[]} [services] names in services/
  * @property {boolean} [unordered] does not keep the order of messages
  * @property {Record<string, Variant>} [variants] contenders that this file stands for; default: one, named as the file
@@ -75,6 +82,7 @@
  * @property {() => string} [version]
  * @property {(run: import('./run.mjs').ReceiveRun) => Promise<Receiver>} [receive]
  * @property {(run: import('./run.mjs').SendRun) => Promise<Sender>} [send]
+ * @property {(spec: Spec) => Promise<import('./log-run.mjs').Log>} [log] opens or creates a log
  * @property {(spec: Spec, env: Record<string, string>) => { file: string, args: string[] } | undefined} [command] a program of its own that speaks the endpoint protocol; undefined: this half has none
  */
 

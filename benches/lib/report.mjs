@@ -3,7 +3,7 @@
 import { judge, targets } from '../targets.mjs';
 
 /** What the rates and round trips of a case are compared with, the first that took part. */
-const BASES = ['slab', 'slab-columns', 'jetstream'];
+const BASES = ['slab', 'slab-columns', 'jetstream', 'raw-log'];
 
 /** @typedef {import('./results.mjs').Results} Results */
 /** @typedef {import('./stats.mjs').Spread} Spread */
@@ -36,6 +36,30 @@ const COLUMNS = {
     ['RSS growth, receiver', reading('receiveGrowth', mebibytes)],
     ['sender', reading('sendGrowth', mebibytes)],
   ],
+  log: [
+    ['records/s', reading('rate', count)],
+    ['MB/s', megabytes],
+    ['× base', versus('rate')],
+    ['appends a sync', reading('group', (appends) => appends.toFixed(1))],
+    ['CPU a record', reading('receiveCpu', nanoseconds)],
+    ['JS thread a record', reading('receiveJs', nanoseconds)],
+    ['loop delay p99', reading('loopDelay', (ms) => `${ms.toFixed(1)} ms`)],
+    ['RSS', reading('receiveRss', mebibytes)],
+  ],
+  'log-latency': [
+    ['p50', reading('p50', microseconds)],
+    ['× base', versus('p50')],
+    ['p90', reading('p90', microseconds)],
+    ['p99', reading('p99', microseconds)],
+    ['p99.9', reading('p999', microseconds)],
+    ['max', reading('max', microseconds)],
+    ['CPU a record', reading('receiveCpu', nanoseconds)],
+  ],
+  'log-opening': [
+    ['time', reading('p50', microseconds)],
+    ['RSS', reading('receiveRss', mebibytes)],
+  ],
+  'log-idle': [['loop delay p99', reading('loopDelay', (ms) => `${ms.toFixed(2)} ms`)]],
   idle: [
     ['loop delay p99', reading('loopDelay', (ms) => `${ms.toFixed(2)} ms`)],
     ['RSS', reading('receiveRss', mebibytes)],

@@ -14,10 +14,13 @@ const MIB = 1024 ** 2;
 export const readings = {
   rate: (run) => run.rate,
   receiveCpu: (run) => (run.receive.cpu / run.receive.count) * 1e9,
-  sendCpu: (run) => (run.send.cpu / run.send.count) * 1e9,
+  sendCpu: (run) => (run.send ? (run.send.cpu / run.send.count) * 1e9 : undefined),
   receiveJs: (run) => (run.receive.jsCpu / run.receive.count) * 1e9,
-  sendJs: (run) => (run.send.jsCpu / run.send.count) * 1e9,
-  bothJs: (run) => (run.receive.jsCpu / run.receive.count + run.send.jsCpu / run.send.count) * 1e9,
+  sendJs: (run) => (run.send ? (run.send.jsCpu / run.send.count) * 1e9 : undefined),
+  bothJs: (run) =>
+    run.send
+      ? (run.receive.jsCpu / run.receive.count + run.send.jsCpu / run.send.count) * 1e9
+      : undefined,
   loopDelay: (run) => run.receive.loopDelay?.p99,
   receiveRss: (run) => (run.rssMax ? run.rssMax.receive / MIB : undefined),
   sendRss: (run) => (run.rssMax ? run.rssMax.send / MIB : undefined),
@@ -25,6 +28,7 @@ export const readings = {
   sendGrowth: (run) => (run.rssGrowth ? run.rssGrowth.send / MIB : undefined),
   growth: (run) =>
     run.rssGrowth ? Math.max(run.rssGrowth.receive, run.rssGrowth.send) / MIB : undefined,
+  group: (run) => run.group,
   p50: (run) => run.latencies?.p50,
   p90: (run) => run.latencies?.p90,
   p99: (run) => run.latencies?.p99,

@@ -14,7 +14,7 @@ const kindMask = (spec) => (spec.ordered ? 3 : 0);
 /** @typedef {{ listening: (address: any) => void, flooding: (sent: number) => Promise<void> }} Control */
 
 /** The timed window: after the warm-up, before the end of the load. */
-class Clock {
+export class Clock {
   /** @type {import('./meter.mjs').Mark | undefined} */ #from;
   /** @type {import('./meter.mjs').Mark | undefined} */ #to;
   #delay = new LoopDelay();

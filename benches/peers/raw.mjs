@@ -15,12 +15,17 @@ export default {
   },
   missing,
   command: ({ role, mode, size, warmup, seconds, address }, env) => ({
-    file: `${ROOT}target/release/raw`,
+    file: program('raw'),
     args: [role, mode, size, env.BENCH_RAW, warmup, seconds, address ?? 0].map(String),
   }),
 };
 
-async function missing() {
+/** @param {string} name */
+export function program(name) {
+  return `${ROOT}target/release/${name}`;
+}
+
+export async function missing() {
   try {
     execFileSync('cargo', ['build', '--release', '--quiet', '--locked'], {
       cwd: ROOT,

@@ -30,8 +30,12 @@ export function version() {
   return execFileSync(FILE, ['--version'], { encoding: 'utf8' }).trim().replace(/^.*v/, '');
 }
 
-export async function start() {
-  const folder = mkdtempSync(join(tmpdir(), 'chaski-bench-nats-'));
+export function start() {
+  return startIn(mkdtempSync(join(tmpdir(), 'chaski-bench-nats-')), 'max_mem: 1GB, max_file: 0');
+}
+
+/** @param {string} folder what it may write to @param {string} limits of JetStream, in its words */
+export async function startIn(folder, limits) {
   const port = await freePort();
   const config = join(folder, 'nats.conf');
   writeFileSync(
@@ -40,7 +44,7 @@ export async function start() {
 max_payload: 8MB
 max_pending: 512MB
 write_deadline: "30s"
-jetstream { store_dir: "${folder}", max_mem: 1GB, max_file: 0 }
+jetstream { store_dir: "${folder}", ${limits} }
 `,
   );
   const service = new Service(FILE, ['-c', config], folder);

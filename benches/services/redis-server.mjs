@@ -22,24 +22,17 @@ export function version() {
   );
 }
 
-export async function start() {
+export function start() {
   const folder = mkdtempSync(join(tmpdir(), 'chaski-bench-redis-'));
+  return startIn(folder, ['--appendonly', 'no', '--maxmemory', '1gb']);
+}
+
+/** @param {string} folder for the socket, and for what it keeps @param {string[]} options */
+export async function startIn(folder, options) {
   const path = join(folder, 'redis.sock');
-  const options = [
-    '--port',
-    '0',
-    '--unixsocket',
-    path,
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-    '--maxmemory',
-    '1gb',
-    '--maxmemory-policy',
-    'noeviction',
-  ];
-  const service = new Service('redis-server', options, folder);
+  const own = ['--port', '0', '--unixsocket', path, '--dir', folder, '--save', ''];
+  const all = [...own, '--maxmemory-policy', 'noeviction', ...options];
+  const service = new Service('redis-server', all, folder);
   await service.output(/ready to accept connections/i);
   return { service, address: path };
 }

@@ -3,15 +3,12 @@
 //! `raw receive|send callback|echo SIZE BUFFER WARMUP SECONDS PORT` speaks the endpoint protocol of the benches: JSON lines on
 //! stdout, commands on stdin. There are no messages on this wire, only bytes: a message is SIZE of them.
 
-use std::io::{self, BufRead, Read, Write};
+use std::env;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// How long the load goes on after the timed window.
-const TAIL: Duration = Duration::from_millis(150);
+use raw::{Clock, Result, latencies, say, wait_for_end, wait_for_line};
 
 struct Spec {
     role: String,
@@ -53,7 +50,7 @@ fn receive(spec: &Spec) -> Result<()> {
     let (mut stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
     say(r#"{"type":"ready"}"#);
-    let mut clock = Clock::new(spec);
+    let mut clock = Clock::new(spec.warmup, spec.seconds);
     let mut buffer = vec![0; spec.buffer];
     let mut bytes = 0_u64;
     loop {
@@ -80,7 +77,7 @@ fn send(spec: &Spec) -> Result<()> {
     stream.set_nodelay(true)?;
     say(r#"{"type":"ready"}"#);
     wait_for_line()?;
-    let mut clock = Clock::new(spec);
+    let mut clock = Clock::new(spec.warmup, spec.seconds);
     let (sent, latencies) = if spec.mode == "echo" {
         ping(spec, &mut stream, &mut clock)?
     } else {
@@ -123,112 +120,5 @@ fn ping(spec: &Spec, stream: &mut TcpStream, clock: &mut Clock) -> Result<(u64, 
         count += 1;
         clock.tick(count);
     }
-    nanos.sort_unstable();
-    let at = |q: f64| {
-        nanos
-            .get((nanos.len() as f64 * q) as usize)
-            .or(nanos.last())
-            .map_or(0.0, |&n| n as f64 / 1e3)
-    };
-    let latencies = format!(
-        r#","latencies":{{"count":{},"p50":{},"p90":{},"p99":{},"p999":{},"max":{}}}"#,
-        nanos.len(),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(0.999),
-        at(1.0)
-    );
-    Ok((count, latencies))
-}
-
-/// The timed window: after the warm-up, before the end of the load.
-struct Clock {
-    start: Instant,
-    open: Duration,
-    shut: Duration,
-    from: Option<Mark>,
-    to: Option<Mark>,
-}
-
-#[derive(Clone, Copy)]
-struct Mark {
-    at: Duration,
-    count: u64,
-    cpu: f64,
-}
-
-impl Clock {
-    fn new(spec: &Spec) -> Self {
-        Self {
-            start: Instant::now(),
-            open: spec.warmup,
-            shut: spec.warmup + spec.seconds,
-            from: None,
-            to: None,
-        }
-    }
-
-    fn tick(&mut self, count: u64) {
-        let at = self.start.elapsed();
-        if self.from.is_none() && at >= self.open {
-            self.from = Some(Mark {
-                at,
-                count,
-                cpu: cpu(),
-            });
-        } else if self.to.is_none() && at >= self.shut {
-            self.to = Some(Mark {
-                at,
-                count,
-                cpu: cpu(),
-            });
-        }
-    }
-
-    fn timed(&self) -> bool {
-        self.from.is_some() && self.to.is_none()
-    }
-
-    fn over(&self) -> bool {
-        self.start.elapsed() > self.shut + TAIL
-    }
-
-    fn result(&self) -> String {
-        let (Some(from), Some(to)) = (self.from, self.to) else {
-            return r#""seconds":0,"count":0,"cpu":0"#.to_owned();
-        };
-        format!(
-            r#""seconds":{},"count":{},"cpu":{}"#,
-            (to.at - from.at).as_secs_f64(),
-            to.count - from.count,
-            to.cpu - from.cpu
-        )
-    }
-}
-
-/// CPU seconds of this process, which has one thread.
-fn cpu() -> f64 {
-    let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    text.split(' ')
-        .next()
-        .and_then(|ns| ns.parse::<f64>().ok())
-        .map_or(0.0, |ns| ns / 1e9)
-}
-
-fn say(line: &str) {
-    let mut out = io::stdout();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-}
-
-fn wait_for_line() -> Result<()> {
-    io::stdin().lock().read_line(&mut String::new())?;
-    Ok(())
-}
-
-/// The runner ends its children.
-fn wait_for_end() -> Result<()> {
-    io::stdin().lock().read_to_end(&mut Vec::new())?;
-    Ok(())
+    Ok((count, latencies(&mut nanos)))
 }
