@@ -6,25 +6,25 @@
     reason = "a test asserts by panicking"
 )]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use files::{Files, disk_of, files_of};
+use log::batch::ProducerMark;
 use log::sim::{SimClock, SimDisk};
 use log::{
-    Clock, Committer, Config, Disk, Error, ErrorKind, Mode, Report, Step, Store, TopicOptions,
-    fill_at, put_at,
+    Clock, Committer, Config, Disk, Error, ErrorKind, Report, Step, Store, TopicOptions, Writer,
 };
-use support::{BEGIN_MS, append, read_from, small, value_of, written};
+use support::{BEGIN_MS, append, append_as, read_from, small, value_of, written};
 
+#[path = "support/files.rs"]
+mod files;
 #[expect(dead_code, reason = "the tests of the store need the rest")]
 #[path = "store/support.rs"]
 mod support;
 
-/// Files by name, folders in front.
-type Files = BTreeMap<String, Vec<u8>>;
-
 const FORMAT: &str = "kaska.format";
 const META: &str = "topics/00000001/topic.meta";
+const PRODUCER: u64 = 1 << 62;
 /// Records in each partition of each topic.
 const RECORDS: u64 = 120;
 
@@ -61,7 +61,18 @@ fn made() -> Files {
                 }
                 // Long enough for some entries in the indexes.
                 let value = [value_of(offset), vec![b' '; 200]].concat();
-                let _ = append(&partition, &[&value]).unwrap();
+                let sequence = u32::try_from(offset).unwrap();
+                let (id, epoch) = (PRODUCER, 0);
+                let mark = ProducerMark {
+                    id,
+                    epoch,
+                    sequence,
+                };
+                let writer = Writer {
+                    mark: Some(mark),
+                    ..Writer::default()
+                };
+                let _ = append_as(&partition, &[&value], &writer, true).unwrap();
                 while committer.step(&store) == Step::Worked {}
             }
         }
@@ -71,40 +82,6 @@ fn made() -> Files {
     let mut files = files_of(&*disk);
     files.remove("lock");
     files
-}
-
-fn files_of(disk: &dyn Disk) -> Files {
-    let mut files = Files::new();
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        for entry in disk.list(&folder).unwrap() {
-            let name = [folder.as_str(), &entry.name].join("/");
-            let name = name.trim_start_matches('/').to_owned();
-            if entry.is_folder {
-                folders.push(name);
-                continue;
-            }
-            let file = disk.open(&name, Mode::Read).unwrap();
-            let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
-            fill_at(&*file, &mut bytes, 0).unwrap();
-            files.insert(name, bytes);
-        }
-    }
-    files
-}
-
-fn disk_of(files: &Files) -> Arc<SimDisk> {
-    let disk = Arc::new(SimDisk::new());
-    for (name, bytes) in files {
-        let parts: Vec<&str> = name.split('/').collect();
-        for depth in 1..parts.len() {
-            // It may be there from another file.
-            let _ = disk.create_folder(&parts[..depth].join("/"));
-        }
-        let file = disk.open(name, Mode::CreateNew).unwrap();
-        put_at(&*file, bytes, 0).unwrap();
-    }
-    disk
 }
 
 fn with(files: &Files, name: &str, bytes: &[u8]) -> Files {
@@ -129,6 +106,9 @@ fn assert_served(store: &Store, topic: &str, what: &str) {
                 assert!(value.starts_with(&value_of(offset)), "{what}: {offset}");
             }
         }
+        // Who numbers his records is known, too.
+        let last = partition.last_sequence(PRODUCER);
+        assert_eq!(last.map(u64::from), Some(RECORDS - 1), "{what}");
         let first = partition.offset_at_or_after(BEGIN_MS).unwrap();
         assert_eq!(first, Some(0), "{what}");
     }
@@ -172,7 +152,7 @@ fn whatever_becomes_of_what_lies_beside_a_segment_every_record_is_read() {
         .keys()
         .filter(|name| name.starts_with("topics/00000001/0/") && !name.ends_with(".log"))
         .collect();
-    assert!(beside.len() >= 6, "{beside:?}");
+    assert!(beside.len() >= 8, "{beside:?}");
     for name in beside {
         every_damage(&files[name], |bytes, what| {
             let disk = disk_of(&with(&files, name, bytes));

@@ -3,18 +3,22 @@
 //! `cargo test --test golden -- --ignored` makes what is missing.
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use log::batch::{Header, Input, ProducerMark, Records, Shape, Times};
+use log::batch::{Header, Input, ProducerMark, Record, Records, Shape, Times};
+use log::sim::{SimClock, SimDisk};
 use log::{
-    Appender, Boot, Checkpoint, Codec, Disk, Durable, MemoryDisk, Mode, Opening, Outcome,
-    PartitionMark, Producers, Segment, TimeIndex, fill_at, load_producers, load_sidecars, put_at,
+    Appender, Boot, Checkpoint, Clock, Codec, Committer, Config, Cursor, Disk, Durable, Flush,
+    MemoryDisk, Mode, Opening, Outcome, PartitionMark, Producers, ReadInto, ReadOutcome, Segment,
+    Step, Store, TimeIndex, TopicName, TopicOptions, Writer, load_producers, load_sidecars, put_at,
     recover, save_producers, save_sidecars,
 };
 
-/// Files by name, folders in front.
-type Files = BTreeMap<String, Vec<u8>>;
+use files::{Files, disk_of, files_of, read};
+
+#[path = "support/files.rs"]
+mod files;
 
 const FOLDER: &str = "0";
 const SEGMENT_BYTES: u32 = 12 << 10;
@@ -48,52 +52,6 @@ fn kept(case: &str) -> Files {
     files
 }
 
-/// All files of a disk.
-fn files_of(disk: &dyn Disk) -> Files {
-    let mut files = Files::new();
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        for entry in disk.list(&folder).unwrap() {
-            let name = [folder.as_str(), &entry.name].join("/");
-            let name = name.trim_start_matches('/').to_owned();
-            if entry.is_folder {
-                folders.push(name);
-            } else {
-                let bytes = read(disk, &name);
-                files.insert(name, bytes);
-            }
-        }
-    }
-    files
-}
-
-fn read(disk: &dyn Disk, name: &str) -> Vec<u8> {
-    let file = disk.open(name, Mode::Read).unwrap();
-    let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
-    fill_at(&*file, &mut bytes, 0).unwrap();
-    bytes
-}
-
-/// A disk with those files.
-fn disk_of(files: &Files) -> MemoryDisk {
-    let disk = MemoryDisk::new();
-    for (name, bytes) in files {
-        let mut made = String::new();
-        let (folders, _) = name.rsplit_once('/').unwrap_or_default();
-        for part in folders.split('/').filter(|part| !part.is_empty()) {
-            made = [made.as_str(), part]
-                .join("/")
-                .trim_start_matches('/')
-                .to_owned();
-            // It may be there from another file.
-            let _ = disk.create_folder(&made);
-        }
-        let file = disk.open(name, Mode::CreateNew).unwrap();
-        put_at(&*file, bytes, 0).unwrap();
-    }
-    disk
-}
-
 /// What differs, by name: whole files are too long to read.
 fn differing(left: &Files, right: &Files) -> Vec<String> {
     let names = left.keys().chain(right.keys());
@@ -115,9 +73,24 @@ struct Meant {
     headers: usize,
 }
 
-/// The records of the batch at `place`.
+impl Meant {
+    fn of(record: &Record<'_>) -> Self {
+        Self {
+            ms: record.ms,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: record.headers.len(),
+        }
+    }
+}
+
+/// How many records the batch at `place` has.
+const fn count(place: u32) -> u32 {
+    1 + place % 7
+}
+
+/// These records.
 fn meant(place: u32) -> Vec<Meant> {
-    let many = 1 + place % 7;
     let record = |n: u32| {
         let key = (n % 2 == 1).then(|| format!("key {}", place % 5).into_bytes());
         let value = format!("record {n} of batch {place} ").repeat(1 + (place % 9) as usize);
@@ -128,16 +101,54 @@ fn meant(place: u32) -> Vec<Meant> {
             headers: usize::from(n % 3 == 2),
         }
     };
-    (0..many).map(record).collect()
+    (0..count(place)).map(record).collect()
 }
 
+/// Every third batch has a producer, whose numbers go round on the way.
 fn mark(place: u32) -> Option<ProducerMark> {
+    let before = (0..place).step_by(3).map(count).sum::<u32>();
     place.is_multiple_of(3).then_some(ProducerMark {
         id: PRODUCER,
         epoch: 0,
-        // There are seven records at most in each.
-        sequence: (i32::MAX as u32 - 40 + place * 7) & i32::MAX as u32,
+        sequence: (i32::MAX as u32 - 40 + before) & i32::MAX as u32,
     })
+}
+
+/// Records as a caller packs them.
+struct Packed {
+    data: Vec<u8>,
+    shape: Vec<u32>,
+    times: Vec<f64>,
+}
+
+impl Packed {
+    /// Those of the batch at `place`.
+    fn of(place: u32) -> Self {
+        let (mut data, mut shape, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        for record in meant(place) {
+            let headers: &[u8] = match record.headers {
+                0 => &[],
+                _ => b"\x01\0\0\0\x03\0\0\0hvv",
+            };
+            let length =
+                |field: &Option<Vec<u8>>| field.as_ref().map_or(0, |field| field.len() + 1);
+            let numbers = [length(&record.key), length(&record.value), headers.len()];
+            shape.extend(numbers.map(|number| u32::try_from(number).unwrap()));
+            data.extend(record.key.unwrap_or_default());
+            data.extend(record.value.unwrap_or_default());
+            data.extend(headers);
+            times.push(record.ms as f64);
+        }
+        Self { data, shape, times }
+    }
+
+    fn input(&self) -> Input<'_> {
+        Input {
+            data: &self.data,
+            shape: Shape::Full(&self.shape),
+            times: Times::Each(&self.times),
+        }
+    }
 }
 
 fn append(
@@ -146,26 +157,10 @@ fn append(
     codec: Codec,
     mut roll: impl FnMut(&mut Appender),
 ) -> Header {
-    let (mut data, mut shape, mut times) = (Vec::new(), Vec::new(), Vec::new());
-    for record in meant(place) {
-        let headers: &[u8] = match record.headers {
-            0 => &[],
-            _ => b"\x01\0\0\0\x03\0\0\0hvv",
-        };
-        let length = |field: &Option<Vec<u8>>| field.as_ref().map_or(0, |field| field.len() + 1);
-        shape.extend([length(&record.key), length(&record.value), headers.len()]);
-        data.extend(record.key.unwrap_or_default());
-        data.extend(record.value.unwrap_or_default());
-        data.extend(headers);
-        times.push(record.ms as f64);
-    }
-    let shape: Vec<u32> = shape.iter().map(|n| u32::try_from(*n).unwrap()).collect();
-    let input = Input {
-        data: &data,
-        shape: Shape::Full(&shape),
-        times: Times::Each(&times),
-    };
-    let mut batch = appender.encode(&input, codec, mark(place)).unwrap();
+    let packed = Packed::of(place);
+    let mut batch = appender
+        .encode(&packed.input(), codec, mark(place))
+        .unwrap();
     loop {
         let header = *batch.header();
         match appender.write(batch).unwrap() {
@@ -242,19 +237,143 @@ fn assert_all_read(disk: &dyn Disk) {
             for record in Records::of_batch(batch, &header).unwrap() {
                 let record = record.unwrap();
                 assert_eq!(record.offset, offset);
-                let read = Meant {
-                    ms: record.ms,
-                    key: record.key.map(<[u8]>::to_vec),
-                    value: record.value.map(<[u8]>::to_vec),
-                    headers: record.headers.len(),
-                };
-                assert_eq!(read, expected.pop().unwrap());
+                assert_eq!(Meant::of(&record), expected.pop().unwrap());
                 offset += 1;
             }
             rest = behind;
         }
     }
     assert!(expected.is_empty());
+}
+
+/// The topics of the directory: what is decided of each.
+fn topics() -> [(&'static str, TopicOptions); 2] {
+    let plain = TopicOptions {
+        partitions: 2,
+        max_batch_bytes: 1 << 20,
+        ..TopicOptions::default()
+    };
+    let other = TopicOptions {
+        partitions: 1,
+        segment_bytes: 1 << 24,
+        retention_ms: Some(1 << 40),
+        retention_bytes: Some(1 << 41),
+        flush: Flush::Every(50),
+        max_batch_bytes: 1 << 21,
+        codec: Codec::Zstd,
+    };
+    [("records", plain), ("día / день / 日", other)]
+}
+
+fn open(disk: &Arc<SimDisk>) -> (Arc<Store>, log::Report) {
+    let clock: Arc<dyn Clock> = Arc::new(SimClock::new(BEGIN_MS));
+    let config = Config {
+        ids: || *b"an id of 16 byte",
+        ..Config::default()
+    };
+    Store::open(Arc::clone(disk) as Arc<dyn Disk>, clock, &config).unwrap()
+}
+
+/// A directory with topics, of which one was deleted, that was closed; each partition has every batch.
+fn directory() -> Files {
+    let disk = Arc::new(SimDisk::new());
+    let (store, _) = open(&disk);
+    let mut committer = Committer::new();
+    let [one, other] = topics();
+    for (name, options) in [one, ("deleted", TopicOptions::default()), other] {
+        let name = TopicName::parse(name.as_bytes()).unwrap();
+        let number = store.create_topic(&name, &options).unwrap();
+        if name.as_str() == "deleted" {
+            store.delete_topic(number).unwrap();
+        }
+    }
+    for partition in partitions(&store) {
+        for place in 0..BATCHES {
+            if place == BATCHES / 2 {
+                partition.begin_segment();
+            }
+            let writer = Writer {
+                mark: mark(place),
+                ..Writer::default()
+            };
+            let packed = Packed::of(place);
+            let _ = partition.append(&packed.input(), &writer, true).unwrap();
+            while committer.step(&store) == Step::Worked {}
+        }
+    }
+    while store.housekeep() {}
+    store.close(None).unwrap();
+    let mut files = files_of(&*disk);
+    // Who had it open.
+    files.remove("lock");
+    files
+}
+
+/// Those of all topics.
+fn partitions(store: &Store) -> Vec<Arc<log::Partition>> {
+    let of = |topic: &log::Topic| {
+        let number = topic.number;
+        let all = 0..topic.options.partitions;
+        all.map(move |place| store.partition(number, place).unwrap())
+    };
+    let topics = store.topics();
+    topics.iter().flat_map(|topic| of(topic)).collect()
+}
+
+#[test]
+fn a_directory_is_written_as_version_1_says() {
+    let differ = differing(&directory(), &kept("directory"));
+    assert_eq!(differ, Vec::<String>::new());
+}
+
+#[test]
+fn a_directory_of_version_1_is_served() {
+    let disk = disk_of(&kept("directory"));
+    let (store, report) = open(&disk);
+    assert!(!report.created && report.notes.is_empty(), "{report:?}");
+    assert!(report.damaged_topics.is_empty() && report.foreign.is_empty());
+    let told: Vec<_> = store
+        .topics()
+        .iter()
+        .map(|topic| (topic.number, topic.name.as_str().to_owned(), topic.options))
+        .collect();
+    let [one, other] = topics();
+    let meant_topics = [
+        (1, one.0.to_owned(), one.1),
+        (3, other.0.to_owned(), other.1),
+    ];
+    assert_eq!(told, meant_topics);
+    for partition in partitions(&store) {
+        let expected: Vec<Meant> = (0..BATCHES).flat_map(meant).collect();
+        let mut cursor = Cursor::new(0);
+        let (mut data, mut batches) = (vec![0; 1 << 20], Vec::new());
+        let mut found = Vec::new();
+        loop {
+            batches.clear();
+            let mut into = ReadInto {
+                data: &mut data,
+                batches: &mut batches,
+                most: 1000,
+                may_wait: true,
+            };
+            match partition.read(&mut cursor, &mut into).unwrap() {
+                ReadOutcome::AtEnd => break,
+                ReadOutcome::Batches(_) => {}
+                other => panic!("{other:?}"),
+            }
+            for batch in &batches {
+                let records = data.get(batch.start..batch.start + batch.bytes).unwrap();
+                let records = Records::of(records, &batch.header);
+                found.extend(records.map(|record| Meant::of(&record.unwrap())));
+            }
+        }
+        assert_eq!(found, expected);
+        let last = mark(BATCHES - 3).unwrap().sequence;
+        let many = count(BATCHES - 3);
+        let told = partition.last_sequence(PRODUCER);
+        assert_eq!(told, Some((last + many - 1) & i32::MAX as u32));
+    }
+    store.close(None).unwrap();
 }
 
 #[test]
@@ -267,7 +386,7 @@ fn a_partition_is_written_as_version_1_says() {
 fn a_partition_of_version_1_is_opened_and_read_and_not_changed() {
     let files = kept("partition");
     let disk = disk_of(&files);
-    assert_all_read(&disk);
+    assert_all_read(&*disk);
     let checkpoint = Checkpoint::decode(&files["checkpoint.a"]).unwrap();
     assert!(checkpoint.clean);
     let durable = checkpoint.partitions[0].durable;
@@ -277,7 +396,7 @@ fn a_partition_of_version_1_is_opened_and_read_and_not_changed() {
         (Boot::Other, Durable::default()),
     ] {
         let opened = recover(&Opening {
-            disk: &disk,
+            disk: &*disk,
             folder: FOLDER,
             removed: "removed",
             label: "1-0",
@@ -288,11 +407,11 @@ fn a_partition_of_version_1_is_opened_and_read_and_not_changed() {
         .unwrap();
         assert_eq!(opened.notes, []);
         assert_eq!(opened.durable, checkpoint.partitions[0].durable);
-        assert_eq!(differing(&files_of(&disk), &files), Vec::<String>::new());
+        assert_eq!(differing(&files_of(&*disk), &files), Vec::<String>::new());
         // What lies beside a segment is what a scan finds, and the producers are those of the records.
         for segment in opened.sealed.iter().chain([&opened.active]) {
             let base = segment.base_offset;
-            let (seal, indexer) = load_sidecars(&disk, FOLDER, base, segment.size).unwrap();
+            let (seal, indexer) = load_sidecars(&*disk, FOLDER, base, segment.size).unwrap();
             if durable == Durable::default() {
                 let mut scanned = segment.indexer.lock().unwrap().clone();
                 scanned.seal();
@@ -302,10 +421,10 @@ fn a_partition_of_version_1_is_opened_and_read_and_not_changed() {
         }
     }
     let end = checkpoint.partitions[0].durable.next_offset;
-    let (at, producers) = load_producers(&disk, FOLDER, end).unwrap().unwrap();
+    let (at, producers) = load_producers(&*disk, FOLDER, end).unwrap().unwrap();
     assert_eq!(at, end);
     let last = mark(BATCHES - 3).unwrap();
-    let many = u32::try_from(meant(BATCHES - 3).len()).unwrap();
+    let many = count(BATCHES - 3);
     let told = producers.last_sequence(PRODUCER);
     assert_eq!(told, Some((last.sequence + many - 1) & i32::MAX as u32));
 }
@@ -329,7 +448,10 @@ fn compressed_batches_of_version_1_are_read() {
 #[test]
 #[ignore = "makes what is missing"]
 fn make() {
-    let mut cases = vec![("partition", files_of(&partition()))];
+    let mut cases = vec![
+        ("partition", files_of(&partition())),
+        ("directory", directory()),
+    ];
     let mut compressed = Files::new();
     for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
         let disk = MemoryDisk::new();
