@@ -258,7 +258,7 @@ impl Reading<'_, '_> {
             return self.at_end(visible);
         }
         if self.must_be_located() && !self.locate()? {
-            return Ok(Stepped::Ends(ReadOutcome::Later));
+            return Ok(self.later());
         }
         if self.cursor.inflated.is_some() {
             return Ok(self.put_inflated());
@@ -294,7 +294,7 @@ impl Reading<'_, '_> {
         self.cursor.place.as_ref().is_none_or(over)
     }
 
-    /// Finds the segment and where to begin in it; `false` if the disk must be waited for.
+    /// Finds the segment and where to begin in it; `false` if something was wanted first.
     fn locate(&mut self) -> Result<bool, Error> {
         let partition = self.partition;
         let offset = self.cursor.offset;
@@ -318,7 +318,7 @@ impl Reading<'_, '_> {
             .zip(Some(view.index()).filter(|index| is_first || index.is_some()));
         let Some((file, index)) = ready else {
             self.want(Want::Ready(view))?;
-            return Ok(self.cursor.waits.is_none());
+            return Ok(false);
         };
         if view.end().is_some() {
             partition.shared.files.used(&view);
@@ -583,11 +583,16 @@ impl Reading<'_, '_> {
             least,
             limit,
         })?;
-        Ok(if self.into.may_wait {
+        Ok(self.later())
+    }
+
+    /// How it goes on when something was wanted: here it is there already.
+    const fn later(&self) -> Stepped {
+        if self.into.may_wait {
             Stepped::Again
         } else {
             Stepped::Ends(ReadOutcome::Later)
-        })
+        }
     }
 
     /// There is no batch where one must be.
@@ -617,11 +622,7 @@ impl Reading<'_, '_> {
             }
         };
         self.want(want)?;
-        Ok(if self.into.may_wait {
-            Stepped::Again
-        } else {
-            Stepped::Ends(ReadOutcome::Later)
-        })
+        Ok(self.later())
     }
 }
 

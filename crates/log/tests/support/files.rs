@@ -40,10 +40,9 @@ pub(crate) fn read(disk: &dyn Disk, name: &str) -> Vec<u8> {
 pub(crate) fn disk_of(files: &Files) -> Arc<SimDisk> {
     let disk = Arc::new(SimDisk::new());
     for (name, bytes) in files {
-        let parts: Vec<&str> = name.split('/').collect();
-        for depth in 1..parts.len() {
+        for (end, _) in name.match_indices('/') {
             // It may be there from another file.
-            let _ = disk.create_folder(&parts[..depth].join("/"));
+            let _ = disk.create_folder(name.get(..end).unwrap());
         }
         let file = disk.open(name, Mode::CreateNew).unwrap();
         put_at(&*file, bytes, 0).unwrap();
