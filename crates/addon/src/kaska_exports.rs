@@ -671,6 +671,11 @@ pub fn kaska_stats(handle: u32) -> Option<KaskaStats> {
         partitions: number(stats.partitions),
         records: number(stats.records),
         waiting: number(stats.waiting),
+        appends: number(stats.store.batches),
+        appended_records: number(stats.store.records),
+        appended_bytes: number(stats.store.bytes),
+        syncs: number(stats.store.syncs),
+        queued_bytes: number(stats.store.queued_bytes),
     })
 }
 

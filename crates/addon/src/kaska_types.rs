@@ -443,6 +443,16 @@ pub struct KaskaStats {
     pub records: f64,
     /// Appends, commits and flushes of this handle that wait.
     pub waiting: f64,
+    /// Batches that were written since the directory was opened, by all who have it open.
+    pub appends: f64,
+    /// Their records.
+    pub appended_records: f64,
+    /// Their bytes as they are stored.
+    pub appended_bytes: f64,
+    /// Files that were made durable: one for each partition of a group of appends.
+    pub syncs: f64,
+    /// Bytes of batches that wait to be written.
+    pub queued_bytes: f64,
 }
 
 /// Offsets and counts are below 2^53 in JavaScript.

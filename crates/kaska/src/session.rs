@@ -52,6 +52,8 @@ pub struct Stats {
     pub records: u64,
     /// Appends, commits and flushes of the session that wait.
     pub waiting: u64,
+    /// Those of the directory, of all sessions.
+    pub store: log::Stats,
 }
 
 /// Where the thread that opens leaves what it has opened.
@@ -412,6 +414,7 @@ impl Session {
         let open = self.opened()?;
         let mut stats = Stats {
             waiting: open.settling.waiting(),
+            store: open.kaska.store().stats(),
             ..Stats::default()
         };
         for topic in open.kaska.store().topics() {

@@ -10,7 +10,7 @@ use crate::session::Open;
 use crate::settling::{Settling, Waiting};
 use crate::signal::Signal;
 use crate::state_record::WriterMark;
-use crate::writers::{Overlap, overlap, stored_sequence};
+use crate::writers::{Overlap, overlap};
 
 /// The writers of a session.
 #[derive(Default)]
@@ -147,7 +147,7 @@ impl Session {
         let (Some(mark), Some(partition)) = (writer.mark, writer.partitions.first()) else {
             return Ok(None);
         };
-        Ok(stored_sequence(partition, mark.producer))
+        Ok(partition.last_sequence(mark.producer))
     }
 
     /// Appends the records of one call: one batch for each partition that they go to. `places` gets the group of each record,
@@ -262,7 +262,7 @@ impl Writer {
         let mut how = self.how;
         let mut given = *input;
         if let Some(mark) = self.mark {
-            let last = stored_sequence(partition, mark.producer);
+            let last = partition.last_sequence(mark.producer);
             let first = match (sequence, last) {
                 // 31 bits are what is stored, and what is compared.
                 (Some(sequence), _) => (sequence & 0x7fff_ffff) as u32,

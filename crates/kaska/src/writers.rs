@@ -1,5 +1,3 @@
-use log::Partition;
-
 /// How the records of a named writer stand to what he has stored in a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overlap {
@@ -9,11 +7,6 @@ pub(crate) enum Overlap {
     Stored(u32),
     /// Some before them are missing.
     Gap,
-}
-
-/// The last sequence number that a producer has in a partition, written or about to be.
-pub(crate) const fn stored_sequence(_partition: &Partition, _producer: u64) -> Option<u32> {
-    None
 }
 
 /// Sequence numbers have 31 bits and go round.

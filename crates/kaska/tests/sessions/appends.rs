@@ -21,6 +21,10 @@ fn what_is_acknowledged_with_all_is_durable_and_read_back() {
     assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 2);
     owner.store(writer, &["three"]);
     assert_eq!(owner.read_all(topic, 0), stored(&["one", "two", "three"]));
+    let stats = owner.session.stats().unwrap().store;
+    assert_eq!((stats.batches, stats.records), (2, 3));
+    assert!((1..=2).contains(&stats.syncs) && stats.bytes > 2 * 61);
+    assert_eq!(stats.queued_bytes, 0);
     owner.close();
 
     let mut owner = Owner::open(folder.location());

@@ -12,3 +12,4 @@ mod reads;
 mod sharing;
 mod support;
 mod topics;
+mod writers;

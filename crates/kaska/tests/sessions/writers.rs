@@ -1,0 +1,117 @@
+use kaska::WriterOptions;
+use log::{Acks, ErrorKind};
+
+use crate::support::{Folder, Owner, stored};
+
+impl Owner {
+    fn named(&mut self, topic: u32, name: &str) -> u32 {
+        let named = self.ask(|session, request| session.name_writer(request, name));
+        named.unwrap();
+        let options = WriterOptions {
+            topic,
+            partition: Some(0),
+            acks: Acks::All,
+            codec: None,
+            level: None,
+        };
+        self.session.writer(&options, Some(name)).unwrap()
+    }
+}
+
+#[test]
+fn what_a_named_writer_has_stored_is_not_stored_again() {
+    let folder = Folder::new("writers_once");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    let writer = owner.named(topic, "w");
+    assert_eq!(owner.session.last_sequence(writer).unwrap(), None);
+    let store = |owner: &mut Owner, writer: u32, sequence: u64, values: &[&str]| {
+        let group = owner.append_from(writer, Some(sequence), values).unwrap();
+        if group.ticket > 0 {
+            assert_eq!(owner.settle(writer, group.ticket).failed, None);
+        }
+        group.records
+    };
+    // A new one may begin anywhere.
+    assert_eq!(store(&mut owner, writer, 5, &["5", "6"]), 2);
+    assert_eq!(owner.session.last_sequence(writer).unwrap(), Some(6));
+    // The same again, and one that overlaps.
+    assert_eq!(store(&mut owner, writer, 5, &["5", "6"]), 0);
+    assert_eq!(store(&mut owner, writer, 6, &["6", "7", "8"]), 2);
+    let gap = owner.append_from(writer, Some(10), &["10"]).unwrap_err();
+    assert_eq!(gap.kind, ErrorKind::OutOfOrder);
+    owner.close();
+
+    // It is known after a restart, whatever the batches are now.
+    let mut owner = Owner::open(folder.location());
+    let writer = owner.named(topic, "w");
+    assert_eq!(owner.session.last_sequence(writer).unwrap(), Some(8));
+    assert_eq!(store(&mut owner, writer, 7, &["7", "8", "9"]), 1);
+    let without = owner.append(writer, &["10"]);
+    assert_eq!(without.records, 1);
+    if without.ticket > 0 {
+        owner.settle(writer, without.ticket);
+    }
+    assert_eq!(owner.session.last_sequence(writer).unwrap(), Some(10));
+    let values: Vec<_> = owner.read_all(topic, 0);
+    assert_eq!(values, stored(&["5", "6", "7", "8", "9", "10"]));
+    owner.close();
+}
+
+#[test]
+fn many_in_flight_are_checked_against_those_before() {
+    let folder = Folder::new("writers_flight");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    let writer = owner.named(topic, "w");
+    let mut last = 0;
+    for sequence in 0..200 {
+        let group = owner.append_from(writer, Some(sequence), &["x"]).unwrap();
+        assert_eq!(group.records, 1);
+        last = last.max(group.ticket);
+        let again = owner.append_from(writer, Some(sequence), &["x"]).unwrap();
+        assert_eq!(again.records, 0);
+        last = last.max(again.ticket);
+    }
+    if last > 0 {
+        owner.settle(writer, last);
+    }
+    assert_eq!(owner.read_all(topic, 0).len(), 200);
+    owner.close();
+}
+
+#[test]
+fn two_names_are_two_writers_and_one_name_is_one() {
+    let mut owner = Owner::memory();
+    let topic = owner.create("t", 2);
+    let one = owner.named(topic, "one");
+    let other = owner.named(topic, "other");
+    let same = owner.named(topic, "one");
+    owner.append_from(one, Some(0), &["a"]).unwrap();
+    owner.append_from(other, Some(0), &["b"]).unwrap();
+    assert_eq!(owner.append_from(same, Some(0), &["a"]).unwrap().records, 0);
+    assert_eq!(owner.read_all(topic, 0), stored(&["a", "b"]));
+
+    let everywhere = WriterOptions {
+        topic,
+        partition: None,
+        acks: Acks::All,
+        codec: None,
+        level: None,
+    };
+    let refused = owner.session.writer(&everywhere, Some("one")).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    let here = WriterOptions {
+        partition: Some(0),
+        ..everywhere
+    };
+    let unknown = owner.session.writer(&here, Some("nobody")).unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::NotFound);
+    let plain = owner.writer(topic, Some(0), Acks::All);
+    let refused = owner.append_from(plain, Some(3), &["x"]).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    for name in ["", "a\0"] {
+        let named = owner.session.name_writer(9, name).unwrap_err();
+        assert_eq!(named.kind, ErrorKind::Invalid);
+    }
+}
