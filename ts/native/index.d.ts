@@ -242,6 +242,16 @@ export interface KaskaStats {
   records: number
   /** Appends, commits and flushes of this handle that wait. */
   waiting: number
+  /** Batches that were written since the directory was opened, by all who have it open. */
+  appends: number
+  /** Their records. */
+  appendedRecords: number
+  /** Their bytes as they are stored. */
+  appendedBytes: number
+  /** Groups of appends that were made durable. */
+  syncs: number
+  /** Bytes of batches that wait to be written. */
+  queuedBytes: number
 }
 
 /** The number of a topic, or −code. */

@@ -449,7 +449,7 @@ pub struct KaskaStats {
     pub appended_records: f64,
     /// Their bytes as they are stored.
     pub appended_bytes: f64,
-    /// Files that were made durable: one for each partition of a group of appends.
+    /// Groups of appends that were made durable.
     pub syncs: f64,
     /// Bytes of batches that wait to be written.
     pub queued_bytes: f64,
