@@ -109,7 +109,9 @@ impl Committer {
                     busy |= partition.await_writer();
                     break;
                 }
-                std::hint::spin_loop();
+                while partition.seems_written() && since.elapsed() <= PATIENCE {
+                    std::hint::spin_loop();
+                }
             }
         }
         shared.observers.progressed(&self.told);

@@ -46,9 +46,16 @@ impl Tree {
 
     fn is_empty(&self, folder: &str) -> bool {
         let inside = format!("{folder}/");
-        let below = |name: &String| name.starts_with(&inside);
-        !self.folders.iter().any(below) && !self.files.keys().any(below)
+        let below = |name: Option<&String>| name.is_some_and(|name| name.starts_with(&inside));
+        !below(self.folders.range(inside.clone()..).next())
+            && !below(self.files.range(inside.clone()..).next().map(|file| file.0))
     }
+}
+
+/// The names that begin with `inside`, in order.
+fn below<'a>(names: impl Iterator<Item = &'a String>, inside: &str) -> Vec<String> {
+    let below = names.take_while(|name| name.starts_with(inside));
+    below.cloned().collect()
 }
 
 impl Disk for MemoryDisk {
@@ -89,8 +96,13 @@ impl Disk for MemoryDisk {
                 is_folder,
             })
         };
-        let folders = tree.folders.iter().filter_map(|name| here(name, true));
-        let files = tree.files.keys().filter_map(|name| here(name, false));
+        let begins = |name: &&String| name.starts_with(&inside);
+        let folders = tree.folders.range(inside.clone()..).take_while(begins);
+        let folders = folders.filter_map(|name| here(name, true));
+        let files = tree.files.range(inside.clone()..).map(|file| file.0);
+        let files = files
+            .take_while(begins)
+            .filter_map(|name| here(name, false));
         let mut entries: Vec<_> = folders.chain(files).collect();
         entries.sort();
         Ok(entries)
@@ -124,20 +136,19 @@ impl Disk for MemoryDisk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let inside = format!("{from}/");
-        let moved = |name: &str| {
-            let below = name
-                .strip_prefix(&inside)
-                .map(|rest| format!("{to}/{rest}"));
-            below.or_else(|| (name == from).then(|| to.to_owned()))
-        };
-        tree.folders = std::mem::take(&mut tree.folders)
-            .into_iter()
-            .map(|name| moved(&name).unwrap_or(name))
-            .collect();
-        tree.files = std::mem::take(&mut tree.files)
-            .into_iter()
-            .map(|(name, file)| (moved(&name).unwrap_or(name), file))
-            .collect();
+        let moved = |name: &str| format!("{to}{}", name.strip_prefix(from).unwrap_or_default());
+        let mut folders = below(tree.folders.range(inside.clone()..), &inside);
+        folders.push(from.to_owned());
+        for name in folders {
+            tree.folders.remove(&name);
+            tree.folders.insert(moved(&name));
+        }
+        let files = tree.files.range(inside.clone()..).map(|file| file.0);
+        for name in below(files, &inside) {
+            if let Some(file) = tree.files.remove(&name) {
+                tree.files.insert(moved(&name), file);
+            }
+        }
         Ok(())
     }
 

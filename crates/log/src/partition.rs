@@ -28,6 +28,8 @@ pub struct Partition {
     pub(crate) durable: Mutex<Durable>,
     /// It is in the committer's list.
     is_pending: AtomicBool,
+    /// Somebody who appends has the appender: what the committer looks at while it waits, without the lock.
+    is_borrowed: AtomicBool,
     /// A reader waits for more.
     is_watched: AtomicBool,
     is_deleted: AtomicBool,
@@ -121,6 +123,7 @@ impl Partition {
             segments: RwLock::new(opened.segments),
             durable: Mutex::new(opened.durable),
             is_pending: AtomicBool::new(false),
+            is_borrowed: AtomicBool::new(false),
             is_watched: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
             unavailable,
@@ -170,6 +173,8 @@ impl Partition {
         if self.may_write(input.data.len(), inline) {
             let borrowed = lock(&self.gate).borrow();
             if let Some(appender) = borrowed {
+                // Relaxed: a hint; who sees it too late looks at the gate.
+                self.is_borrowed.store(true, Ordering::Relaxed);
                 return self.append_with(appender, input, writer);
             }
         }
@@ -363,6 +368,7 @@ impl Partition {
         }
         gate.written = mark;
         gate.appender = Some(appender);
+        self.is_borrowed.store(false, Ordering::Relaxed);
         if let Some(first) = first {
             gate.queue.push_front(first);
         }
@@ -417,6 +423,11 @@ impl Partition {
     pub(crate) fn is_written(&self) -> bool {
         let gate = lock(&self.gate);
         gate.appender.is_none() && self.unavailable.is_none()
+    }
+
+    /// The same, perhaps a moment late, and without the lock.
+    pub(crate) fn seems_written(&self) -> bool {
+        self.is_borrowed.load(Ordering::Relaxed)
     }
 
     /// The committer goes to sleep: who writes now tells it when he is ready.

@@ -6,7 +6,10 @@
 )]
 
 mod appending;
+mod faults;
+mod keeping;
 mod lives;
 mod support;
 mod threads;
+mod wrapped;
 mod writers;
