@@ -125,8 +125,14 @@ export class Appends {
     const { data, count, words } = packed;
     const lengths =
       typeof words === 'number' ? new Uint32Array(Math.min(count, mostRecords)).fill(words) : words;
-    const shipments: Shipment[] = [];
     const most = this.#target.maxBatchBytes - headBytes;
+    if (data.length + count * besideBytes <= most && count <= mostRecords) {
+      const shipment = new Shipment();
+      const cargo = { bytes: data, used: data.length, words: lengths, count, ...plain };
+      this.#parts.outbox.send(to, cargo, sequence, shipment, true);
+      return whole([shipment]);
+    }
+    const shipments: Shipment[] = [];
     let from = 0;
     let at = 0;
     while (from < count) {
@@ -147,8 +153,7 @@ export class Appends {
         used: bytes,
         words: typeof words === 'number' ? lengths : lengths.subarray(from, end),
         count: end - from,
-        full: false,
-        times: noTimes,
+        ...plain,
       };
       this.#parts.outbox.send(to, cargo, sequence < 0 ? -1 : sequence + from, shipment, true);
       from = end;
@@ -207,20 +212,29 @@ export class Appends {
   }
 }
 
-/** What many shipments that belong together come to. */
+/** What shipments that belong together come to. */
 async function whole(shipments: readonly Shipment[]): Promise<AppendedBatch> {
+  const [only, another] = shipments;
+  if (only !== undefined && another === undefined) return summed(await only.whole());
   // Each is waited for, lest one that fails is reported by nobody.
   const outcomes = await Promise.allSettled(shipments.map((shipment) => shipment.whole()));
   const parts: AppendedPart[] = [];
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected') throw outcome.reason;
-    for (const { partition, offset, count } of outcome.value) {
-      parts.push({ partition, offset, count });
-    }
+    parts.push(...outcome.value);
+  }
+  return summed(parts);
+}
+
+function summed(all: readonly AppendedPart[]): AppendedBatch {
+  const parts: AppendedPart[] = [];
+  let sum = 0;
+  for (const { partition, offset, count } of all) {
+    parts.push({ partition, offset, count });
+    sum += count;
   }
   const first = parts[0];
-  const count = parts.reduce((sum, part) => sum + part.count, 0);
-  return { partition: first?.partition ?? 0, offset: first?.offset ?? -1, count, parts };
+  return { partition: first?.partition ?? 0, offset: first?.offset ?? -1, count: sum, parts };
 }
 
 function cargoOf(slab: AppendSlab): {
@@ -266,4 +280,5 @@ const slabBytes = 64 * 1024;
 const headBytes = 64;
 /** Native takes so many in a call. */
 const mostRecords = 1 << 20;
-const noTimes = new Float64Array(0);
+/** Values alone, which happen when they are handed over. */
+const plain = { full: false, times: new Float64Array(0) } as const;

@@ -12,6 +12,8 @@ export interface Origin {
   readonly topic: string;
   readonly partition: number;
   readonly memory: Uint8Array;
+  /** What `memory` shows; asking a view for it costs as much as making the view of a record. */
+  readonly buffer: ArrayBufferLike;
   /** Records up to this length are given in memory of their own; less than 0: none. */
   readonly copyUpTo: number;
 }
@@ -87,35 +89,38 @@ export class StoredBatch implements Batch {
   }
 
   value(i: number): Uint8Array | null {
-    return this.#view(this.#checked(i) + 2);
+    const { numbers, at } = this.#found();
+    return this.#view(numbers, 4 * (at + this.#place(i)) + 2);
   }
 
   key(i: number): Uint8Array | null {
-    return this.#view(this.#checked(i));
+    const { numbers, at } = this.#found();
+    return this.#view(numbers, 4 * (at + this.#place(i)));
   }
 
   timestamp(i: number): number {
-    const at = this.#checked(i) >>> 2;
-    return this.#found().times[at] as number;
+    const { times, at } = this.#found();
+    return times[at + this.#place(i)] as number;
   }
 
   headers(i: number): Headers {
-    return headersAt(this.origin.memory, this.#behindValue(this.#checked(i)));
+    const { numbers, at } = this.#found();
+    return headersAt(this.origin.memory, behindValue(numbers, 4 * (at + this.#place(i))));
   }
 
   valueStart(i: number): number {
-    const at = this.#checked(i) + 2;
-    return this.#found().numbers[at] as number;
+    const { numbers, at } = this.#found();
+    return numbers[4 * (at + this.#place(i)) + 2] as number;
   }
 
   valueLength(i: number): number {
-    const at = this.#checked(i) + 3;
-    const length = this.#found().numbers[at] as number;
+    const { numbers, at } = this.#found();
+    const length = numbers[4 * (at + this.#place(i)) + 3] as number;
     return length === nullLength ? -1 : length;
   }
 
-  *[Symbol.iterator](): IterableIterator<Record> {
-    for (let i = 0; i < this.length; i += 1) yield this.record(i);
+  [Symbol.iterator](): IterableIterator<Record> {
+    return new Records(this);
   }
 
   /** @internal Record i; in memory of its own where that is wanted. */
@@ -132,43 +137,32 @@ export class StoredBatch implements Batch {
 
   /** Record i, so that who holds it does not hold the arena. */
   #alone(i: number, copyUpTo: number): StoredRecord {
-    const at = this.#checked(i);
-    const { numbers, times } = this.#found();
-    const { memory, topic, partition } = this.origin;
-    const start = numbers[at] as number;
-    const length = headersEnd(memory, this.#behindValue(at)) - start;
+    const found = this.#found();
+    const place = found.at + this.#place(i);
+    const numbers = found.numbers.slice(4 * place, 4 * place + 4);
+    const { memory, buffer, topic, partition } = this.origin;
+    const start = numbers[0] as number;
+    const length = headersEnd(memory, behindValue(numbers, 0)) - start;
     if (length > copyUpTo) return new StoredRecord(this, i);
-    const copy = copyOf(memory.buffer, start, length);
-    const index = {
-      numbers: numbers.slice(at, at + 4),
-      times: times.slice(at >>> 2, (at >>> 2) + 1),
-      at: 0,
-    };
+    const copy = copyOf(buffer, start, length);
+    const index = { numbers, times: found.times.slice(place, place + 1), at: 0 };
     const shift = copy.byteOffset - start;
-    index.numbers[0] = (index.numbers[0] as number) + shift;
-    index.numbers[2] = (index.numbers[2] as number) + shift;
+    numbers[0] = (numbers[0] as number) + shift;
+    numbers[2] = (numbers[2] as number) + shift;
     const own = new Uint8Array(copy.buffer);
     const extent = { ...this.extent, base: this.offset + i, start: copy.byteOffset, count: 1 };
-    const origin = { topic, partition, memory: own, copyUpTo: -1 };
+    const origin = { topic, partition, memory: own, buffer: own.buffer, copyUpTo: -1 };
     return new StoredRecord(new StoredBatch(origin, extent, 0, 1, index), 0);
   }
 
-  /** Where the headers of the record begin whose numbers begin at `at`. */
-  #behindValue(at: number): number {
-    const { numbers } = this.#found();
-    const length = numbers[at + 3] as number;
-    return (numbers[at + 2] as number) + (length === nullLength ? 0 : length);
-  }
-
-  #view(at: number): Uint8Array | null {
-    const { numbers } = this.#found();
+  #view(numbers: Uint32Array, at: number): Uint8Array | null {
     const length = numbers[at + 1] as number;
     if (length === nullLength) return null;
     const start = numbers[at] as number;
-    const { memory, copyUpTo } = this.origin;
+    const { buffer, copyUpTo } = this.origin;
     return length <= copyUpTo
-      ? copyOf(memory.buffer, start, length)
-      : new Uint8Array(memory.buffer, start, length);
+      ? copyOf(buffer, start, length)
+      : new Uint8Array(buffer, start, length);
   }
 
   #found(): RecordIndex {
@@ -176,10 +170,42 @@ export class StoredBatch implements Batch {
     return this.#index;
   }
 
-  /** Where the four numbers of record i begin. */
-  #checked(i: number): number {
+  /** Which of the stored batch record i is. */
+  #place(i: number): number {
     // A whole number: any other would find the numbers of no record.
-    if (i >>> 0 === i && i < this.length) return 4 * (this.#found().at + this.first + i);
+    if (i >>> 0 === i && i < this.length) return this.first + i;
     throw invalid('i', i, `an index of the batch, a whole number from 0 to ${this.length - 1}`);
   }
+}
+
+/** Steps through a batch; a generator would cost as much as all the rest of a step. */
+class Records implements IterableIterator<Record> {
+  readonly #batch: StoredBatch;
+  #next = 0;
+
+  constructor(batch: StoredBatch) {
+    this.#batch = batch;
+  }
+
+  next(): IteratorResult<Record> {
+    const i = this.#next;
+    if (i >= this.#batch.length) return { done: true, value: undefined };
+    this.#next = i + 1;
+    return { done: false, value: this.#batch.record(i) };
+  }
+
+  return(): IteratorResult<Record> {
+    this.#next = this.#batch.length;
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}
+
+/** Where the headers of the record begin whose numbers begin at `at`. */
+function behindValue(numbers: Uint32Array, at: number): number {
+  const length = numbers[at + 3] as number;
+  return (numbers[at + 2] as number) + (length === nullLength ? 0 : length);
 }

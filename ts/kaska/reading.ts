@@ -446,7 +446,7 @@ export class Reading {
     const { copyUpTo } = this.#retention;
     const known = this.#origins.find((each) => each.partition === partition);
     if (known?.memory === memory && known.copyUpTo === copyUpTo) return known;
-    const origin = { topic: this.#source.name, partition, memory, copyUpTo };
+    const origin = { topic: this.#source.name, partition, memory, buffer: memory.buffer, copyUpTo };
     if (memory === this.#arena.memory) {
       this.#origins = this.#origins.filter((each) => each.partition !== partition);
       this.#origins.push(origin);
