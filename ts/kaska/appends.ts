@@ -116,7 +116,7 @@ export class Appends {
       if (sequence >= 0) next += each.count;
       shipments.push(shipment);
     }
-    return whole(shipments);
+    return this.#whole(shipments);
   }
 
   /** Values that the user has packed, as they lie there. */
@@ -159,7 +159,7 @@ export class Appends {
       from = end;
       at += bytes;
     }
-    return whole(shipments);
+    return this.#whole(shipments);
   }
 
   /** The writer for these. @throws ChaskiError of native. */
@@ -197,6 +197,12 @@ export class Appends {
     this.#gatherings = this.#gatherings.filter((each) => each !== gathering);
     if (this.#current === gathering) this.#current = undefined;
     this.#ship(gathering);
+  }
+
+  async #whole(shipments: readonly Shipment[]): Promise<AppendedBatch> {
+    const batch = await whole(shipments);
+    await this.#parts.turns.pause();
+    return batch;
   }
 
   #ship({ partition, acks, slab, shipment }: Gathering): void {

@@ -142,6 +142,7 @@ export class Client {
    * @throws ChaskiError `ERR_CHASKI_NOT_FOUND` if it is not subscribed, OffsetOutOfRange (see `onOutOfRange` of `client()`).
    */
   async poll(): Promise<Polled | null> {
+    await this.#parts.turns.pause();
     for (;;) {
       this.#parts.life.checkOpen();
       const info = this.#info;

@@ -8,7 +8,7 @@ import type { KaskaHandle, NativeBinding, NativeKaskaEvent } from '../binding/in
 import { toChaskiError } from '../errors.ts';
 import type { ChaskiError } from '../errors.ts';
 import { Life } from '../shared/life.ts';
-import { clearTimeout, nextTick, now, setTimeout } from '../shared/timers.ts';
+import { clearTimeout, nextTick, now, setImmediate, setTimeout } from '../shared/timers.ts';
 import { bound, longestTimeoutMs } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import type { Appends } from './appends.ts';
@@ -36,6 +36,7 @@ import { noteOf } from './recovery.ts';
 import { Requests } from './requests.ts';
 import { Settling } from './settling.ts';
 import { Topic } from './topic.ts';
+import { Turns } from './turns.ts';
 import type {
   ClientOptions,
   CloseOptions,
@@ -148,15 +149,19 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
         });
       },
     };
+    const turns = new Turns();
     this.#parts = {
       log,
+      turns,
       life: this.#life,
       settling,
       outbox: new Outbox(log, settling, settings, host),
       requests: new Requests(log),
       readers: new Readers(log),
       gathered: (appends) => {
-        if (this.#gathered.push(appends) === 1) nextTick(this.#endTurn);
+        if (this.#gathered.push(appends) > 1) return;
+        if (turns.due) setImmediate(this.#endTurn);
+        else nextTick(this.#endTurn);
       },
     };
   }

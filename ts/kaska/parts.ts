@@ -5,6 +5,7 @@ import type { Outbox } from './outbox.ts';
 import type { Readers } from './readers.ts';
 import type { Requests } from './requests.ts';
 import type { Settling } from './settling.ts';
+import type { Turns } from './turns.ts';
 
 /** What the topics of a directory share. */
 export interface LogParts {
@@ -14,6 +15,7 @@ export interface LogParts {
   readonly settling: Settling;
   readonly requests: Requests;
   readonly readers: Readers;
+  readonly turns: Turns;
   /** `appends` has gathered something, which is to be handed over at the end of this turn. */
   gathered(appends: Appends): void;
 }

@@ -32,7 +32,10 @@ export class ClientPositions implements Positions {
     const ticket = log.checked(
       log.native.kaskaCommit(log.handle, this.#client, number, partition, offset, metadata),
     );
-    if (ticket === 0) return;
+    if (ticket === 0) {
+      await this.#parts.turns.pause();
+      return;
+    }
     await new Promise<void>((resolve, reject) => {
       const settle = (_base: number, error?: Error): void => {
         if (error === undefined) resolve();

@@ -68,16 +68,18 @@ export class Life {
         reject(this.#failure ?? this.#host.closed());
         return;
       }
-      const disarm = bound(`Opening ${this.#host.name}`, options, (error) => {
-        this.#readyWaiters.delete(waiter);
-        reject(error);
-      });
+      let disarm = (): void => {};
       const waiter = (error: ChaskiError | undefined): void => {
         disarm();
         if (error === undefined) resolve();
         else reject(error);
       };
       this.#readyWaiters.add(waiter);
+      // A signal may have aborted before.
+      disarm = bound(`Opening ${this.#host.name}`, options, (error) => {
+        this.#readyWaiters.delete(waiter);
+        reject(error);
+      });
     });
   }
 

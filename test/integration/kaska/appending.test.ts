@@ -145,6 +145,22 @@ describe.each(places)('appending to %s', (place) => {
     expect(await texts(topic)).toEqual(['1', '2', '3', '4', '5', '6']);
   });
 
+  it('turns the loop, however quickly what is awaited is acknowledged', async () => {
+    const topic = await (await logs.openIn(place)).createTopic('t', { flush: 'os' });
+    for (const append of [
+      () => topic.append('x', { acks: 0 }),
+      () => topic.append('x', { acks: 1 }),
+      () => topic.appendBatch(['x'], { acks: 1 }),
+    ]) {
+      const timer = new AbortController();
+      setTimeout(() => {
+        timer.abort();
+      }, 1);
+      while (!timer.signal.aborted) await append();
+    }
+    expect(topic.endOffset()).toBeGreaterThan(2);
+  });
+
   it('keeps one that is wrong from being appended, and nothing else', async () => {
     const topic = await (await logs.openIn(place)).createTopic('t');
     const first = topic.append('a');

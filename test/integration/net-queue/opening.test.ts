@@ -212,6 +212,8 @@ describe.each(worlds)('opening, $name', (world) => {
     const error = await rejection(waiting);
     expect(error.code).toBe('ERR_CHASKI_ABORTED');
     expect(error.cause).toMatchObject({ message: 'enough' });
+    const late = client.ready({ signal: AbortSignal.abort() });
+    expect((await rejection(late)).code).toBe('ERR_CHASKI_ABORTED');
     await net.server({ ...net.serverOptions(), ...place });
     await soon(client.ready(), 'the client reaches its server');
   });
