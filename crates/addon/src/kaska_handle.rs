@@ -53,3 +53,50 @@ impl Wake for MailboxWake {
         self.mailbox.wake(self.handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use kaska::{Event, Location};
+    use log::Config;
+
+    use super::*;
+
+    struct Bell(Sender<()>);
+
+    impl Wake for Bell {
+        fn wake(&self) {
+            let _gone = self.0.send(());
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_call_breaks_the_directory_off_and_is_told() {
+        let (bell, rung) = channel();
+        let wake = Box::new(Bell(bell));
+        let session = Session::open(Location::memory(), Config::default(), wake).unwrap();
+        let mut directory = Directory::new(session, std::ptr::null_mut());
+        let next = move |directory: &mut Directory| {
+            rung.recv().unwrap();
+            directory
+                .act(|session| {
+                    session.take_wake();
+                    Ok(session.events())
+                })
+                .unwrap()
+        };
+        assert!(matches!(next(&mut directory).as_slice(), [Event::Open(_)]));
+        let panicking = directory.act(|_| -> Result<(), Code> { panic!("on purpose") });
+        assert_eq!(panicking, Err(Code::Internal));
+        match next(&mut directory).as_slice() {
+            [Event::Poisoned(error)] => assert_eq!(error.code, Code::Internal),
+            other => panic!("{other:?}"),
+        }
+        // What only reads goes on.
+        let topics = directory.act(|session| session.run(Session::topics));
+        assert!(topics.unwrap().is_empty());
+        let commit = |session: &mut Session| session.run(|session| session.name_writer(1, "w"));
+        assert_eq!(directory.act(commit), Err(Code::Internal));
+    }
+}

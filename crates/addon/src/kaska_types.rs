@@ -22,7 +22,7 @@ pub struct KaskaConfig {
 impl KaskaConfig {
     pub(crate) fn location(&self) -> Location {
         if self.dir.is_empty() {
-            Location::Memory
+            Location::memory()
         } else {
             Location::Folder(PathBuf::from(&self.dir))
         }

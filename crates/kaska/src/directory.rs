@@ -11,10 +11,10 @@ use log::{
 use crate::Kaska;
 
 /// What to open.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Location {
-    /// Memory of this process, which nobody shares.
-    Memory,
+    /// A disk of the caller's, which nobody shares.
+    Disk(Arc<dyn Disk>),
     /// A folder, shared by all that open it in this process.
     Folder(PathBuf),
 }
@@ -58,8 +58,9 @@ pub fn open(
 ) -> Result<(), Error> {
     let run = move || {
         let opened = match location {
-            Location::Memory => load(Arc::new(MemoryDisk::new()), config)
-                .map(|(kaska, told)| (Share::new(kaska, None), told)),
+            Location::Disk(disk) => {
+                load(disk, config).map(|(kaska, told)| (Share::new(kaska, None), told))
+            }
             Location::Folder(path) => share(&path, config),
         };
         done(opened);
@@ -140,6 +141,14 @@ fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>)
         let _second = store.close(Some(Duration::from_secs(1)));
     }
     loaded
+}
+
+impl Location {
+    /// Memory of this process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::Disk(Arc::new(MemoryDisk::new()))
+    }
 }
 
 impl Share {

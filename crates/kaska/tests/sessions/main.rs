@@ -7,6 +7,7 @@
 
 mod appends;
 mod clients;
+mod failures;
 mod positions;
 mod reads;
 mod sharing;

@@ -74,7 +74,7 @@ impl Owner {
     }
 
     pub(crate) fn memory() -> Self {
-        Self::open(Location::Memory)
+        Self::open(Location::memory())
     }
 
     /// Waits to be woken, and takes what there is.
@@ -143,6 +143,19 @@ impl Owner {
             level: None,
         };
         self.session.writer(&options, None).unwrap()
+    }
+
+    pub(crate) fn named(&mut self, topic: u32, name: &str) -> u32 {
+        let named = self.ask(|session, request| session.name_writer(request, name));
+        named.unwrap();
+        let options = WriterOptions {
+            topic,
+            partition: Some(0),
+            acks: Acks::All,
+            codec: None,
+            level: None,
+        };
+        self.session.writer(&options, Some(name)).unwrap()
     }
 
     /// Appends values, one batch.

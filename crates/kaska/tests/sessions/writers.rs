@@ -3,21 +3,6 @@ use log::{Acks, ErrorKind};
 
 use crate::support::{Folder, Owner, stored};
 
-impl Owner {
-    fn named(&mut self, topic: u32, name: &str) -> u32 {
-        let named = self.ask(|session, request| session.name_writer(request, name));
-        named.unwrap();
-        let options = WriterOptions {
-            topic,
-            partition: Some(0),
-            acks: Acks::All,
-            codec: None,
-            level: None,
-        };
-        self.session.writer(&options, Some(name)).unwrap()
-    }
-}
-
 #[test]
 fn what_a_named_writer_has_stored_is_not_stored_again() {
     let folder = Folder::new("writers_once");
