@@ -82,7 +82,7 @@ impl Segment {
     }
 
     /// Takes note of a batch that was written at the end.
-    pub(crate) fn added(&mut self, header: &Header) {
+    pub fn added(&mut self, header: &Header) {
         lock(&self.indexer).add(header, self.size);
         self.size = self.size.saturating_add(header.size);
         self.next_offset = header.next_offset();
