@@ -149,6 +149,9 @@ impl Committer {
                 self.told.push(Arc::clone(partition));
             } else if shared.poisoned().is_some() {
                 break;
+            } else {
+                // Its topic was deleted meanwhile.
+                partition.forget_unsynced(dirty);
             }
         }
         if !self.told.is_empty() {

@@ -6,7 +6,10 @@ use crate::disk::fill_at;
 use crate::locks::lock;
 use crate::scan::{Scan, scan, survey};
 use crate::view::{Damage, SegmentView};
-use crate::{Error, ErrorKind, Event, File, Indexer, Partition};
+use crate::{
+    Error, ErrorKind, Event, File, Indexer, Note, Partition, PartitionNote, load_sidecars,
+    save_sidecars,
+};
 
 /// What a reader cannot get without waiting for the disk, or for long work: the housekeeper gets it.
 pub(crate) struct Fetch {
@@ -163,13 +166,36 @@ impl Partition {
         if let Some(index) = view.index() {
             return Ok(index);
         }
-        let size = view.size();
+        let (disk, size) = (&*shared.disk, view.size());
+        if !view.is_indexed_anew()
+            && let Some((_, indexer)) = load_sidecars(disk, &self.folder, view.base(), size)
+        {
+            return Ok(view.put_index(indexer));
+        }
         let most = self.options.max_batch_bytes;
         let scanned = scan(&*file, view.name(), view.base(), size, most)?;
         view.has_checked(0, scanned.end);
         let mut indexer = scanned.indexer;
         indexer.seal();
-        Ok(view.put_index(indexer))
+        let index = view.put_index(indexer);
+        if let Some(end) = view
+            .end()
+            .filter(|_| scanned.end == size && !view.is_deleted())
+        {
+            let segment = view.segment(end, Arc::clone(&index), file);
+            // Without them it is scanned again the next time.
+            let _ = save_sidecars(disk, &self.folder, &segment, view.last_append_ms());
+            if view.is_indexed_anew() {
+                shared.observers.happened(&Event::Recovered(PartitionNote {
+                    topic: self.topic(),
+                    partition: self.number(),
+                    note: Note::Indexed {
+                        segment: view.base(),
+                    },
+                }));
+            }
+        }
+        Ok(index)
     }
 
     /// Looks for the next valid batch behind damage, and takes note of both.

@@ -33,6 +33,8 @@ pub(crate) struct Gate {
     pub(crate) unsynced: u64,
     /// The committer waits for the appender.
     pub(crate) is_awaited: bool,
+    /// Nobody writes any more what comes now.
+    pub(crate) is_closed: bool,
 }
 
 /// A segment that is to be synced. Its file stays open until it is.
@@ -89,12 +91,13 @@ impl Gate {
             due: None,
             unsynced: 0,
             is_awaited: false,
+            is_closed: false,
         }
     }
 
     /// Takes the appender out to write on this thread, if nobody is before.
     pub(crate) fn borrow(&mut self) -> Option<Box<Appender>> {
-        if self.queue.is_empty() && !self.begins_segment {
+        if self.queue.is_empty() && !self.begins_segment && !self.is_closed {
             self.appender.take()
         } else {
             None

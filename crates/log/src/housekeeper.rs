@@ -13,7 +13,7 @@ use crate::small_file::{overwrite, remove_tree, sync_folder};
 use crate::view::SegmentView;
 use crate::{
     Checkpoint, Durable, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment,
-    SegmentState, Store, save_producers, save_sidecars,
+    Store, save_producers, save_sidecars,
 };
 
 /// What the housekeeper remembers. It alone takes this lock for longer than a moment.
@@ -93,8 +93,7 @@ impl Store {
         Some(if shared.stale.load(Ordering::Acquire) {
             retention.min(checkpoint)
         } else {
-            // What becomes durable meanwhile nudges nobody: it is looked for often enough.
-            retention.min(CHECKPOINT_EVERY)
+            retention
         })
     }
 
@@ -302,19 +301,7 @@ impl Partition {
         let Some(file) = view.file() else {
             return Ok(());
         };
-        let segment = Segment {
-            base_offset: view.base(),
-            size: view.size(),
-            next_offset: view.end().unwrap_or_default(),
-            state: if view.is_damaged() {
-                SegmentState::Damaged
-            } else {
-                SegmentState::Sealed
-            },
-            indexer,
-            file,
-            name: view.name().to_owned(),
-        };
+        let segment = view.segment(view.end().unwrap_or_default(), indexer, file);
         save_sidecars(disk, &self.folder, &segment, view.last_append_ms())?;
         let end = segment.next_offset;
         save_producers(disk, &self.folder, end, producers)?;

@@ -6,7 +6,7 @@ use crate::batch::{Encoded, Encoder, Input};
 use crate::ends::EndsCell;
 use crate::gate::{Gate, Queued};
 use crate::locks::lock;
-use crate::shared::Shared;
+use crate::shared::{Shared, closed};
 use crate::view::SegmentView;
 use crate::writing::Wrote;
 use crate::{
@@ -295,6 +295,11 @@ impl Partition {
         let queued = self.queued(batch, &ticket, writer.acks);
         let here = {
             let mut gate = lock(&self.gate);
+            if gate.is_closed {
+                let waiting = &self.shared.queued;
+                waiting.fetch_sub(queued.bytes, Ordering::Relaxed);
+                return Err(closed());
+            }
             gate.queue.push_back(queued);
             // Nobody else writes where there is no committer.
             let here = !self.shared.keeps;

@@ -35,6 +35,11 @@ pub enum Note {
         /// First offset that can be read again; the same as `first` if nothing shows that a record was there.
         next: u64,
     },
+    /// Its index was wrong, and was made anew from its batches.
+    Indexed {
+        /// The segment's base offset.
+        segment: u64,
+    },
     /// Offsets that no segment has.
     Missing {
         /// First offset that is missing.

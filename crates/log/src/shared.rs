@@ -100,12 +100,14 @@ impl Shared {
     pub(crate) fn takes(&self) -> Result<(), Error> {
         match self.poisoned_error() {
             Some(error) => Err(error),
-            None if self.is_closing() => {
-                Err(Error::new(ErrorKind::Closed, "the directory is closed"))
-            }
+            None if self.is_closing() => Err(closed()),
             None => Ok(()),
         }
     }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the directory is closed")
 }
 
 /// What was done since the directory was opened.

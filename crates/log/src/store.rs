@@ -458,6 +458,9 @@ impl Store {
         if !synced {
             return false;
         }
+        for partition in self.partitions() {
+            partition.close();
+        }
         let error = match self.poisoned() {
             Some(error) => Some(error),
             None => self.leave_clean().err(),

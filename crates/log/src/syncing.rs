@@ -1,11 +1,13 @@
 //! How what is written to a partition becomes durable.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::gate::{Dirty, Synced};
+use crate::gate::{Dirty, Queued, Synced};
 use crate::locks::lock;
+use crate::shared::closed;
 use crate::{Appender, Durable, Error, Flush, Partition};
 
 /// Whether there is something to make durable.
@@ -49,9 +51,14 @@ impl Partition {
     /// Tells that it is durable.
     pub(crate) fn is_synced(&self, dirty: &Dirty) {
         lock(&self.gate).synced(dirty);
+        self.forget_unsynced(dirty);
+        self.is_durable(dirty.mark);
+    }
+
+    /// These bytes do not wait to be made durable any more.
+    pub(crate) fn forget_unsynced(&self, dirty: &Dirty) {
         let unsynced = &self.shared.unsynced;
         unsynced.fetch_sub(dirty.unsynced, Ordering::Relaxed);
-        self.is_durable(dirty.mark);
     }
 
     fn is_durable(&self, mark: Durable) {
@@ -62,7 +69,9 @@ impl Partition {
             }
             *durable = mark;
         }
-        self.shared.stale.store(true, Ordering::Release);
+        if !self.shared.stale.swap(true, Ordering::AcqRel) {
+            self.shared.chores.nudge();
+        }
         self.ends.set_durable(mark.next_offset);
         if self.options.flush == Flush::Always {
             self.show(mark.next_offset);
@@ -143,8 +152,22 @@ impl Partition {
     }
 
     /// Fails all that waits to be written. For a directory that takes nothing more.
-    pub(crate) fn fail_queued(self: &Arc<Self>, error: &Error) -> bool {
+    pub(crate) fn fail_queued(&self, error: &Error) -> bool {
         let queue = std::mem::take(&mut lock(&self.gate).queue);
+        self.fail_all(queue, error)
+    }
+
+    /// Takes nothing more, and fails what came too late to be written.
+    pub(crate) fn close(&self) {
+        let queue = {
+            let mut gate = lock(&self.gate);
+            gate.is_closed = true;
+            std::mem::take(&mut gate.queue)
+        };
+        self.fail_all(queue, &closed());
+    }
+
+    fn fail_all(&self, queue: VecDeque<Queued>, error: &Error) -> bool {
         let any = !queue.is_empty();
         for queued in queue {
             let queued_bytes = &self.shared.queued;

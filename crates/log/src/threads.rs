@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Builder};
@@ -5,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::committer::{Committer, Step};
 use crate::locks::lock;
-use crate::{Clock, Config, Disk, Error, Report, Store};
+use crate::{Clock, Config, Disk, Error, ErrorKind, Report, Store};
 
 /// The threads of an open directory: the committer and the housekeeper. They end when the store is closed.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ fn commit(store: &Arc<Store>) {
     shared.work.is_done_by(thread::current());
     let mut is_quick = false;
     loop {
-        let step = committer.step(store);
+        let step = no_panic(store, || committer.step(store)).unwrap_or(Step::Poisoned);
         if store.is_all_synced(step) {
             break;
         }
@@ -101,12 +102,22 @@ fn keep_house(store: &Arc<Store>) {
         if store.finish_close() {
             return;
         }
-        if store.housekeep() {
+        if no_panic(store, || store.housekeep()) == Some(true) {
             continue;
         }
         let sleep = store.next_chore().unwrap_or(LONGEST_SLEEP);
         thread::park_timeout(sleep.min(LONGEST_SLEEP));
     }
+}
+
+/// A defect of ours must not leave others waiting for ever: nothing is taken any more, and they hear why.
+fn no_panic<R>(store: &Store, step: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(step));
+    if result.is_err() {
+        let message = "a thread of the log panicked; please report it";
+        store.poison(Error::new(ErrorKind::Internal, message));
+    }
+    result.ok()
 }
 
 /// Does `work` for all of `tasks`, on at most `most` threads; the results are in order.

@@ -114,10 +114,11 @@ impl SegmentView {
         *lock(&self.file) = Some(file);
     }
 
-    /// Closes the descriptor, unless it is written still.
+    /// Closes the descriptor and forgets the index, unless it is written still.
     pub(crate) fn close(&self) {
         if self.end().is_some() {
             let file = lock(&self.file).take();
+            *lock(&self.index) = None;
             // Closing is a system call, and happens behind the lock.
             drop(file);
         }
@@ -187,6 +188,28 @@ impl SegmentView {
         let damage = lock(&self.damage);
         let before = damage.iter().filter(|one| one.next <= offset);
         before.map(|one| one.to).max().unwrap_or(0)
+    }
+
+    /// It as what its files are written from.
+    pub(crate) fn segment(
+        &self,
+        end: u64,
+        indexer: Arc<Mutex<Indexer>>,
+        file: Arc<dyn File>,
+    ) -> Segment {
+        Segment {
+            base_offset: self.base,
+            size: self.size(),
+            next_offset: end,
+            state: if self.is_damaged() {
+                SegmentState::Damaged
+            } else {
+                SegmentState::Sealed
+            },
+            indexer,
+            file,
+            name: self.name.clone(),
+        }
     }
 
     pub(crate) fn is_damaged(&self) -> bool {

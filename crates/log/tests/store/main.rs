@@ -9,6 +9,7 @@ mod appending;
 mod faults;
 mod keeping;
 mod lives;
+mod reading;
 mod support;
 mod threads;
 mod wrapped;
