@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::Duration;
-use std::{fs, thread};
+use std::{fs, io, thread};
 
 use log::{
     Clock, Config, Disk, Error, ErrorKind, MemoryDisk, OsDisk, Report, Store, SystemClock, Threads,
@@ -122,7 +122,13 @@ fn canonical(path: &Path, create: bool) -> Result<PathBuf, Error> {
     if create {
         fs::create_dir_all(path).map_err(|error| Error::system("mkdir", &name, &error))?;
     }
-    fs::canonicalize(path).map_err(|error| Error::system("open", &name, &error))
+    fs::canonicalize(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::new(
+            ErrorKind::NotFound,
+            format!("there is no directory {name}; pass create: true, or another dir"),
+        ),
+        _ => Error::system("open", &name, &error),
+    })
 }
 
 fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>), Error> {

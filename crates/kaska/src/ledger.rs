@@ -78,8 +78,8 @@ impl Pending {
 }
 
 impl Ledger {
-    /// What the log of a directory says. Positions beyond the end of a partition that recovery has cut are set back to it;
-    /// they are told, as notes.
+    /// What the log of a directory says. Where records may have been lost, positions beyond the end of their partition are set
+    /// back to it, which is told in words. Elsewhere they stay: a client may commit any offset.
     ///
     /// # Errors
     ///
@@ -190,10 +190,11 @@ impl Ledger {
             let Some(topic) = topics.get(topic) else {
                 return false;
             };
-            let was_cut = report
-                .notes
-                .iter()
-                .any(|note| cuts(note, topic.number, *partition));
+            let was_cut = report.may_lack
+                || report
+                    .notes
+                    .iter()
+                    .any(|note| cuts(note, topic.number, *partition));
             let end = store
                 .partition(topic.number, *partition)
                 .map(|partition| partition.ends().visible);

@@ -16,6 +16,7 @@ mod session_clients;
 mod session_reads;
 mod settling;
 mod signal;
+mod slots;
 mod state_record;
 mod writers;
 

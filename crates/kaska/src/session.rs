@@ -387,7 +387,7 @@ impl Session {
         })
     }
 
-    /// Has all that is written in a partition made durable; a ticket of writer 0.
+    /// Has all that was appended to a partition made durable; a ticket of writer 0.
     ///
     /// # Errors
     ///
@@ -400,9 +400,13 @@ impl Session {
             return Err(error);
         }
         signal.expect(1);
-        let end = partition.ends().written;
+        // What waits to be durable stands before this in the same line.
+        let place = match open.settling.last_queued(&partition) {
+            Some(ticket) => Pending::Queued(ticket),
+            None => Pending::Until(partition.ends().written),
+        };
         partition.flush();
-        Ok(open.wait_for(&signal, &partition, Pending::Until(end)))
+        Ok(open.wait_for(&signal, &partition, place))
     }
 
     /// Gauges.

@@ -15,7 +15,8 @@ use crate::writers::{Overlap, overlap};
 /// The writers of a session.
 #[derive(Default)]
 pub(crate) struct Appends {
-    writers: Vec<Option<Writer>>,
+    /// Numbers are not used again: what a writer that is gone has appended settles under its own.
+    writers: Vec<Option<Box<Writer>>>,
     /// An append found no room, so its owner wants to hear of progress.
     wants_room: bool,
     split: Split,
@@ -113,7 +114,7 @@ impl Session {
         let codec = options.codec.unwrap_or(topic.options.codec);
         let compression = log::Compression::new(codec, options.level)?;
         let number = open.appends.writers.len() as u32 + 1;
-        open.appends.writers.push(Some(Writer {
+        open.appends.writers.push(Some(Box::new(Writer {
             // Writers that begin together do not all begin with partition 0.
             partitioner: Partitioner::new(to - from, number),
             partitions,
@@ -124,7 +125,7 @@ impl Session {
             },
             mark,
             tickets: 0,
-        }));
+        })));
         Ok(number)
     }
 
@@ -175,7 +176,7 @@ impl Session {
             split,
         } = appends;
         let slot = writers.get_mut((writer as usize).wrapping_sub(1));
-        let own = slot.and_then(Option::as_mut).ok_or_else(no_writer)?;
+        let own = slot.and_then(Option::as_deref_mut).ok_or_else(no_writer)?;
         let count = check(input)?;
         let mut to = Target {
             signal: &signal,
@@ -230,12 +231,12 @@ struct Target<'a> {
 }
 
 impl Appends {
-    fn place(&mut self, writer: u32) -> Option<&mut Option<Writer>> {
+    fn place(&mut self, writer: u32) -> Option<&mut Option<Box<Writer>>> {
         self.writers.get_mut((writer as usize).wrapping_sub(1))
     }
 
     fn writer(&mut self, writer: u32) -> Result<&mut Writer, Error> {
-        let place = self.place(writer).and_then(Option::as_mut);
+        let place = self.place(writer).and_then(Option::as_deref_mut);
         place.ok_or_else(no_writer)
     }
 

@@ -6,12 +6,13 @@ use log::{Cursor, Error, ErrorKind, Partition, ReadInto, ReadOutcome};
 
 use crate::client::{Client, Found, PollError, Polled, Refused, Reset, Slot};
 use crate::signal::Place;
+use crate::slots::Slots;
 use crate::{Kaska, Session};
 
 /// The clients of a session.
 #[derive(Default)]
 pub(crate) struct Clients {
-    clients: Vec<Option<Own>>,
+    clients: Slots<Own>,
 }
 
 struct Own {
@@ -44,33 +45,22 @@ impl Session {
     ///
     /// `Closed`.
     pub fn client(&mut self, reset: Reset) -> Result<u32, Error> {
-        let clients = &mut self.opened()?.clients.clients;
-        clients.push(Some(Own {
+        Ok(self.opened()?.clients.clients.add(Own {
             client: Client::new(reset),
             ahead: HashMap::new(),
-        }));
-        Ok(clients.len() as u32)
+        }))
     }
 
     /// Lets go of a client.
     pub fn close_client(&mut self, client: u32) {
-        if let Ok(open) = self.opened()
-            && let Some(slot) = open
-                .clients
-                .clients
-                .get_mut((client as usize).wrapping_sub(1))
-        {
-            *slot = None;
+        if let Ok(open) = self.opened() {
+            open.clients.clients.remove(client);
         }
     }
 
     fn own_client(&mut self, client: u32) -> Result<(&mut Own, &Arc<Kaska>), Error> {
         let open = self.opened()?;
-        let slot = open
-            .clients
-            .clients
-            .get_mut((client as usize).wrapping_sub(1));
-        let own = slot.and_then(Option::as_mut);
+        let own = open.clients.clients.at(client);
         let own = own.ok_or_else(|| Error::new(ErrorKind::Closed, "there is no such client"))?;
         Ok((own, &open.kaska))
     }

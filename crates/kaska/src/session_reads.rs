@@ -7,11 +7,12 @@ use log::{Cursor, Error, ErrorKind, Partition, ReadBatch, ReadInto, ReadOutcome}
 
 use crate::Session;
 use crate::signal::Place;
+use crate::slots::Slots;
 
 /// The readers of a session.
 #[derive(Default)]
 pub(crate) struct Reads {
-    readers: Vec<Option<Reader>>,
+    readers: Slots<Reader>,
     /// Those that wait, by partition.
     waiting: HashMap<Place, Vec<u32>>,
     ready: Vec<u32>,
@@ -103,12 +104,11 @@ impl Session {
         let cursor = Cursor::new(from.offset(&partition));
         // A reader may have to wait at any read; so little is gained by telling when that it is not worth telling.
         signal.expect(1);
-        open.reads.readers.push(Some(Reader {
+        Ok(open.reads.readers.add(Reader {
             partition,
             cursor,
             waits: false,
-        }));
-        Ok(open.reads.readers.len() as u32)
+        }))
     }
 
     /// Lets a reader go on elsewhere.
@@ -126,8 +126,7 @@ impl Session {
     pub fn close_reader(&mut self, reader: u32) {
         let signal = Arc::clone(&self.signal);
         if let Ok(open) = self.opened()
-            && let Some(slot) = open.reads.slot(reader)
-            && slot.take().is_some()
+            && open.reads.readers.remove(reader).is_some()
         {
             signal.forgo(1);
         }
@@ -181,13 +180,9 @@ impl From {
 }
 
 impl Reads {
-    fn slot(&mut self, reader: u32) -> Option<&mut Option<Reader>> {
-        self.readers.get_mut((reader as usize).wrapping_sub(1))
-    }
-
     fn reader(&mut self, reader: u32) -> Result<&mut Reader, Error> {
-        let slot = self.slot(reader).and_then(Option::as_mut);
-        slot.ok_or_else(|| Error::new(ErrorKind::Closed, "there is no such reader"))
+        let there = self.readers.at(reader);
+        there.ok_or_else(|| Error::new(ErrorKind::Closed, "there is no such reader"))
     }
 
     /// Takes note of what has changed; whether a reader that waits may go on.
@@ -197,8 +192,7 @@ impl Reads {
                 continue;
             };
             for reader in waiting.drain(..) {
-                let slot = self.readers.get_mut((reader as usize).wrapping_sub(1));
-                if let Some(there) = slot.and_then(Option::as_mut)
+                if let Some(there) = self.readers.at(reader)
                     && mem::take(&mut there.waits)
                 {
                     self.ready.push(reader);

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use log::{Error, Partition};
+use log::{Error, Partition, Ticket};
 use wire::Code;
 
 use crate::code::code_of;
@@ -49,6 +49,16 @@ pub struct Settled {
 }
 
 impl Settling {
+    /// What the last of those waits for that are not written yet and need not be durable, if there are any.
+    pub(crate) fn last_queued(&self, partition: &Partition) -> Option<Ticket> {
+        let place = (partition.topic(), partition.number());
+        let waiting = self.lines.get(&(place, false))?.waiting.iter();
+        waiting.rev().find_map(|one| match &one.place {
+            Pending::Queued(ticket) => Some(ticket.clone()),
+            Pending::Until(_) => None,
+        })
+    }
+
     /// How many wait.
     pub(crate) const fn waiting(&self) -> u64 {
         self.waiting
@@ -170,7 +180,13 @@ impl Line {
                 None if poisoned => return Some(Done::Never(None)),
                 None => return None,
                 Some(Err(error)) => return Some(Done::Never(Some(error))),
-                Some(Ok(written)) => front.place = Pending::Until(written.end),
+                Some(Ok(written)) => {
+                    front.place = Pending::Until(written.end);
+                    if all && written.end > durable {
+                        // Whoever appended it need not have asked for that.
+                        self.partition.flush();
+                    }
+                }
             }
         }
         match front.place {

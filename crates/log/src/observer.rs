@@ -56,6 +56,8 @@ pub struct PartitionNote {
 pub struct Report {
     /// It was made just now.
     pub created: bool,
+    /// It was not closed cleanly and power may have been lost since: what was not durable may be gone, without a trace.
+    pub may_lack: bool,
     /// What was cut, kept aside, damaged or missing; empty after a clean close.
     pub notes: Vec<PartitionNote>,
     /// Partitions that cannot be used: topic, partition, why. Their files were left as they are.

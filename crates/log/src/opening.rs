@@ -61,6 +61,7 @@ pub(crate) fn open(shared: &Arc<Shared>) -> Result<Found, Error> {
     complete(disk)?;
     let (checkpoint, next_file) = checkpoint(disk)?;
     let mut opener = Opener::new(shared, &checkpoint);
+    report.may_lack = !is_empty && !opener.is_clean && opener.boot == Boot::Other;
     let topics = opener.topics(&mut report)?;
     let serving = opener.partitions(&topics, &mut report);
     let mut by_number = BTreeMap::new();

@@ -126,3 +126,27 @@ fn a_flush_waits_for_what_is_written() {
     assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 1);
     owner.close();
 }
+
+#[test]
+fn a_flush_waits_for_what_waits_to_be_written() {
+    let folder = Folder::new("positions_queued");
+    let mut owner = Owner::open(folder.location());
+    let options = log::TopicOptions {
+        flush: log::Flush::Os,
+        ..log::TopicOptions::default()
+    };
+    owner
+        .ask(|session, request| session.create_topic(request, "t", options))
+        .unwrap();
+    let topic = owner.session.topic("t").unwrap();
+    let writer = owner.writer(topic, Some(0), Acks::Written);
+    // Too large to be written by this thread.
+    let large = "x".repeat(200_000);
+    for _ in 0..5 {
+        owner.append(writer, &[&large]);
+    }
+    let ticket = owner.session.flush(topic, 0).unwrap();
+    assert_eq!(owner.settle(0, ticket).failed, None);
+    assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 5);
+    owner.close();
+}
