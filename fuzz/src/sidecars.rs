@@ -1,9 +1,11 @@
 //! The small files of a log: `u8 kind | bytes`. Their checksums are made right, so that what lies behind them is reached.
 
+use std::sync::Arc;
+
 use log::batch::crc32c;
 use log::{
-    Checkpoint, Disk, FrameKind, MemoryDisk, Mode, OffsetIndex, Producers, Seal, TimeIndex,
-    decode_frame, encode_frame, load_sidecars, log_name, put_at,
+    Checkpoint, Config, Disk, FrameKind, MemoryDisk, Mode, OffsetIndex, Producers, Seal, Store,
+    SystemClock, TimeIndex, decode_frame, encode_frame, load_sidecars, log_name, put_at,
 };
 
 const BASE: u64 = 1 << 40;
@@ -20,7 +22,8 @@ pub(crate) fn run(data: &[u8]) {
         3 => snapshot(bytes),
         4 => checkpoint(bytes),
         5 => frames(bytes),
-        _ => beside(bytes),
+        6 => beside(bytes),
+        _ => topic(bytes),
     }
 }
 
@@ -85,6 +88,42 @@ fn frames(bytes: &[u8]) {
             assert!(body.len() + behind.len() < bytes.len());
         }
     }
+}
+
+/// What stands in a `topic.meta`: its directory is opened, with the topic or with one that is damaged.
+fn topic(body: &[u8]) {
+    const PARTITIONS: usize = 16;
+    let mut body = body.to_vec();
+    // More of them would only take longer.
+    if let Some(high) = body.get_mut(PARTITIONS..PARTITIONS + 3) {
+        high.fill(0);
+    }
+    let Some(frame) = encode_frame(FrameKind::Topic, &body) else {
+        return;
+    };
+    let disk = Arc::new(MemoryDisk::new());
+    let open = || {
+        let clock = Arc::new(SystemClock::new());
+        let disk = Arc::clone(&disk) as Arc<dyn Disk>;
+        Store::open(disk, clock, &Config::default()).unwrap()
+    };
+    open().0.close(None).unwrap();
+    disk.create_folder("topics/00000007").unwrap();
+    let name = "topics/00000007/topic.meta";
+    let file = disk.open(name, Mode::CreateNew).unwrap();
+    put_at(&*file, &frame.repeat(2), 0).unwrap();
+    let (store, report) = open();
+    match &store.topics()[..] {
+        [] => assert_eq!(report.damaged_topics, [7]),
+        [topic] => {
+            assert!(topic.number == 7 && (1..256).contains(&topic.options.partitions));
+            assert!(topic.options.check().is_ok());
+            assert_eq!(store.topic(&topic.name).as_ref(), Some(topic));
+            assert!(store.partition(7, topic.options.partitions).is_none());
+        }
+        other => panic!("{other:?}"),
+    }
+    store.close(None).unwrap();
 }
 
 /// `u8 length of .index | .index | .timeindex`, under a seal that vouches for them.

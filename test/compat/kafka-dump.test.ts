@@ -33,7 +33,7 @@ beforeAll(() => {
   partitions = each.map((line) => {
     const [folder = '', ...numbers] = line.split(' ');
     const [base = 0, end = 0, batches = 0, segments = 0] = numbers.map(Number);
-    return { folder: join(dir, folder), base, end, batches, segments };
+    return { folder, base, end, batches, segments };
   });
 }, preparing);
 

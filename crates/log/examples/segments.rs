@@ -1,16 +1,19 @@
-//! Writes two partitions into a folder, for Kafka's own tools to read: `cargo run --example segments -- DIR`. All
-//! codecs, keys, headers, nulls, producers, times that go back now and then, and several segments of each.
+//! Writes two partitions into a folder, for Kafka's own tools to read: `cargo run --example segments -- DIR`. One is that
+//! of a directory that was opened and closed, the other begins at 2^40. All codecs, keys, headers, nulls, producers, times
+//! that go back now and then, and several segments of each.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a program of the tests"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use log::batch::{Encoded, Input, ProducerMark, Shape, Times};
+use log::batch::{Input, ProducerMark, Shape, Times};
 use log::{
-    Appender, Codec, Disk, OsDisk, Outcome, Producers, Segment, save_producers, save_sidecars,
+    Appender, Codec, Committer, Config, Disk, OsDisk, Outcome, Producers, Segment, Step, Store,
+    SystemClock, TopicName, TopicOptions, Writer, save_producers, save_sidecars,
 };
 
 const CODECS: [Codec; 5] = [
@@ -34,6 +37,18 @@ struct Records {
 }
 
 impl Records {
+    fn input(&self) -> Input<'_> {
+        Input {
+            data: &self.data,
+            shape: Shape::Full(&self.shape),
+            times: Times::Each(&self.times),
+        }
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.times.len()).unwrap()
+    }
+
     /// `None` is null.
     fn push(&mut self, ms: f64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[u8]) {
         for part in [key, value] {
@@ -102,40 +117,94 @@ fn records(place: u32, dice: &mut Dice) -> Records {
     records
 }
 
-fn encode(
-    appender: &mut Appender,
-    records: &Records,
-    codec: Codec,
-    mark: Option<ProducerMark>,
-) -> Encoded {
-    let input = Input {
-        data: &records.data,
-        shape: Shape::Full(&records.shape),
-        times: Times::Each(&records.times),
+/// Who writes batch after batch.
+struct Marks {
+    sequences: [u32; 3],
+}
+
+impl Marks {
+    const fn new() -> Self {
+        // One goes round soon.
+        Self {
+            sequences: [0, i32::MAX as u32 - 500, 7],
+        }
+    }
+
+    /// Every other batch has no producer.
+    fn next(&mut self, place: u32, count: u32) -> Option<ProducerMark> {
+        if !place.is_multiple_of(2) {
+            return None;
+        }
+        let who = place as usize / 2 % self.sequences.len();
+        let next = self.sequences.get_mut(who).unwrap();
+        let sequence = *next;
+        *next = (sequence + count) & i32::MAX as u32;
+        Some(ProducerMark {
+            id: (1 << 62) + who as u64,
+            epoch: 0,
+            sequence,
+        })
+    }
+}
+
+fn codec(place: u32) -> Codec {
+    CODECS.get(place as usize % 5).copied().unwrap()
+}
+
+/// Appends so many batches to a topic of a new directory, which is closed and opened again in the middle.
+fn directory(root: &Path, batches: u32) {
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk::new(root));
+    let name = TopicName::parse(b"records").unwrap();
+    let options = TopicOptions {
+        segment_bytes: SEGMENT_BYTES,
+        max_batch_bytes: MOST,
+        ..TopicOptions::default()
     };
-    appender.encode(&input, codec, mark).unwrap()
+    let (mut dice, mut marks) = (Dice(0x5eed), Marks::new());
+    let mut end = 0;
+    for half in [0..batches / 2, batches / 2..batches] {
+        let clock = Arc::new(SystemClock::new());
+        let (store, _) = Store::open(Arc::clone(&disk), clock, &Config::default()).unwrap();
+        if store.topic(&name).is_none() {
+            store.create_topic(&name, &options).unwrap();
+        }
+        let partition = store.partition(1, 0).unwrap();
+        let mut committer = Committer::new();
+        for place in half {
+            let records = records(place, &mut dice);
+            let writer = Writer {
+                compression: codec(place).into(),
+                mark: marks.next(place, records.count()),
+                ..Writer::default()
+            };
+            // What does not fit the segment is queued, and written by the next step.
+            let _ = partition.append(&records.input(), &writer, true).unwrap();
+            while committer.step(&store) == Step::Worked {}
+            while store.housekeep() {}
+        }
+        end = partition.ends().durable;
+        store.close(None).unwrap();
+    }
+    tell(root, &*disk, "topics/00000001/0", [0, end], batches);
 }
 
 /// Writes so many batches from `base` on, and closes the partition.
-fn partition(disk: &dyn Disk, folder: &str, base: u64, batches: u32) {
-    let mut dice = Dice(0x5eed);
-    let segment = Segment::create(disk, folder, base).unwrap();
+fn partition(root: &Path, base: u64, batches: u32) {
+    let disk = OsDisk::new(root);
+    let folder = "0";
+    for folder in ["", folder] {
+        disk.create_folder(folder).unwrap();
+    }
+    let (mut dice, mut marks) = (Dice(0xd1ce), Marks::new());
+    let segment = Segment::create(&disk, folder, base).unwrap();
     let mut appender = Appender::new(segment, SEGMENT_BYTES, MOST);
     let mut producers = Producers::default();
-    let mut sequences = [0, i32::MAX as u32 - 500, 7];
-    let mut segments = 1;
     for place in 0..batches {
         let records = records(place, &mut dice);
-        let count = u32::try_from(records.times.len()).unwrap();
-        // Every other batch has no producer.
-        let who = place as usize / 2 % 3;
-        let mark = (place % 2 == 0).then(|| ProducerMark {
-            id: (1 << 62) + who as u64,
-            epoch: 0,
-            sequence: sequences.get(who).copied().unwrap(),
-        });
-        let codec = CODECS.get(place as usize % 5).copied().unwrap();
-        let mut batch = encode(&mut appender, &records, codec, mark);
+        let mark = marks.next(place, records.count());
+        let mut batch = appender
+            .encode(&records.input(), codec(place), mark)
+            .unwrap();
         let mut header = *batch.header();
         loop {
             match appender.write(batch).unwrap() {
@@ -146,31 +215,34 @@ fn partition(disk: &dyn Disk, folder: &str, base: u64, batches: u32) {
                 Outcome::Full(back) => {
                     batch = back;
                     let next = appender.segment().next_offset;
-                    let next = Segment::create(disk, folder, next).unwrap();
+                    let next = Segment::create(&disk, folder, next).unwrap();
                     let full = appender.roll(next).unwrap();
-                    save_sidecars(disk, folder, &full, 0).unwrap();
-                    save_producers(disk, folder, full.next_offset, &producers).unwrap();
-                    segments += 1;
+                    save_sidecars(&disk, folder, &full, 0).unwrap();
+                    save_producers(&disk, folder, full.next_offset, &producers).unwrap();
                 }
             }
         }
         producers.add(&header, i64::from(BEGIN_MS) * 1000);
-        if let Some(sequence) = sequences.get_mut(who).filter(|_| mark.is_some()) {
-            *sequence = (*sequence + count) & i32::MAX as u32;
-        }
     }
     let last = appender.segment();
-    save_sidecars(disk, folder, last, 0).unwrap();
-    save_producers(disk, folder, last.next_offset, &producers).unwrap();
-    let end = last.next_offset;
-    println!("{folder} {base} {end} {batches} {segments}");
+    save_sidecars(&disk, folder, last, 0).unwrap();
+    save_producers(&disk, folder, last.next_offset, &producers).unwrap();
+    tell(root, &disk, folder, [base, last.next_offset], batches);
+}
+
+/// Says what is where: folder, first offset, the one behind the last, batches, segments.
+fn tell(root: &Path, disk: &dyn Disk, folder: &str, [base, end]: [u64; 2], batches: u32) {
+    let entries = disk.list(folder).unwrap();
+    let segments = entries
+        .iter()
+        .filter(|entry| log::base_of(&entry.name).is_some())
+        .count();
+    let folder = root.join(folder);
+    println!("{} {base} {end} {batches} {segments}", folder.display());
 }
 
 fn main() {
     let root = PathBuf::from(std::env::args_os().nth(1).unwrap());
-    let disk = OsDisk::new(root);
-    for (folder, base, batches) in [("0", 0, 400), ("1", 1 << 40, 150)] {
-        disk.create_folder(folder).unwrap();
-        partition(&disk, folder, base, batches);
-    }
+    directory(&root.join("closed"), 400);
+    partition(&root.join("far"), 1 << 40, 150);
 }
