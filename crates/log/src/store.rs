@@ -388,7 +388,13 @@ impl Store {
         }
     }
 
-    /// The same, and waits for it, at most so long.
+    /// Whether it closes, or is closed.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.shared.is_closing()
+    }
+
+    /// Closes as [`Store::begin_close`] does, and waits for it, at most so long.
     ///
     /// # Errors
     ///
