@@ -2,9 +2,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::Encoded;
+use crate::queued::Queued;
 use crate::view::SegmentView;
-use crate::{Acks, Appender, Durable, Error, File, Segment, Ticket};
+use crate::{Appender, Durable, File, Segment};
 
 /// What the threads that append to a partition share. It is behind a lock that is never held over a system call: who
 /// writes takes the appender out, and who comes meanwhile queues.
@@ -44,17 +44,6 @@ pub(crate) struct Synced {
     pub(crate) file: Arc<dyn File>,
 }
 
-/// Numbers of records go round behind it.
-const MOST_SEQUENCE: u32 = i32::MAX as u32;
-
-/// A batch that waits to be written.
-pub(crate) struct Queued {
-    pub(crate) batch: Encoded,
-    pub(crate) bytes: u64,
-    pub(crate) ticket: Ticket,
-    pub(crate) acks: Acks,
-}
-
 /// What of a partition is to be made durable.
 pub(crate) struct Dirty {
     /// What is durable then.
@@ -65,6 +54,9 @@ pub(crate) struct Dirty {
     pub(crate) names: Option<u64>,
     pub(crate) unsynced: u64,
 }
+
+/// Behind every offset.
+const ALL: u64 = u64::MAX;
 
 impl Gate {
     pub(crate) fn new(
@@ -95,6 +87,16 @@ impl Gate {
         }
     }
 
+    /// All that was appended so far is to be made durable, also what waits to be written.
+    pub(crate) fn want_all(&mut self) {
+        let is_all_written = self.queue.is_empty() && self.appender.is_some();
+        self.wanted = if is_all_written {
+            self.wanted.max(self.written.next_offset)
+        } else {
+            ALL
+        };
+    }
+
     /// Takes the appender out to write on this thread, if nobody is before.
     pub(crate) fn borrow(&mut self) -> Option<Box<Appender>> {
         if self.queue.is_empty() && !self.begins_segment && !self.is_closed {
@@ -108,6 +110,9 @@ impl Gate {
     pub(crate) fn dirty(&mut self) -> Dirty {
         let segments = self.full.iter().chain(&self.active).cloned().collect();
         self.due = None;
+        if self.wanted == ALL && self.queue.is_empty() && self.appender.is_some() {
+            self.wanted = self.written.next_offset;
+        }
         Dirty {
             mark: self.written,
             segments,
@@ -124,20 +129,5 @@ impl Gate {
         if let Some(names) = dirty.names {
             self.synced_names = self.synced_names.max(names);
         }
-    }
-}
-
-impl Queued {
-    /// Who wrote it, if he has a name, and the number of its last record.
-    pub(crate) fn last_sequence(&self) -> Option<(u64, u32)> {
-        let header = self.batch.header();
-        let mark = header.producer?;
-        let last = mark.sequence.wrapping_add(header.last_delta) & MOST_SEQUENCE;
-        Some((mark.id, last))
-    }
-
-    /// Tells who waits that it will not be written.
-    pub(crate) fn fail(self, error: &Error) {
-        self.ticket.settle(Err(error.clone()));
     }
 }

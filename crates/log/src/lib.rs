@@ -31,6 +31,7 @@ mod options;
 mod os_disk;
 mod partition;
 mod producers;
+mod queued;
 mod reader;
 mod recovery;
 mod report;

@@ -2,10 +2,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
-use crate::batch::{Encoded, Encoder, Input};
+use crate::batch::{Encoder, Input};
 use crate::ends::EndsCell;
-use crate::gate::{Gate, Queued};
+use crate::gate::Gate;
 use crate::locks::lock;
+use crate::queued::{Body, Queued};
 use crate::shared::{Shared, closed};
 use crate::view::SegmentView;
 use crate::writing::Wrote;
@@ -161,8 +162,9 @@ impl Partition {
     /// # Errors
     ///
     /// `Full` if too much waits already: again when observers have heard of progress; `TooLarge` and `Invalid` as
-    /// [`Encoder::encode`]; `NoSpace`: nothing was stored, it may be tried again; `OutOfOrder` for a writer with a name that left out a number; `Storage` when poisoned or unavailable;
-    /// `NotFound` when its topic was deleted; `Closed`.
+    /// [`Encoder::encode`]; `NoSpace`: nothing was stored, it may be tried again; `OutOfOrder` for a writer with a name
+    /// that left out a number; `Storage` when poisoned or unavailable; `NotFound` when its topic was deleted; `Closed`.
+    /// A ticket may have any of them as well.
     pub fn append(
         self: &Arc<Self>,
         input: &Input<'_>,
@@ -181,11 +183,10 @@ impl Partition {
         self.enqueue(input, writer)
     }
 
-    /// Asks for a sync of all that is written so far, whatever the topic's flush is.
+    /// Asks for a sync of all that was appended so far, whatever the topic's flush is.
     pub fn flush(self: &Arc<Self>) {
         {
-            let mut gate = lock(&self.gate);
-            gate.wanted = gate.wanted.max(gate.written.next_offset);
+            lock(&self.gate).want_all();
         }
         self.is_to_be_looked_at();
     }
@@ -252,7 +253,7 @@ impl Partition {
             Ok(Wrote::Before(written)) => (Ok(Appended::Duplicate(written)), None),
             Ok(Wrote::Full(batch)) => {
                 let ticket = Ticket::default();
-                let queued = self.queued(batch, &ticket, writer.acks);
+                let queued = self.queued(Body::Batch(batch), &ticket, writer.acks);
                 (Ok(Appended::Queued(ticket)), Some(queued))
             }
             Err(error) => (Err(error), None),
@@ -268,18 +269,18 @@ impl Partition {
         }
     }
 
-    fn queued(&self, batch: Encoded, ticket: &Ticket, acks: Acks) -> Queued {
-        let bytes = u64::from(batch.header().size);
+    fn queued(&self, body: Body, ticket: &Ticket, acks: Acks) -> Queued {
+        let bytes = body.bytes();
         self.shared.queued.fetch_add(bytes, Ordering::Relaxed);
         Queued {
-            batch,
+            body,
             bytes,
             ticket: ticket.clone(),
             acks,
         }
     }
 
-    /// Encodes on this thread, and leaves the batch to the committer.
+    /// Leaves the batch to the committer, and encodes it on this thread unless there is much to compress.
     fn enqueue(self: &Arc<Self>, input: &Input<'_>, writer: &Writer) -> Result<Appended, Error> {
         let waiting = self.shared.queued.load(Ordering::Relaxed);
         let more = input.data.len() as u64;
@@ -291,10 +292,14 @@ impl Partition {
             let message = format!("{waiting} bytes wait to be written, of at most {most}");
             return Err(Error::new(ErrorKind::Full, message));
         }
-        let mut encoder = Encoder::new(self.options.max_batch_bytes);
-        let batch = encoder.encode(input, writer.compression, writer.mark)?;
+        let body = if Body::is_work(input, writer) {
+            Body::records(input, writer)?
+        } else {
+            let mut encoder = Encoder::new(self.options.max_batch_bytes);
+            Body::Batch(encoder.encode(input, writer.compression, writer.mark)?)
+        };
         let ticket = Ticket::default();
-        let queued = self.queued(batch, &ticket, writer.acks);
+        let queued = self.queued(body, &ticket, writer.acks);
         let here = {
             let mut gate = lock(&self.gate);
             if gate.is_closed {

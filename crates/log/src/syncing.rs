@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::gate::{Dirty, Queued, Synced};
+use crate::gate::{Dirty, Synced};
 use crate::locks::lock;
+use crate::queued::Queued;
 use crate::shared::closed;
 use crate::{Appender, Durable, Error, Flush, Partition};
 

@@ -69,7 +69,10 @@ impl Partition {
                 break;
             };
             let result = match self.takes_queued() {
-                Ok(()) => self.write_or_roll(appender, queued.batch),
+                Ok(()) => {
+                    let batch = queued.body.into_batch(appender);
+                    batch.and_then(|batch| self.write_or_roll(appender, batch))
+                }
                 Err(error) => Err(error),
             };
             let waiting = &self.shared.queued;

@@ -262,6 +262,64 @@ fn compressed_batches_are_inflated_into_the_caller_s_memory() {
 }
 
 #[test]
+fn much_is_compressed_by_the_committer() {
+    let mut driven = Driven::open(&Arc::new(SimDisk::new())).unwrap();
+    let topic = driven.topic("t", &small());
+    let compressed = Writer {
+        compression: Codec::Zstd.into(),
+        ..Writer::default()
+    };
+    let value: Vec<u8> = (0..200_000_u64).map(|at| (at * at % 251) as u8).collect();
+    let times: Vec<f64> = vec![5.0, 3.0];
+    let input = batch::Input {
+        data: &value,
+        shape: batch::Shape::Full(&[0, 100_001, 0, 11, 99_991, 0]),
+        times: batch::Times::Each(&times),
+    };
+    let mut tickets = Vec::new();
+    let too_many = batch::Input {
+        shape: batch::Shape::Full(&[0, 100_001, 0, 11, 99_992, 0]),
+        ..input
+    };
+    for input in [&input, &too_many, &input] {
+        match topic.append(input, &compressed, true).unwrap() {
+            Appended::Queued(ticket) => tickets.push(ticket),
+            other => panic!("{other:?}"),
+        }
+    }
+    driven.commit();
+    let outcomes: Vec<_> = tickets
+        .iter()
+        .map(|ticket| ticket.outcome().unwrap())
+        .collect();
+    assert_eq!(outcomes[0], Ok(Written { base: 0, end: 2 }));
+    assert_eq!(outcomes[1].as_ref().unwrap_err().kind, ErrorKind::Invalid);
+    assert_eq!(outcomes[2], Ok(Written { base: 2, end: 4 }));
+    let found = read_all(&driven.store, &topic);
+    assert!(found[2].1 == value[..100_000] && found[3].1 == value[100_010..]);
+    assert_eq!(topic.offset_at_or_after(4), Ok(Some(0)));
+}
+
+#[test]
+fn a_flush_covers_what_waits_to_be_written() {
+    let mut driven = Driven::open(&Arc::new(SimDisk::new())).unwrap();
+    let topic = driven.topic(
+        "t",
+        &TopicOptions {
+            flush: Flush::Os,
+            ..small()
+        },
+    );
+    append_as(&topic, &[b"x"], &writer(Acks::Written), false).unwrap();
+    topic.flush();
+    driven.commit();
+    assert_eq!(topic.ends().durable, 1);
+    written(append_as(&topic, &[b"y"], &writer(Acks::Written), true));
+    driven.commit();
+    assert_eq!(topic.ends().durable, 1);
+}
+
+#[test]
 fn offsets_that_are_not_there_are_out_of_range() {
     let mut driven = Driven::open(&Arc::new(SimDisk::new())).unwrap();
     let topic = driven.topic("t", &small());
