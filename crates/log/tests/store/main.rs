@@ -9,6 +9,7 @@ mod appending;
 mod faults;
 mod keeping;
 mod lives;
+mod opening;
 mod reading;
 mod support;
 mod threads;

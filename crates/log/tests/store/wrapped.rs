@@ -1,6 +1,6 @@
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use log::sim::{SimClock, SimDisk};
 use log::{Disk, Entry, File, Lock, LockError, Mode};
@@ -21,6 +21,8 @@ pub(crate) struct Moods {
     /// Bytes that may still be written; negative: as many as one wants.
     pub(crate) room: AtomicI64,
     pub(crate) open_files: AtomicU32,
+    /// Files in this folder cannot be opened.
+    pub(crate) forbidden: Mutex<Option<&'static str>>,
 }
 
 impl Wrapped {
@@ -50,6 +52,10 @@ impl Drop for Open {
 
 impl Disk for Wrapped {
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
+        let forbidden = *self.moods.forbidden.lock().unwrap();
+        if forbidden.is_some_and(|folder| name.starts_with(folder)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let inner = self.inner.open(name, mode)?;
         self.moods.open_files.fetch_add(1, Ordering::SeqCst);
         let moods = Arc::clone(&self.moods);

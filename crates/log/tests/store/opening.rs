@@ -1,0 +1,174 @@
+//! What a directory must be to be opened, and what is told of one that is not as it was left.
+
+use std::sync::Arc;
+
+use log::sim::{SimClock, SimDisk};
+use log::*;
+
+use crate::support::*;
+use crate::wrapped::Wrapped;
+
+/// All files with their bytes.
+fn content(disk: &dyn Disk, folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in disk.list(folder).unwrap() {
+        let name = match folder {
+            "" => entry.name.clone(),
+            _ => format!("{folder}/{}", entry.name),
+        };
+        if entry.is_folder {
+            all.push((name.clone(), Vec::new()));
+            all.extend(content(disk, &name));
+        } else {
+            let file = disk.open(&name, Mode::Read).unwrap();
+            let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+            fill_at(&*file, &mut bytes, 0).unwrap();
+            all.push((name, bytes));
+        }
+    }
+    all
+}
+
+fn refused(disk: &Arc<SimDisk>, config: &Config) -> ErrorKind {
+    let before = content(&**disk, "");
+    let clock = Arc::new(SimClock::new(BEGIN_MS));
+    let kind = match Driven::open_at(disk, clock, config) {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error.kind,
+    };
+    assert_eq!(content(&**disk, ""), before, "nothing was changed");
+    kind
+}
+
+#[test]
+fn a_folder_that_is_no_log_is_refused_and_not_changed() {
+    let disk = Arc::new(SimDisk::new());
+    let never = Config {
+        create: false,
+        ..config()
+    };
+    assert_eq!(refused(&disk, &never), ErrorKind::NotFound);
+    disk.open("letter.txt", Mode::CreateNew).unwrap();
+    assert_eq!(refused(&disk, &config()), ErrorKind::Invalid);
+    assert_eq!(refused(&disk, &never), ErrorKind::Invalid);
+    disk.remove_file("letter.txt").unwrap();
+    drop(Driven::open(&disk).unwrap());
+    drop(Driven::open_at(&disk, Arc::new(SimClock::new(0)), &never).unwrap());
+    // Torn, it is damaged and neither newer nor missing.
+    let format = disk.open("kaska.format", Mode::Write).unwrap();
+    format.set_size(20).unwrap();
+    assert_eq!(refused(&disk, &config()), ErrorKind::Corrupt);
+}
+
+#[test]
+fn what_is_not_ours_is_told_and_left_alone() {
+    let disk = Arc::new(SimDisk::new());
+    Driven::open(&disk).unwrap().store.close(None).unwrap();
+    disk.open("letter.txt", Mode::CreateNew).unwrap();
+    disk.create_folder("topics/letters").unwrap();
+    disk.open("topics/00000007", Mode::CreateNew).unwrap();
+    let driven = Driven::open(&disk).unwrap();
+    assert_eq!(
+        driven.report.foreign,
+        ["letter.txt", "topics/00000007", "topics/letters"]
+    );
+    driven.topic("t", &small());
+    driven.keep_house();
+    driven.store.close(None).unwrap();
+    assert!(disk.open("letter.txt", Mode::Read).is_ok());
+    assert!(disk.list("topics/letters").is_ok());
+}
+
+#[test]
+fn a_partition_that_cannot_be_read_keeps_no_other_from_being_used() {
+    let disk = Wrapped::new(None);
+    let mut driven = Driven::open(&disk).unwrap();
+    for name in ["a", "b"] {
+        let topic = driven.topic(name, &small());
+        written(append(&topic, &[&value_of(0)]));
+        driven.commit();
+    }
+    driven.store.close(None).unwrap();
+    drop(driven);
+    for clean in [true, false] {
+        *disk.moods.forbidden.lock().unwrap() = Some("topics/00000001/0/");
+        let mut driven = Driven::open(&disk).unwrap();
+        let [(1, 0, ref why)] = driven.report.unavailable[..] else {
+            panic!("{:?}", driven.report)
+        };
+        assert_eq!(why.system, Some(("EACCES", "open")));
+        let (a, b) = (driven.topic("a", &small()), driven.topic("b", &small()));
+        assert_eq!(a.unavailable(), Some(why));
+        assert_eq!(append(&a, &[b"x"]).unwrap_err().system, why.system);
+        let unread = read_from(&driven.store, &a, 0, 100).unwrap_err();
+        assert_eq!(unread.system, why.system);
+        let next = b.ends().written;
+        written(append(&b, &[&value_of(next)]));
+        driven.commit();
+        driven.keep_house();
+        if clean {
+            driven.store.close(None).unwrap();
+        }
+        drop((driven, a, b));
+        // What was known of it is known still.
+        *disk.moods.forbidden.lock().unwrap() = None;
+        let driven = Driven::open(&disk).unwrap();
+        assert_eq!(driven.report.notes, []);
+        let (a, b) = (driven.topic("a", &small()), driven.topic("b", &small()));
+        assert_eq!(read_all(&driven.store, &a), records(0, 1));
+        assert_eq!(read_all(&driven.store, &b), records(0, next + 1));
+    }
+}
+
+#[test]
+fn the_lock_tells_who_has_the_directory() {
+    let disk = Arc::new(SimDisk::new());
+    let driven = Driven::open(&disk).unwrap();
+    let second = Driven::open(&disk).map(|_| ()).unwrap_err();
+    assert_eq!(second.kind, ErrorKind::Locked);
+    assert!(
+        second
+            .message
+            .contains(&format!("pid {}", std::process::id())),
+        "{second}"
+    );
+    drop(driven);
+    drop(Driven::open(&disk).unwrap());
+}
+
+#[test]
+fn names_are_never_paths_and_topics_are_numbered() {
+    let disk = Arc::new(SimDisk::new());
+    let driven = Driven::open(&disk).unwrap();
+    for name in [
+        "../../etc/passwd",
+        "a/b",
+        ".",
+        "\u{1F600}",
+        &"x".repeat(65_534),
+    ] {
+        driven.topic(name, &small());
+    }
+    let again = TopicName::parse(b".").unwrap();
+    let error = driven.store.create_topic(&again, &small()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Exists);
+    let folders: Vec<_> = disk
+        .list("topics")
+        .unwrap()
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
+    assert_eq!(
+        folders,
+        ["00000001", "00000002", "00000003", "00000004", "00000005"]
+    );
+    driven.store.close(None).unwrap();
+    let again = Driven::open(&disk).unwrap();
+    let names: Vec<_> = again
+        .store
+        .topics()
+        .iter()
+        .map(|one| one.name.as_str().len())
+        .collect();
+    assert_eq!(names, [16, 3, 1, 4, 65_534]);
+}
