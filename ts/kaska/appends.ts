@@ -130,7 +130,7 @@ export class Appends {
       const shipment = new Shipment();
       const cargo = { bytes: data, used: data.length, words: lengths, count, ...plain };
       this.#parts.outbox.send(to, cargo, sequence, shipment, true);
-      return whole([shipment]);
+      return this.#whole([shipment]);
     }
     const shipments: Shipment[] = [];
     let from = 0;
@@ -201,7 +201,7 @@ export class Appends {
 
   async #whole(shipments: readonly Shipment[]): Promise<AppendedBatch> {
     const batch = await whole(shipments);
-    await this.#parts.turns.pause();
+    if (this.#parts.turns.due) await this.#parts.turns.pause();
     return batch;
   }
 

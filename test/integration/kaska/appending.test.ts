@@ -151,6 +151,7 @@ describe.each(places)('appending to %s', (place) => {
       () => topic.append('x', { acks: 0 }),
       () => topic.append('x', { acks: 1 }),
       () => topic.appendBatch(['x'], { acks: 1 }),
+      () => topic.appendBatch({ data: Buffer.from('x'), lengths: 1 }, { acks: 1 }),
     ]) {
       const timer = new AbortController();
       setTimeout(() => {
