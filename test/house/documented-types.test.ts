@@ -15,6 +15,10 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
 
+declare const dir: string;
+declare const kaska: import('chaski/kaska').Kaska;
+declare const topic: import('chaski/kaska').Topic;
+declare const bytes: Uint8Array;
 declare const queue: nq.Communicator;
 declare const client: nq.Communicator;
 declare const receiver: nq.Communicator<nq.IncomingStream>;
@@ -31,19 +35,23 @@ declare function work(data: unknown): Promise<void>;
 declare function valid(data: unknown): boolean;
 `;
 
-test.each(['README.md', 'docs/net-queue.md', 'docs/tls.md', 'docs/python.md', 'docs/values.md'])(
-  'the programs of %s compile',
-  (path) => {
-    const programs = new Map(
-      new Markdown(path).blocks.map(({ line, code }) => [
-        join(root, `${path}.${line}.mts`),
-        program(code),
-      ]),
-    );
-    expect(programs.size).toBeGreaterThan(0);
-    expect(mistakesIn(programs)).toEqual([]);
-  },
-);
+test.each([
+  'README.md',
+  'docs/kaska.md',
+  'docs/net-queue.md',
+  'docs/tls.md',
+  'docs/python.md',
+  'docs/values.md',
+])('the programs of %s compile', (path) => {
+  const programs = new Map(
+    new Markdown(path).blocks.map(({ line, code }) => [
+      join(root, `${path}.${line}.mts`),
+      program(code),
+    ]),
+  );
+  expect(programs.size).toBeGreaterThan(0);
+  expect(mistakesIn(programs)).toEqual([]);
+});
 
 test('a program that does not compile is told, with its document and line', () => {
   const path = join(root, 'docs/some.md.7.mts');
