@@ -6,6 +6,7 @@ use crate::report::Note;
 use crate::scan::{Scan, scan, survey};
 use crate::segment::{MAX_SEGMENT_BYTES, Segment, SegmentState, base_of, log_name};
 use crate::sidecars::load_sidecars;
+use crate::small_file::make_folder;
 use crate::{Error, ErrorKind};
 
 /// Whether the machine has run on since the last checkpoint. Only then did the page cache survive.
@@ -453,8 +454,8 @@ impl<'a> Recovery<'a> {
         let failed = |call, error: io::Error| Error::system(call, removed, &error);
         let entries = match disk.list(removed) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                disk.create_folder(removed)
-                    .map_err(|e| failed("mkdir", e))?;
+                // Another partition that is opened at the same time may have made it.
+                make_folder(disk, removed)?;
                 let above = removed.rsplit_once('/').map_or("", |(above, _)| above);
                 self.sync_folder(above)?;
                 Vec::new()

@@ -319,7 +319,7 @@ fn look_at(store: &Store, partition: &Arc<Partition>, known: &mut Known, death: 
     assert_eq!(partition.offset_at_or_after(i64::MAX), Ok(None));
 }
 
-/// How many of them: more with CHASKI_SEEDS.
+/// How many of them, from CHASKI_SEED on: more with CHASKI_SEEDS.
 fn seeds() -> u64 {
     let more = std::env::var("CHASKI_SEEDS").ok();
     more.and_then(|more| more.parse().ok()).unwrap_or(150)
