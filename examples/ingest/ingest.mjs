@@ -1,13 +1,15 @@
 // @ts-check
 // One run: a consumer process, the producer processes, and the order in which they start and end. All are ready before the clock
 // starts; the consumer ends after the last producer has said that everything it put is acknowledged. When one of them fails, the
-// others are ended and its error is the run's. A watchdog sees that it ends at all.
+// others are ended and its error is the run's. A watchdog sees that it ends at all. With --crash the consumer is killed several
+// times on the way, and the next one takes its place.
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Protocol } from 'chaski/net-queue';
 import { Child } from './child.mjs';
+import { Consumers } from './consumers.mjs';
 import { Spool } from './spool.mjs';
 import { Watchdog } from './watchdog.mjs';
 
@@ -19,7 +21,10 @@ const CAUSE_MS = 1000;
 /**
  * @typedef {object} Ingested
  * @property {import('./verify.mjs').Expected[]} put by share
- * @property {import('./consumer.mjs').Stored} stored
+ * @property {import('./consumer.mjs').Stored} stored what the last consumer has done
+ * @property {number[]} starts the first offset of the run, by share
+ * @property {number} crashes how often the consumer was killed
+ * @property {number} again records that came again afterwards, and were in the log already
  * @property {import('./records.mjs').Source} source as it turned out to be
  */
 
@@ -66,7 +71,7 @@ async function conduct({ source, options, meter, signal, onStart }, crew) {
   /** @type {NodeJS.Timeout | undefined} */
   let deadline;
   try {
-    const address = await crew.listening();
+    const { address, starts } = await crew.listening();
     const [file] = source.files;
     if (source.kind === 'stdin' && file) {
       spool = await Spool.create(file.path, (progress) => crew.tellGrowth(progress));
@@ -81,12 +86,14 @@ async function conduct({ source, options, meter, signal, onStart }, crew) {
       deadline = setTimeout(() => crew.tellProducers({ type: 'stop' }), options.seconds * 1000);
     }
     const copying = spool ? onlyFailure(spool.copy(process.stdin)) : never;
-    const put = await Promise.race([crew.allPut(), copying]);
+    const crashing = crew.crash();
+    const put = await Promise.race([crew.allPut(), copying, onlyFailure(crashing)]);
     meter.stop();
+    const crashes = await crashing;
 
-    const stored = await crew.finish();
+    const { stored, again } = await crew.finish();
     const read = spool && file ? { ...source, files: [{ ...file, size: spool.size }] } : source;
-    return { put, stored, source: read };
+    return { put, stored, starts, crashes, again, source: read };
   } finally {
     clearTimeout(deadline);
     spool?.stop();
@@ -99,13 +106,13 @@ class Crew {
   #protocol;
   #cluster = randomUUID(); // nobody else's client can take part
   #ids;
-  #consumer;
+  #consumers;
   /** @type {Child[]} */
   #producers = [];
   /** @type {number[]} records, by share */
   #put = [];
-  #stored = 0;
   #input = { size: 0, ended: true };
+  #allIsPut = new AbortController();
 
   /**
    * Starts the consumer.
@@ -116,26 +123,31 @@ class Crew {
     this.#run = run;
     this.#protocol = options.unix ? Protocol.UNIX : Protocol.TCP;
     this.#ids = Array.from({ length: options.producers }, () => randomUUID());
+    const name = randomUUID();
+    const start = (/** @type {import('chaski/net-queue').Address} */ place) =>
+      new Child('consumer', './consumer.mjs', {
+        folder: workspace.folder,
+        run: name,
+        producers: this.#ids,
+        protocol: this.#protocol,
+        // The same id each time: the producers know the next one by it.
+        queue: { ...place, cluster: this.#cluster, id: name },
+      });
     const place = options.unix
       ? { path: join(workspace.temporary, 'queue.sock') }
       : { host: '127.0.0.1', port: 0 };
-    this.#consumer = new Child('consumer', './consumer.mjs', {
-      folder: workspace.folder,
-      producers: this.#ids,
-      protocol: this.#protocol,
-      queue: { ...place, cluster: this.#cluster },
-    });
-    this.#consumer.on('progress', (report) => {
-      this.#stored = report.records;
-      meter.consumed(report);
-    });
+    this.#consumers = new Consumers(place, start, (report) => meter.consumed(report));
     if (run.source.kind === 'stdin') this.#input = { size: 0, ended: false };
   }
 
-  /** @returns {Promise<import('chaski/net-queue').Address>} */
-  async listening() {
-    const { address } = await this.#consumer.next('listening');
-    return address;
+  /** @returns {Promise<import('./consumers.mjs').Listening>} */
+  listening() {
+    return this.#consumers.listening();
+  }
+
+  /** Kills consumers until everything is put. @returns {Promise<number>} how often it came to that */
+  crash() {
+    return this.#consumers.crash(this.#run.options.crashes, this.#allIsPut.signal);
   }
 
   /**
@@ -162,14 +174,16 @@ class Crew {
    * Everything is put and acknowledged.
    * @returns {Promise<import('./verify.mjs').Expected[]>} by share
    */
-  allPut() {
-    return this.#all((producer) => producer.result);
+  async allPut() {
+    const put = await this.#all((producer) => producer.result);
+    this.#allIsPut.abort();
+    return put;
   }
 
-  /** @returns {Promise<import('./consumer.mjs').Stored>} */
-  finish() {
-    this.#consumer.send({ type: 'finish' });
-    return this.#consumer.result;
+  /** @returns {Promise<{ stored: import('./consumer.mjs').Stored, again: number }>} */
+  async finish() {
+    const stored = await this.#consumers.finish();
+    return { stored, again: this.#consumers.again };
   }
 
   /** @param {import('./child.mjs').ChildMessage} message */
@@ -186,15 +200,14 @@ class Crew {
   /** @returns {import('./watchdog.mjs').Position} */
   position() {
     const put = this.#put.reduce((sum, records) => sum + records, 0);
-    const processes = [this.#consumer, ...this.#producers];
+    const stored = this.#consumers.records;
+    const processes = [this.#consumers.current, ...this.#producers];
     return {
       put,
-      stored: this.#stored,
+      stored,
       read: this.#input.size,
       idle:
-        !this.#input.ended &&
-        put === this.#stored &&
-        processes.every(({ stage }) => stage === 'at work'),
+        !this.#input.ended && put === stored && processes.every(({ stage }) => stage === 'at work'),
       processes: processes.map(({ name, stage }) => ({ name, stage })),
     };
   }
@@ -207,7 +220,8 @@ class Crew {
 
   /** Ends all processes that still run, and waits until they are gone. */
   async kill() {
-    await Promise.all([this.#consumer, ...this.#producers].map((child) => child.kill()));
+    this.#allIsPut.abort();
+    await Promise.all([this.#consumers, ...this.#producers].map((one) => one.kill()));
   }
 
   /**
@@ -216,7 +230,7 @@ class Crew {
    */
   async rootOf(first) {
     try {
-      await Promise.race([this.#consumer.result, sleep(CAUSE_MS, undefined, { ref: false })]);
+      await Promise.race([this.#consumers.failure, sleep(CAUSE_MS, undefined, { ref: false })]);
       return first;
     } catch (cause) {
       return cause;
@@ -226,7 +240,7 @@ class Crew {
   /** @param {(producer: Child) => Promise<any>} what */
   #all(what) {
     const all = Promise.all(this.#producers.map(what));
-    return Promise.race([all, onlyFailure(this.#consumer.result)]);
+    return Promise.race([all, this.#consumers.failure]);
   }
 }
 

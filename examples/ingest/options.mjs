@@ -7,8 +7,9 @@ import { printable } from './failure.mjs';
 
 export const USAGE = `Usage: npm start -- [options] [file ... | -]
 
-Ingests records through net-queue: producer processes put them one by one, a consumer process writes them to disk and
-acknowledges them after fsync. At the end every record on disk is compared with its source.
+Ingests records through net-queue into a Kaska log: producer processes put them one by one, a consumer process appends them to
+topics on disk and acknowledges them after fsync. At the end every record in the log is compared with its source. The next run
+goes on at the next offset.
 
   file ...          files to ingest, a record a line (a line over 16 MiB travels in pieces)
   -                 ingests standard input
@@ -17,13 +18,18 @@ acknowledges them after fsync. At the end every record on disk is compared with 
   --producers N     producer processes, 1 to 64                     default 2
   --bytes SIZE      stop after so much: 5000000, 64MiB, 1GiB        default 1GiB for the cities, else no bound
   --seconds N       stop after so long                              default 20 for the cities, else no bound
-  --out DIR         keep what was written in DIR                    default: a temporary folder, removed at the end
+  --out DIR         the folder of the log                           default: examples/ingest/.data
+  --fresh           begin with an empty log in the default folder
+  --crash[=N]       kill the consumer N times on the way, 1 to 100  default 5
   --stall-seconds N fail when nothing has moved for so long         default 30
   --unix            connect through a UNIX socket                   default: TCP on the loopback interface
   --help            show this
 `;
 
 const MOST_PRODUCERS = 64;
+const MOST_CRASHES = 100;
+/** Of --crash alone. */
+const CRASHES = 5;
 const UNITS = {
   B: 1,
   KB: 1e3,
@@ -48,6 +54,8 @@ export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
  * @property {number} seconds may be Infinity
  * @property {number} stallSeconds
  * @property {string | undefined} out
+ * @property {boolean} fresh
+ * @property {number} crashes
  * @property {boolean} unix
  * @property {boolean} help
  */
@@ -65,12 +73,16 @@ export function parseOptions(args) {
   }
   if (positionals.includes('')) throw new UsageError('a file name is empty');
   if (values.out === '') throw new UsageError('--out needs the name of a folder');
+  if (values.out !== undefined && values.fresh) {
+    throw new UsageError('--fresh empties the default folder only, not one that --out names');
+  }
   const input = positionals.length === 0 ? 'cities' : positionals[0] === '-' ? 'stdin' : 'files';
   const cities = input === 'cities';
   return {
     input,
     files: input === 'files' ? positionals : [],
-    producers: values.producers === undefined ? 2 : producers(values.producers),
+    producers:
+      values.producers === undefined ? 2 : whole('--producers', values.producers, MOST_PRODUCERS),
     bytes: values.bytes === undefined ? (cities ? 2 ** 30 : UNBOUNDED) : size(values.bytes),
     seconds: values.seconds === undefined ? (cities ? 20 : Infinity) : seconds(values.seconds),
     stallSeconds:
@@ -78,6 +90,8 @@ export function parseOptions(args) {
         ? 30
         : seconds(values['stall-seconds'], '--stall-seconds'),
     out: values.out,
+    fresh: values.fresh ?? false,
+    crashes: values.crash === undefined ? 0 : whole('--crash', values.crash, MOST_CRASHES),
     unix: values.unix ?? false,
     help: values.help ?? false,
   };
@@ -87,7 +101,8 @@ export function parseOptions(args) {
 function parse(args) {
   try {
     return parseArgs({
-      args: [...args],
+      // The only option whose value may be left out.
+      args: args.map((arg) => (arg === '--crash' ? `--crash=${CRASHES}` : arg)),
       allowPositionals: true,
       options: {
         producers: { type: 'string' },
@@ -95,6 +110,8 @@ function parse(args) {
         seconds: { type: 'string' },
         'stall-seconds': { type: 'string' },
         out: { type: 'string' },
+        fresh: { type: 'boolean' },
+        crash: { type: 'string' },
         unix: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -104,13 +121,15 @@ function parse(args) {
   }
 }
 
-/** @param {string} text */
-function producers(text) {
+/**
+ * @param {string} option
+ * @param {string} text
+ * @param {number} most
+ */
+function whole(option, text, most) {
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (value >= 1 && value <= MOST_PRODUCERS) return value;
-  throw new UsageError(
-    `--producers ${printable(text)}: a whole number from 1 to ${MOST_PRODUCERS} is needed`,
-  );
+  if (value >= 1 && value <= most) return value;
+  throw new UsageError(`${option} ${printable(text)}: a whole number from 1 to ${most} is needed`);
 }
 
 /** @param {string} text */

@@ -1,16 +1,13 @@
 // @ts-check
-// The proof. Reads the source again and, beside it, what the journal has on disk, and compares them: each record of the source
-// must be the next one of its producer's file, equal in length and in every byte, and behind the last there must be nothing. So
+// The proof. Reads the source again and, beside it, what the log has on disk, and compares them: each record of the source
+// must be the next one of its producer's topic, equal in length and in every byte, and behind the last there must be nothing. So
 // every record is there exactly once and in order. No count of any process is trusted, except where a producer was stopped before
 // the end of the source: then its own count says how many of its records to expect. Both sides are streamed.
 
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
-import { endianness } from 'node:os';
-import { join } from 'node:path';
-import { explain } from './failure.mjs';
-import { fileNames } from './journal.mjs';
+import { Failure } from './failure.mjs';
 import { blocks } from './records.mjs';
+import { openLog, topicName } from './store.mjs';
 
 /**
  * @typedef {object} Expected what a producer says that it put
@@ -22,8 +19,8 @@ import { blocks } from './records.mjs';
  * @typedef {object} Verdict
  * @property {number} records compared and equal
  * @property {number} bytes
- * @property {{ file: string, sha256: string }[]} files digests of what is on disk
- * @property {string[]} differences empty when all is well; the first one of each file
+ * @property {{ topic: string, from: number, to: number, sha256: string }[]} topics offsets of this run, and digests of what is there
+ * @property {string[]} differences empty when all is well; the first one of each topic
  */
 
 /** Expected records are gathered in pieces of so many bytes or records, then compared at once. */
@@ -34,17 +31,21 @@ const PIECE_RECORDS = 2 ** 16;
  * @param {object} work
  * @param {import('./records.mjs').Source} work.source
  * @param {string} work.folder
+ * @param {readonly number[]} work.starts the first offset of this run, by share
  * @param {readonly Expected[]} work.expected by share
  * @param {(bytes: number) => void} [work.onProgress] bytes compared so far
  * @param {AbortSignal} [work.signal]
  * @returns {Promise<Verdict>}
  */
-export async function verify({ source, folder, expected, onProgress, signal }) {
+export async function verify({ source, folder, starts, expected, onProgress, signal }) {
+  const kaska = await openLog(folder);
   /** @type {Comparison[]} */
   const comparisons = [];
   try {
     for (const [share, { records, complete }] of expected.entries()) {
-      comparisons.push(await Comparison.open(folder, share, complete ? Infinity : records));
+      comparisons.push(
+        new Comparison(kaska, topicName(share), starts[share] ?? 0, complete ? Infinity : records),
+      );
     }
     await compareAll(source, comparisons, onProgress, signal);
     for (const [share, comparison] of comparisons.entries()) {
@@ -53,11 +54,12 @@ export async function verify({ source, folder, expected, onProgress, signal }) {
     return {
       records: comparisons.reduce((sum, { records }) => sum + records, 0),
       bytes: comparisons.reduce((sum, { bytes }) => sum + bytes, 0),
-      files: comparisons.map(({ file, sha256 }) => ({ file, sha256 })),
+      topics: comparisons.map(({ topic, from, to, sha256 }) => ({ topic, from, to, sha256 })),
       differences: comparisons.flatMap(({ difference }) => difference ?? []),
     };
   } finally {
     for (const comparison of comparisons) await comparison.close();
+    await kaska.close();
   }
 }
 
@@ -87,7 +89,7 @@ async function compareAll(source, comparisons, onProgress, signal) {
   }
 }
 
-/** One producer's files against the records that they should hold. */
+/** One producer's topic against the records that it should hold. */
 class Comparison {
   /** Records and bytes found equal. */
   records = 0;
@@ -102,36 +104,24 @@ class Comparison {
   #count = 0;
   #hash = createHash('sha256');
   #left;
-  #recordsFile;
-  #lengthsFile;
+  #found;
 
   /**
-   * @param {string} folder
-   * @param {number} share
+   * @param {import('chaski/kaska').Kaska} kaska
+   * @param {string} topic
+   * @param {number} from the offset of the first record
    * @param {number} records how many to expect; Infinity: as many as the source has
    */
-  static async open(folder, share, records) {
-    const names = fileNames(share);
-    const recordsFile = await Reader.open(folder, names.records);
-    return new Comparison(
-      names.records,
-      records,
-      recordsFile,
-      await Reader.open(folder, names.lengths),
-    );
+  constructor(kaska, topic, from, records) {
+    this.topic = topic;
+    this.from = from;
+    this.#left = records;
+    this.#found = new Found(kaska, topic, from);
   }
 
-  /**
-   * @param {string} file
-   * @param {number} records
-   * @param {Reader} recordsFile
-   * @param {Reader} lengthsFile
-   */
-  constructor(file, records, recordsFile, lengthsFile) {
-    this.file = file;
-    this.#left = records;
-    this.#recordsFile = recordsFile;
-    this.#lengthsFile = lengthsFile;
+  /** The offset behind the last record that was read. */
+  get to() {
+    return this.#found.next;
   }
 
   /** Whether further records are expected. */
@@ -158,36 +148,34 @@ class Comparison {
     this.#left -= 1;
   }
 
-  /** Compares what is expected with what comes next in the files. */
+  /** Compares what is expected with what comes next in the topic. */
   async compare() {
     const lengths = this.#expectedLengths.subarray(0, this.#count);
     const bytes = this.#expectedBytes.subarray(0, this.#filled);
     this.#filled = this.#count = 0;
-    const foundLengths = await this.#lengthsFile.read(lengths.byteLength);
-    const foundBytes = await this.#recordsFile.read(bytes.length);
-    this.#hash.update(foundBytes);
-    const sameLengths = Buffer.from(lengths.buffer, 0, lengths.byteLength).equals(foundLengths);
-    const equal = sameLengths && bytes.equals(foundBytes) ? lengths.length : undefined;
-    this.#advance(lengths, equal ?? this.#findDifference(lengths, bytes, foundLengths, foundBytes));
+    const found = await this.#found.read(lengths.length);
+    this.#hash.update(found.bytes);
+    const same = found.lengths.length === lengths.length && lengths.every(isIn(found.lengths));
+    const equal = same && bytes.equals(found.bytes) ? lengths.length : undefined;
+    this.#advance(lengths, equal ?? this.#findDifference(lengths, bytes, found));
   }
 
   /**
-   * The source has ended: compares the rest, and sees that the files end too.
+   * The source has ended: compares the rest, and sees that the topic ends too.
    * @param {number} put how many records the producer says that it put
    */
   async finish(put) {
     if (this.difference === undefined) await this.compare();
-    const extra = (await this.#recordsFile.drain(this.#hash)) + (await this.#lengthsFile.drain());
+    const extra = await this.#found.drain(this.#hash);
     this.sha256 = this.#hash.digest('hex');
     if (extra > 0)
-      this.difference ??= `${this.file}: more is on disk than the source has, behind record ${this.records}`;
+      this.difference ??= `${this.topic}: more is on disk than the source has, behind record ${this.records}`;
     if (this.records !== put)
-      this.difference ??= `${this.file}: ${this.records} records of the source, but ${put} were put`;
+      this.difference ??= `${this.topic}: ${this.records} records of the source, but ${put} were put`;
   }
 
   async close() {
-    await this.#recordsFile.close();
-    await this.#lengthsFile.close();
+    await this.#found.close();
   }
 
   /**
@@ -203,102 +191,133 @@ class Comparison {
    * Says what the difference is; returns how many records are equal before it.
    * @param {Uint32Array} lengths
    * @param {Buffer} bytes
-   * @param {Buffer} foundLengths
-   * @param {Buffer} foundBytes
+   * @param {Piece} found
    */
-  #findDifference(lengths, bytes, foundLengths, foundBytes) {
+  #findDifference(lengths, bytes, found) {
     let end = 0;
     for (const [i, length] of lengths.entries()) {
       const start = end;
       end += length;
-      const found = lengthAt(foundLengths, i);
+      const there = found.lengths[i];
       const what =
-        found === undefined
+        there === undefined
           ? 'is missing, and all behind it'
-          : found !== length
-            ? `has ${found} bytes on disk, ${length} in the source`
-            : differentByte(bytes.subarray(start, end), foundBytes.subarray(start, end));
+          : there !== length
+            ? `has ${there} bytes on disk, ${length} in the source`
+            : differentByte(bytes.subarray(start, end), found.bytes.subarray(start, end));
       if (what === undefined) continue;
-      this.difference = `${this.file}: record ${this.records + i + 1} ${what}`;
+      this.difference = `${this.topic}: record ${this.records + i + 1} ${what}`;
       return i;
     }
     throw new Error('unequal pieces of equal records');
   }
 }
 
-/**
- * @param {Buffer} lengths
- * @param {number} i
- */
-function lengthAt(lengths, i) {
-  if (lengths.length < 4 * (i + 1)) return undefined;
-  return endianness() === 'LE' ? lengths.readUInt32LE(4 * i) : lengths.readUInt32BE(4 * i);
-}
+/** For every(): whether an element is the same as that in `other`. @param {Uint32Array} other */
+const isIn = (other) => (/** @type {number} */ length, /** @type {number} */ i) =>
+  other[i] === length;
 
 /**
  * @param {Buffer} record
- * @param {Buffer} found
+ * @param {Buffer} found of the same length
  */
 function differentByte(record, found) {
   if (record.equals(found)) return undefined;
-  const at = record.findIndex((byte, i) => byte !== found[i]);
-  return at < found.length
-    ? `differs from the source at its byte ${at + 1}`
-    : `is cut off on disk after ${found.length} of ${record.length} bytes`;
+  return `differs from the source at its byte ${record.findIndex((byte, i) => byte !== found[i]) + 1}`;
 }
 
-/** Reads a file from its start to its end, in pieces of any size. */
-class Reader {
-  #file;
-  #buffer = Buffer.allocUnsafe(PIECE_BYTES);
+/** @typedef {{ lengths: Uint32Array, bytes: Buffer }} Piece records, one behind the other */
+
+/** Reads a topic from an offset to its end, any number of records at a time. */
+class Found {
+  #batches;
+  /** @type {import('chaski/kaska').Batch | undefined} */
+  #batch;
+  #place = 0;
+  #lengths = new Uint32Array(PIECE_RECORDS);
+  #bytes = Buffer.allocUnsafe(PIECE_BYTES);
+  /** The offset behind the last record that was read. */
+  next;
 
   /**
-   * @param {string} folder
-   * @param {string} name
+   * @param {import('chaski/kaska').Kaska} kaska
+   * @param {string} topic
+   * @param {number} from
    */
-  static async open(folder, name) {
-    try {
-      return new Reader(await open(join(folder, name)));
-    } catch (error) {
-      throw explain(`cannot read ${name} again`, error);
-    }
-  }
-
-  /** @param {import('node:fs/promises').FileHandle} file */
-  constructor(file) {
-    this.#file = file;
+  constructor(kaska, topic, from) {
+    const log = kaska.topics.get(topic);
+    if (log === undefined) throw new Failure(`cannot read ${topic} again: it is not in the log`);
+    this.#batches = log.batches({ from, until: 'end' })[Symbol.asyncIterator]();
+    this.next = from;
   }
 
   /**
-   * The next `length` bytes, or what there is before the end. Valid until the next call.
-   * @param {number} length
+   * The next `count` records, or what there is before the end. Valid until the next call.
+   * @param {number} count at most PIECE_RECORDS
+   * @returns {Promise<Piece>}
    */
-  async read(length) {
-    if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(length);
+  async read(count) {
+    let records = 0;
     let filled = 0;
-    while (filled < length) {
-      const { bytesRead } = await this.#file.read(this.#buffer, filled, length - filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
+    while (records < count) {
+      const batch = await this.#current();
+      if (batch === undefined) break;
+      const { memory } = batch;
+      const last = Math.min(batch.length, this.#place + count - records);
+      for (; this.#place < last; this.#place += 1) {
+        const length = Math.max(0, batch.valueLength(this.#place));
+        const start = batch.valueStart(this.#place);
+        this.#reserve(filled, length);
+        this.#bytes.set(memory.subarray(start, start + length), filled);
+        this.#lengths[records] = length;
+        records += 1;
+        filled += length;
+      }
     }
-    return this.#buffer.subarray(0, filled);
+    this.next += records;
+    return {
+      lengths: this.#lengths.subarray(0, records),
+      bytes: this.#bytes.subarray(0, filled),
+    };
   }
 
   /**
-   * Reads to the end; returns how many bytes there were.
-   * @param {import('node:crypto').Hash} [hash]
+   * Reads to the end; returns how many records there were.
+   * @param {import('node:crypto').Hash} hash
    */
   async drain(hash) {
     let total = 0;
     for (;;) {
-      const piece = await this.read(PIECE_BYTES);
-      if (piece.length === 0) return total;
-      hash?.update(piece);
-      total += piece.length;
+      const { lengths, bytes } = await this.read(PIECE_RECORDS);
+      if (lengths.length === 0) return total;
+      hash.update(bytes);
+      total += lengths.length;
     }
   }
 
-  close() {
-    return this.#file.close();
+  async close() {
+    await this.#batches.return?.();
+  }
+
+  /** The batch with the next record; undefined at the end. */
+  async #current() {
+    while (this.#batch === undefined || this.#place === this.#batch.length) {
+      const { done, value } = await this.#batches.next();
+      if (done) return undefined;
+      this.#batch = value;
+      this.#place = 0;
+    }
+    return this.#batch;
+  }
+
+  /**
+   * @param {number} filled
+   * @param {number} more
+   */
+  #reserve(filled, more) {
+    if (filled + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(filled + more, 2 * this.#bytes.length));
+    this.#bytes.copy(larger, 0, 0, filled);
+    this.#bytes = larger;
   }
 }

@@ -107,39 +107,35 @@ export function verifying(done, total) {
 /**
  * @typedef {object} Outcome
  * @property {Snapshot} last
- * @property {number} commits
- * @property {number} peakMemory
+ * @property {Pick<import('./ingest.mjs').Ingested, 'stored' | 'crashes' | 'again'>} ingested
  * @property {import('./verify.mjs').Verdict} verdict
  * @property {number} verifyMs
- * @property {string | undefined} folder where the records are kept
+ * @property {string} folder where the log is
  */
 
 /**
  * @param {Outcome} outcome
  * @param {Paint} paint
  */
-export function summary({ last, commits, peakMemory, verdict, verifyMs, folder }, paint) {
+export function summary({ last, ingested, verdict, verifyMs, folder }, paint) {
+  const { stored, crashes, again } = ingested;
+  const good = verdict.differences.length === 0;
+  // A consumer that was killed could not say what it had done last.
+  const { records, bytes: size } = good ? verdict : last;
   const seconds = last.elapsedMs / 1000;
   const row = (/** @type {string} */ label, /** @type {string} */ text) =>
     `  ${paint('dim', label.padEnd(LABEL_WIDTH))}${text}`;
-  const verified =
-    verdict.differences.length === 0
-      ? paint(
-          'green',
-          `verified: ${plural(verdict.records, 'record')} once each, in order, byte for byte`,
-        )
-      : paint('red', 'NOT verified: what is on disk differs from the source');
+  const verified = good
+    ? paint('green', `verified: ${plural(records, 'record')} once each, in order, byte for byte`)
+    : paint('red', 'NOT verified: what is in the log differs from the source');
   return [
     '',
-    row('records', paint('bold', count(last.records))),
-    row(
-      'bytes',
-      last.bytes < 1000 ? count(last.bytes) : `${bytes(last.bytes)} (${count(last.bytes)})`,
-    ),
+    row('records', paint('bold', count(records))),
+    row('bytes', size < 1000 ? count(size) : `${bytes(size)} (${count(size)})`),
     row('time', `${seconds.toFixed(2)} s`),
     row(
       'rate',
-      `${paint('bold', `${count(last.records / seconds)} records/s`)} · ${megabytes(last.bytes / seconds)}`,
+      `${paint('bold', `${count(records / seconds)} records/s`)} · ${megabytes(size / seconds)}`,
     ),
     row(
       'round trip',
@@ -147,12 +143,21 @@ export function summary({ last, commits, peakMemory, verdict, verifyMs, folder }
     ),
     row(
       'consumer',
-      `${bytes(peakMemory)} peak memory · ${duration(last.worstDelayMs)} event-loop delay p99 at worst · ${plural(commits, 'commit')}`,
+      `${bytes(stored.peakMemory)} peak memory · ${duration(last.worstDelayMs)} event-loop delay p99 at worst · ${plural(stored.commits, 'commit')}`,
     ),
-    ...(folder === undefined ? [] : verdict.files).map(({ file, sha256 }) =>
-      row('sha256', `${sha256}  ${file}`),
-    ),
-    ...(folder === undefined ? [] : [row('kept in', folder)]),
+    ...(crashes === 0
+      ? []
+      : [
+          row(
+            'crashes',
+            `killed ${crashes === 1 ? 'once' : `${crashes} times`}; ${plural(again, 'record')} came again, none was stored twice`,
+          ),
+        ]),
+    ...verdict.topics.flatMap(({ topic, from, to, sha256 }) => [
+      row(topic, `offsets ${count(from)} to ${count(to)}`),
+      row('', paint('dim', `sha256 ${sha256}`)),
+    ]),
+    row('log', folder),
     '',
     `  ${verified} (${duration(verifyMs)})`,
     '',

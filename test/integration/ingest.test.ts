@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { Kaska } from 'chaski/kaska';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const main = fileURLToPath(new URL('../../examples/ingest/main.mjs', import.meta.url));
@@ -25,6 +26,8 @@ interface Run {
 class World {
   readonly folder = mkdtempSync(join(tmpdir(), 'i-'));
   readonly temporary = join(this.folder, 't');
+  /** Where the log goes, unless a test says so itself. */
+  readonly log = join(this.folder, 'log');
 
   constructor() {
     mkdirSync(this.temporary);
@@ -45,13 +48,14 @@ class World {
   }
 
   start(args: readonly string[]): Program {
-    return new Program(process.execPath, [main, ...args], this.temporary);
+    return new Program(process.execPath, [main, '--out', this.log, ...args], this.temporary);
   }
 
   /** Starts it where no file may grow over `kilobytes`, which fails as a full disk does. */
   startLimited(kilobytes: number, args: readonly string[]): Program {
     const script = `ulimit -f ${2 * kilobytes}; exec "$@"`;
-    return new Program('sh', ['-c', script, 'sh', process.execPath, main, ...args], this.temporary);
+    const command = [process.execPath, main, '--out', this.log, ...args];
+    return new Program('sh', ['-c', script, 'sh', ...command], this.temporary);
   }
 
   run(...args: string[]): Promise<Run> {
@@ -123,17 +127,19 @@ class Program {
   }
 }
 
-/** Puts the records of `producers` files back into the order of the source. */
-function reassemble(out: string, producers: number): Buffer {
-  const shares = Array.from({ length: producers }, (_, share) => {
-    const records = readFileSync(join(out, `producer-${share}.records`));
-    const lengths = Uint8Array.from(readFileSync(join(out, `producer-${share}.lengths`)));
-    let end = 0;
-    return Array.from(new Uint32Array(lengths.buffer), (length) => {
-      end += length;
-      return records.subarray(end - length, end);
-    });
-  });
+/** Puts the records of `producers` topics back into the order of the source. */
+async function reassemble(log: string, producers: number): Promise<Buffer> {
+  const kaska = await Kaska.open({ dir: log });
+  const shares: Uint8Array[][] = [];
+  for (let share = 0; share < producers; share += 1) {
+    const records: Uint8Array[] = [];
+    const topic = kaska.topic(`producer-${share}`);
+    for await (const { value } of topic.read({ from: 'start', until: 'end' })) {
+      records.push(value!.slice());
+    }
+    shares.push(records);
+  }
+  await kaska.close();
   const total = shares.reduce((sum, share) => sum + share.length, 0);
   return Buffer.concat(
     Array.from({ length: total }, (_, i) => shares[i % producers]![Math.floor(i / producers)]!),
@@ -149,7 +155,7 @@ describe('npm start', () => {
     expect(errors).toBe('');
     expect(output).not.toContain('\u001b');
     expect(output).toMatch(
-      /^cities of the world → 2 producers → TCP 127\.0\.0\.1:\d+ → consumer → disk\n/,
+      /^cities of the world → 2 producers → TCP 127\.0\.0\.1:\d+ → consumer → log\n/,
     );
     expect(output).toMatch(/ {2}records +\d{3},\d{3}\n {2}bytes +19\.1 MiB \(20,000,\d{3}\)\n/);
     expect(output).toMatch(/ {2}rate +[\d,]+ records\/s · \d+(\.\d+)? MB\/s\n/);
@@ -184,31 +190,28 @@ describe('npm start', () => {
       Buffer.from('\nno newline at the end\r'),
     ]);
     const file = world.file('access.log', content);
-    const out = join(world.folder, 'kept');
-    const { code, output } = await world.run(file, ...options, '--producers', '3', '--out', out);
+    const { code, output } = await world.run(file, ...options, '--producers', '3');
     expect(output).toMatch(/^access\.log → 3 producers/);
     expect(output).toMatch(/verified: \d+ records once each/);
-    expect(output).toContain(`kept in      ${out}`);
+    expect(output).toContain(`log          ${world.log}`);
     expect(code).toBe(0);
-    expect(reassemble(out, 3).equals(content)).toBe(true);
+    expect((await reassemble(world.log, 3)).equals(content)).toBe(true);
     expect(world.left).toEqual([]);
   });
 
   it('ingests several files, one after the other', async () => {
     const world = new World();
     const files = [world.file('a.csv', 'a1\na2'), world.file('b', ''), world.file('c', 'c1\n')];
-    const out = join(world.folder, 'kept');
-    const { code, output } = await world.run(...files, '--out', out, '--producers', '1');
+    const { code, output } = await world.run(...files, '--producers', '1');
     expect(output).toContain(verified('3 records'));
+    expect(output).toMatch(/producer-0 +offsets 0 to 3\n/);
     expect(code).toBe(0);
-    expect(reassemble(out, 1).toString()).toBe('a1\na2c1\n');
-    expect([...readFileSync(join(out, 'producer-0.lengths'))]).toHaveLength(12);
+    expect((await reassemble(world.log, 1)).toString()).toBe('a1\na2c1\n');
   });
 
   it('ingests standard input while it is still open, for a dash only', async () => {
     const world = new World();
-    const out = join(world.folder, 'kept');
-    const program = world.start(['-', '--unix', '--out', out]);
+    const program = world.start(['-', '--unix']);
     program.stdin.write('one\ntwo\nthr');
     await program.says('8 bytes'); // on disk and acknowledged
     program.stdin.end('ee\r\nfour');
@@ -216,7 +219,7 @@ describe('npm start', () => {
     expect(output).toContain('standard input → 2 producers → UNIX ');
     expect(output).toContain(verified('4 records'));
     expect(code).toBe(0);
-    expect(reassemble(out, 2).toString()).toBe('one\ntwo\nthree\r\nfour');
+    expect((await reassemble(world.log, 2)).toString()).toBe('one\ntwo\nthree\r\nfour');
     expect(world.left).toEqual([]);
   });
 
@@ -263,17 +266,34 @@ describe('npm start', () => {
     expect(world.left).toEqual([]);
   });
 
-  it('never writes over files that are there', async () => {
+  it('goes on at the next offset in a log that is there', async () => {
     const world = new World();
-    const file = world.file('a', 'a\n');
-    const out = join(world.folder, 'kept');
-    expect((await world.run(file, '--out', out)).code).toBe(0);
-    const { code, errors } = await world.run(file, '--out', out);
-    expect(errors).toMatch(
-      /^Failed: consumer: cannot create producer-0\.records in .*: there is one already/,
-    );
+    const first = world.file('a', 'a1\na2\na3\n');
+    expect((await world.run(first, '--producers', '1')).code).toBe(0);
+    const { code, output } = await world.run(world.file('b', 'b1\nb2\n'), '--producers', '1');
+    expect(output).toContain(verified('2 records'));
+    expect(output).toMatch(/producer-0 +offsets 3 to 5\n/);
+    expect(code).toBe(0);
+    expect((await reassemble(world.log, 1)).toString()).toBe('a1\na2\na3\nb1\nb2\n');
+  });
+
+  it.skipIf(windows)('loses nothing and doubles nothing when the consumer is killed', async () => {
+    const world = new World();
+    const { code, output, errors } = await world.run('--crash=3', '--bytes', '300MB');
+    expect(errors).toBe('');
+    expect(output).toMatch(/ {2}crashes +killed (once|[23] times); [\d,]+ records? came again/);
+    expect(output).toMatch(/verified: [\d,]+ records once each, in order, byte for byte/);
+    expect(code).toBe(0);
+    expect(world.left).toEqual([]);
+  });
+
+  it('says so when another process has the log', async () => {
+    const world = new World();
+    const kaska = await Kaska.open({ dir: world.log });
+    const { code, errors } = await world.run(world.file('a', 'a\n'));
+    await kaska.close();
+    expect(errors).toBe(`Failed: consumer: another process has ${world.log} open; see --out\n`);
     expect(code).toBe(1);
-    expect(readFileSync(join(out, 'producer-0.records'), 'utf8')).toBe('a\n');
   });
 
   it.skipIf(windows)('fails when the disk takes no more', async () => {
@@ -281,7 +301,7 @@ describe('npm start', () => {
     const program = world.startLimited(30_000, ['--bytes', '100MB']);
     program.stdin.end();
     const { code, errors } = await program.end;
-    expect(errors).toMatch(/^Failed: consumer: cannot write producer-\d\.records: .* \(EFBIG\)\n$/);
+    expect(errors).toMatch(/^Failed: consumer: cannot write producer-\d: .* \(EFBIG\)\n$/);
     expect(code).toBe(1);
     expect(world.left).toEqual([]);
   });

@@ -11,6 +11,8 @@ describe('the options of npm start', () => {
       seconds: 20,
       stallSeconds: 30,
       out: undefined,
+      fresh: false,
+      crashes: 0,
       unix: false,
       help: false,
     });
@@ -52,10 +54,19 @@ describe('the options of npm start', () => {
     [['--producers', '65']],
     [['--producers']],
     [['--out', '']],
+    [['--out', 'x', '--fresh']],
+    [['--crash=0']],
+    [['--crash=x']],
+    [['--crash=101']],
     [['--unknown']],
     [['']],
   ])('refuse %j', (args) => {
     expect(() => parseOptions(args)).toThrow(UsageError);
+  });
+
+  it('take --crash with and without a number', () => {
+    expect(parseOptions(['--crash']).crashes).toBe(5);
+    expect(parseOptions(['--crash=12', 'a.log'])).toMatchObject({ crashes: 12, files: ['a.log'] });
   });
 
   it('say nothing that moves the cursor', () => {

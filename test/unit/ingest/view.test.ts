@@ -106,25 +106,25 @@ describe('the views', () => {
     const verdict = {
       records: 1000,
       bytes: 100_000,
-      files: [{ file: 'producer-0.records', sha256: 'abc' }],
+      topics: [{ topic: 'producer-0', from: 7, to: 1007, sha256: 'abc' }],
       differences: [] as string[],
     };
-    const outcome = {
-      last: meter.snapshot(),
-      commits: 3,
-      peakMemory: 2e8,
-      verdict,
-      verifyMs: 12,
-      folder: '/kept',
-    };
+    const stored = { records: 1000, again: 0, commits: 3, peakMemory: 2e8, ends: [1007] };
+    const ingested = { stored, crashes: 0, again: 0 };
+    const outcome = { last: meter.snapshot(), ingested, verdict, verifyMs: 12, folder: '/log' };
     const text = summary(outcome, plain).join('\n');
     expect(text).toMatch(/records +1,000\n/);
     expect(text).toMatch(/bytes +97\.7 KiB \(100,000\)/);
     expect(text).toMatch(/rate +1,000 records\/s · 0\.10 MB\/s/);
     expect(text).toMatch(/191 MiB peak memory .* 3 commits/);
-    expect(text).toMatch(/sha256 +abc {2}producer-0\.records/);
-    expect(text).toMatch(/kept in +\/kept/);
+    expect(text).toMatch(/producer-0 +offsets 7 to 1,007\n +sha256 abc\n/);
+    expect(text).toMatch(/log +\/log\n/);
+    expect(text).not.toContain('killed');
     expect(text).toContain('verified: 1,000 records once each, in order, byte for byte (12.0 ms)');
+    const crashed = { ...outcome, ingested: { stored, crashes: 2, again: 40 } };
+    expect(summary(crashed, plain).join('\n')).toMatch(
+      /crashes +killed 2 times; 40 records came again, none was stored twice/,
+    );
     verdict.differences.push('something');
     expect(summary(outcome, plain).join('\n')).toContain('NOT verified');
   });
