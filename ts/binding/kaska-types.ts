@@ -113,7 +113,7 @@ export interface NativeKaska {
   kaskaOpen(config: NativeKaskaConfig, wake: () => void): KaskaHandle;
   kaskaWake(handle: KaskaHandle): number;
   kaskaEvents(handle: KaskaHandle): NativeKaskaEvent[];
-  kaskaFailure(handle: KaskaHandle): NativeKaskaFailure | null;
+  kaskaFailure(handle: KaskaHandle, code: number): NativeKaskaFailure | null;
   kaskaTopics(handle: KaskaHandle): NativeTopic[];
   kaskaTopic(handle: KaskaHandle, name: string): number;
   kaskaCreateTopic(

@@ -21,11 +21,11 @@ export class NativeLog {
     return isErrorCode(name) ? name : 'ERR_CHASKI_INTERNAL';
   }
 
-  /** Why it just answered the negative number `code`. */
+  /** Why it answered the negative number `code` last. */
   failure(code: number, delivered?: Delivered): ChaskiError {
     const name = this.codeName(code);
     if (name === 'ERR_CHASKI_CLOSED') return closed(undefined, delivered);
-    const failure = this.native.kaskaFailure(this.handle);
+    const failure = this.native.kaskaFailure(this.handle, -code);
     if (failure?.code === name) return fromNative(failure, delivered);
     const message = `the native part answered with ${name} and gave no reason`;
     return fromNative({ code: name, message }, delivered);

@@ -130,8 +130,8 @@ export interface KaskaEvent {
 /** Takes the events. */
 export declare function kaskaEvents(handle: number): Array<KaskaEvent>
 
-/** The text of the last code that a function of this handle answered with. */
-export declare function kaskaFailure(handle: number): KaskaFailure | null
+/** What a function of this handle meant when it last answered with −`code`. */
+export declare function kaskaFailure(handle: number, code: number): KaskaFailure | null
 
 /** Why a call failed. */
 export interface KaskaFailure {

@@ -86,11 +86,12 @@ pub fn kaska_events(env: Env, handle: u32) -> napi::Result<Vec<KaskaEvent>> {
     Ok(events.into_iter().map(KaskaEvent::from).collect())
 }
 
-/// The text of the last code that a function of this handle answered with.
+/// What a function of this handle meant when it last answered with −`code`.
 #[napi(catch_unwind)]
 #[must_use]
-pub fn kaska_failure(handle: u32) -> Option<KaskaFailure> {
-    let failure = with_directory(handle, |session| Ok(session.failure()));
+pub fn kaska_failure(handle: u32, code: u8) -> Option<KaskaFailure> {
+    let code = Code::from_number(code);
+    let failure = with_directory(handle, |session| Ok(session.failure(code)));
     let (error, retryable) = failure.ok().flatten()?;
     Some(KaskaFailure {
         code: error.code.as_str().into(),

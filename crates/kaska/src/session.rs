@@ -37,7 +37,8 @@ pub struct Session {
     pub(crate) signal: Arc<Signal>,
     slot: Arc<Mutex<Slot>>,
     open: Option<Open>,
-    failure: Option<Error>,
+    /// The last failure of each code that was answered.
+    failures: HashMap<Code, Error>,
     closing: bool,
 }
 
@@ -103,7 +104,7 @@ impl Session {
             signal,
             slot,
             open: None,
-            failure: None,
+            failures: HashMap::new(),
             closing: false,
         })
     }
@@ -151,22 +152,22 @@ impl Session {
     pub fn run<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Code> {
         act(self).map_err(|error| {
             let code = code_of(error.kind);
-            self.failure = Some(error);
+            self.failures.insert(code, error);
             code
         })
     }
 
     /// Keeps a failure for [`Session::failure`], if there was one.
     pub(crate) fn note(&mut self, failure: Option<Error>) {
-        if failure.is_some() {
-            self.failure = failure;
+        if let Some(failure) = failure {
+            self.failures.insert(code_of(failure.kind), failure);
         }
     }
 
-    /// The last failure that was answered by a code alone, and whether nothing was stored so that it may be tried again.
+    /// The last failure that was answered by that code alone, and whether nothing was stored so that it may be tried again.
     #[must_use]
-    pub fn failure(&self) -> Option<(wire::Error, bool)> {
-        let error = self.failure.as_ref()?;
+    pub fn failure(&self, code: Code) -> Option<(wire::Error, bool)> {
+        let error = self.failures.get(&code)?;
         let retryable = matches!(error.kind, ErrorKind::NoSpace | ErrorKind::Full);
         Some((wire_error(error), retryable))
     }
@@ -214,9 +215,9 @@ impl Session {
             .then(|| open.kaska.store().poisoned())
             .flatten();
         let before = open.settling.waiting();
-        let failure = &mut self.failure;
+        let failures = &mut self.failures;
         let settled = open.settling.next(poisoned.as_ref(), |error| {
-            *failure = Some(error.clone());
+            failures.insert(code_of(error.kind), error.clone());
         });
         self.signal.forgo(before - open.settling.waiting());
         settled

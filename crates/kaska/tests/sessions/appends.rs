@@ -218,7 +218,7 @@ fn a_failure_is_kept_with_its_words() {
         session.append(writer, &input, None, &mut [], |_, _| {})
     });
     assert_eq!(code, Err(Code::TooLarge));
-    let (failure, retryable) = owner.session.failure().unwrap();
+    let (failure, retryable) = owner.session.failure(Code::TooLarge).unwrap();
     assert_eq!((failure.code, retryable), (Code::TooLarge, false));
     // The session is as good as before.
     assert_eq!(owner.append(writer, &["small"]).base, Some(0));

@@ -94,7 +94,7 @@ fn a_full_disk_fails_one_append_that_may_be_tried_again() {
         Ok(group) => {
             let settled = owner.settle(writer, group.ticket);
             assert_eq!(settled.failed, Some(Code::Storage));
-            let (failure, retryable) = owner.session.failure().unwrap();
+            let (failure, retryable) = owner.session.failure(Code::Storage).unwrap();
             assert!(retryable, "{failure:?}");
             assert_eq!(failure.system.unwrap().name, "ENOSPC");
         }
