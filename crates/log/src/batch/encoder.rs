@@ -215,11 +215,15 @@ impl Encoder {
     /// Puts room for a header and the records, not compressed, into a buffer. What that asks for is in proportion to what
     /// the caller holds in memory already.
     fn put_plain(&self, input: &Input<'_>, count: u32, into: &mut Vec<u8>) -> Result<Span, Error> {
-        // A header of a record has 8 bytes of lengths in `data` and at most 10 in the batch: an eighth more, rounded up.
+        let headers = match input.shape {
+            Shape::Values(_) => 0,
+            // One has 8 bytes of lengths in `data` and at most 10 in the batch: a quarter more.
+            Shape::Full(_) => input.data.len() / 4,
+        };
         let need = (count as usize)
             .saturating_mul(MOST_BESIDE)
             .saturating_add(input.data.len())
-            .saturating_add(input.data.len() / 4 + HEADER_BYTES);
+            .saturating_add(headers + HEADER_BYTES);
         if input.data.len() > self.most as usize {
             return Err(self.too_large(input.data.len()));
         }
