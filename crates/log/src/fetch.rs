@@ -1,7 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use crate::batch::{Fault, Header};
-use crate::codec::inflate;
+use crate::batch::{Fault, Header, inflate_records};
 use crate::disk::fill_at;
 use crate::locks::lock;
 use crate::scan::{Scan, scan, survey};
@@ -36,7 +35,12 @@ pub(crate) enum Want {
         limit: u64,
     },
     /// The records of a batch that is compressed.
-    Inflated(Header, Vec<u8>),
+    Inflated {
+        view: Arc<SegmentView>,
+        position: u32,
+        header: Header,
+        packed: Vec<u8>,
+    },
     /// How far the damage goes that is at `position`, where `offset` was expected.
     Damage {
         view: Arc<SegmentView>,
@@ -134,13 +138,14 @@ impl Partition {
                 let bytes = read_some(&*file, view.name(), position, least)?;
                 Ok(Fetched::Window(Window::new(position, bytes, limit)))
             }
-            Want::Inflated(header, packed) => {
-                let most = self.shared.config.inflated_bytes as usize;
-                let mut bytes = Vec::new();
-                match inflate(header.attributes.codec, &packed, most, &mut bytes) {
-                    Ok(()) => Ok(Fetched::Inflated(header, bytes)),
-                    Err(fault) => Err(not_inflated(self, &header, fault)),
-                }
+            Want::Inflated {
+                view,
+                position,
+                header,
+                packed,
+            } => {
+                let bytes = self.inflated(&view, position, &header, &packed)?;
+                Ok(Fetched::Inflated(header, bytes))
             }
             Want::Damage {
                 view,
@@ -235,15 +240,58 @@ impl Partition {
             first: offset,
             next: run.map_or(end, |run| run.first_offset),
         };
+        self.is_damaged(view, damage);
+        Ok(())
+    }
+
+    /// Takes note of damage, and tells of it if that is new.
+    fn is_damaged(&self, view: &SegmentView, damage: Damage) {
         if view.add_damage(damage) {
-            shared.observers.happened(&Event::Damaged {
+            self.shared.observers.happened(&Event::Damaged {
                 topic: self.topic(),
                 partition: self.number(),
                 first: damage.first,
                 next: damage.next,
             });
         }
-        Ok(())
+    }
+
+    /// The records of the compressed batch at `position`. One with the right checksum that cannot be inflated is damaged by
+    /// itself: what follows it can be read.
+    pub(crate) fn inflated(
+        &self,
+        view: &SegmentView,
+        position: u32,
+        header: &Header,
+        packed: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let most = self.shared.config.inflated_bytes as usize;
+        let mut bytes = Vec::new();
+        let Err(fault) = inflate_records(packed, header, most, &mut bytes) else {
+            return Ok(bytes);
+        };
+        let (first, next) = (header.base_offset, header.next_offset());
+        let kind = match fault {
+            Fault::Memory => ErrorKind::Storage,
+            Fault::Inflated => ErrorKind::TooLarge,
+            _ => ErrorKind::Corrupt,
+        };
+        if kind == ErrorKind::Corrupt {
+            let (from, to) = (position, position.saturating_add(header.size));
+            let damage = Damage {
+                from,
+                to,
+                first,
+                next,
+            };
+            self.is_damaged(view, damage);
+        }
+        let message = format!(
+            "the records from {first} to {next} of partition {} of topic {} cannot be inflated: {fault}",
+            self.number(),
+            self.topic()
+        );
+        Err(Error::new(kind, message))
     }
 }
 
@@ -260,20 +308,4 @@ fn read_some(file: &dyn File, name: &str, at: u32, least: usize) -> Result<Vec<u
         .map_err(|error| Error::system("read", name, &error))?;
     bytes.truncate(read);
     Ok(bytes)
-}
-
-/// A batch with the right checksum whose records cannot be had.
-pub(crate) fn not_inflated(partition: &Partition, header: &Header, fault: Fault) -> Error {
-    let kind = match fault {
-        Fault::Memory => ErrorKind::Storage,
-        _ => ErrorKind::Corrupt,
-    };
-    let message = format!(
-        "the records from {} to {} of partition {} of topic {} cannot be inflated: {fault}",
-        header.base_offset,
-        header.next_offset(),
-        partition.number(),
-        partition.topic()
-    );
-    Error::new(kind, message)
 }

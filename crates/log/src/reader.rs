@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use crate::batch::{HEADER_BYTES, Header, check};
 use crate::chores::Chore;
-use crate::codec::inflate;
 use crate::disk::fill_at;
 use crate::fetch::{Fetch, Fetched, Want, Window};
 use crate::segment::MAX_SEGMENT_BYTES;
@@ -486,20 +485,20 @@ impl Reading<'_, '_> {
             return Ok(Stepped::Again);
         }
         let packed = batch.get(HEADER_BYTES..).unwrap_or_default();
+        let (view, position) = (&place.view, place.position);
         if size > INLINE_INFLATE_BYTES && !self.into.may_wait {
-            let packed = packed.to_vec();
-            self.want(Want::Inflated(header, packed))?;
+            let want = Want::Inflated {
+                view: Arc::clone(view),
+                position,
+                header,
+                packed: packed.to_vec(),
+            };
+            self.want(want)?;
             return Ok(Stepped::Ends(ReadOutcome::Later));
         }
-        let most = self.partition.shared.config.inflated_bytes as usize;
-        let mut bytes = Vec::new();
-        match inflate(header.attributes.codec, packed, most, &mut bytes) {
-            Ok(()) => {
-                self.cursor.inflated = Some((header, bytes));
-                Ok(Stepped::Again)
-            }
-            Err(fault) => Err(crate::fetch::not_inflated(self.partition, &header, fault)),
-        }
+        let bytes = self.partition.inflated(view, position, &header, packed)?;
+        self.cursor.inflated = Some((header, bytes));
+        Ok(Stepped::Again)
     }
 
     fn put_inflated(&mut self) -> Stepped {

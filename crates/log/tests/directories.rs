@@ -9,10 +9,11 @@
 use std::sync::Arc;
 
 use files::{Files, disk_of, files_of};
-use log::batch::ProducerMark;
+use log::batch::{Encoder, Input, ProducerMark, Shape, Times};
 use log::sim::{SimClock, SimDisk};
 use log::{
-    Clock, Committer, Config, Disk, Error, ErrorKind, Report, Step, Store, TopicOptions, Writer,
+    Clock, Codec, Committer, Config, Cursor, Disk, Error, ErrorKind, ReadInto, Report, Step, Store,
+    TopicOptions, Writer,
 };
 use support::{BEGIN_MS, append, append_as, read_from, small, value_of, written};
 
@@ -292,4 +293,104 @@ fn appending_goes_on_behind_what_was_there() {
     let next = written(append(&partition, &[b"more"]));
     assert_eq!(next, (RECORDS, RECORDS + 1));
     store.close(None).unwrap();
+}
+
+/// One batch of nine records, at that offset.
+fn batch(codec: Codec, base: u64) -> Vec<u8> {
+    let data = b"a value b".repeat(9);
+    let input = Input {
+        data: &data,
+        shape: Shape::Values(&[9; 9]),
+        times: Times::One(BEGIN_MS),
+    };
+    let mut batch = Encoder::new(1 << 20).encode(&input, codec, None).unwrap();
+    batch.place(base).unwrap();
+    batch.bytes().to_vec()
+}
+
+/// The checksum made right again.
+fn forged(mut batch: Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    change(&mut batch);
+    let crc = log::batch::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    batch
+}
+
+#[test]
+fn a_batch_that_cannot_be_inflated_is_told_and_passed_over() {
+    let claims = |batch: &mut Vec<u8>| {
+        batch[23..27].copy_from_slice(&999_999_u32.to_be_bytes());
+        batch[57..61].copy_from_slice(&1_000_000_u32.to_be_bytes());
+    };
+    let torn = |batch: &mut Vec<u8>| {
+        let last = batch.len() - 1;
+        batch[last] ^= 1;
+    };
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let bad = [
+            (forged(batch(codec, 9), claims), 1_000_009),
+            // The last byte of Snappy is a value's, and of Zstandard too.
+            (forged(batch(codec, 9), torn), 18),
+        ];
+        for (bad, next) in bad {
+            let bytes = [&batch(codec, 0)[..], &bad, &batch(Codec::None, next)].concat();
+            let mut files = made();
+            files.retain(|name, _| !name.starts_with("topics/00000001/0/"));
+            files.retain(|name, _| !name.starts_with("checkpoint"));
+            files.insert("topics/00000001/0/00000000000000000000.log".into(), bytes);
+            let (store, report) = open(&disk_of(&files)).unwrap();
+            assert_eq!(report.notes, []);
+            let partition = store.partition(1, 0).unwrap();
+            assert_eq!(partition.ends().visible, next + 9);
+            let read = |from| {
+                let mut cursor = Cursor::new(from);
+                let mut batches = Vec::new();
+                let mut data = vec![0; 1 << 20];
+                let mut into = ReadInto {
+                    data: &mut data,
+                    batches: &mut batches,
+                    most: 100,
+                    may_wait: true,
+                };
+                let read = partition.read(&mut cursor, &mut into);
+                read.map(|_| (batches.len(), cursor.offset()))
+            };
+            assert_eq!(read(next).unwrap(), (1, next + 9));
+            let from_start = read(0).unwrap();
+            if from_start == (3, next + 9) {
+                // What was changed has no meaning to that codec.
+                assert!(matches!(codec, Codec::Snappy | Codec::Zstd), "{codec:?}");
+                continue;
+            }
+            assert_eq!(from_start, (1, 9), "{codec:?}");
+            for _ in 0..2 {
+                assert_eq!(read(9).unwrap_err().kind, ErrorKind::Corrupt);
+                assert_eq!(partition.damage_at(9), Some((9, next)));
+            }
+            assert_eq!(read(next).unwrap(), (1, next + 9));
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_inflates_to_more_than_the_limit_is_not_damaged() {
+    let mut files = made();
+    files.retain(|name, _| !name.starts_with("topics/00000001/0/"));
+    files.retain(|name, _| !name.starts_with("checkpoint"));
+    let bytes = batch(Codec::Gzip, 0);
+    files.insert("topics/00000001/0/00000000000000000000.log".into(), bytes);
+    for (most, expected) in [(100, Err(ErrorKind::TooLarge)), (1000, Ok(9))] {
+        let disk = disk_of(&files) as Arc<dyn Disk>;
+        let config = Config {
+            inflated_bytes: most,
+            ..Config::default()
+        };
+        let clock = Arc::new(SimClock::new(BEGIN_MS));
+        let (store, _) = Store::open(disk, clock, &config).unwrap();
+        let partition = store.partition(1, 0).unwrap();
+        let read = read_from(&store, &partition, 0, 64 << 10);
+        let found = read.map(|all| all.len()).map_err(|error| error.kind);
+        assert_eq!(found, expected);
+        assert_eq!(partition.damage_at(0), None);
+    }
 }

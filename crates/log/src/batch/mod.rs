@@ -14,5 +14,5 @@ pub use encoder::{Encoded, Encoder, Input, Shape, Times};
 pub use fault::Fault;
 pub(crate) use header::MAGIC;
 pub use header::{Attributes, HEADER_BYTES, Header, ProducerMark};
-pub use records::{HeaderField, Headers, Record, Records};
+pub use records::{HeaderField, Headers, Record, Records, inflate_records};
 pub use varint::{put_varint, put_varlong, varint, varint_size, varlong, varlong_size};

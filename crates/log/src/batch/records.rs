@@ -71,23 +71,18 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     ///
-    /// As [`inflate`]; `Length` if `batch` is shorter than a header; `Count` if there are not enough bytes for all
-    /// records.
+    /// As [`inflate_records`]; `Length` if `batch` is shorter than a header.
     pub fn inflated(
         batch: &'a [u8],
         header: &Header,
         most: usize,
         into: &'a mut Vec<u8>,
     ) -> Result<Self, Fault> {
-        let codec = header.attributes.codec;
-        if codec == Codec::None {
+        if header.attributes.codec == Codec::None {
             return Self::of_batch(batch, header);
         }
         let packed = batch.get(super::HEADER_BYTES..).ok_or(Fault::Length)?;
-        inflate(codec, packed, most, into)?;
-        if header.count as usize > into.len() / LEAST_RECORD_BYTES as usize {
-            return Err(Fault::Count);
-        }
+        inflate_records(packed, header, most, into)?;
         Ok(Self::of(into, header))
     }
 
@@ -197,6 +192,25 @@ impl<'a> Iterator for Headers<'a> {
         self.rest = rest;
         Some(header)
     }
+}
+
+/// Inflates what follows the header of a batch into `into`, whose contents it replaces, to at most `most` bytes.
+///
+/// # Errors
+///
+/// As [`inflate`]; `Count` if there are not enough bytes for as many records as the header says: who makes room for each
+/// of them need not trust it any further than one that is not compressed.
+pub fn inflate_records(
+    packed: &[u8],
+    header: &Header,
+    most: usize,
+    into: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    inflate(header.attributes.codec, packed, most, into)?;
+    if header.count as usize > into.len() / LEAST_RECORD_BYTES as usize {
+        return Err(Fault::Count);
+    }
+    Ok(())
 }
 
 fn header_field(bytes: &[u8]) -> Result<(HeaderField<'_>, &[u8]), Fault> {
