@@ -18,9 +18,9 @@ const parts = {
   rustfmt: () => cargo('fmt', '--all', '--check'),
   clippy: () => cargo('clippy', '--workspace', '--all-targets', '--locked', '--', '-D', 'warnings'),
   rust: () => cargoTest(['--workspace', '--no-fail-fast']),
-  // Every order in which threads can meet in the slabs and rings.
+  // Every order in which threads can meet in the slabs and rings, and at the ends of a log.
   loom: () =>
-    cargoTest(['-p', 'chunk', '--test', 'loom', '--target-dir', 'target/loom'], {
+    cargoTest(['-p', 'chunk', '-p', 'log@0.1.0', '--test', 'loom', '--target-dir', 'target/loom'], {
       RUSTFLAGS: '--cfg loom',
     }),
   types: () => node(tool('typescript', 'tsc'), '-p', 'tsconfig.json'),

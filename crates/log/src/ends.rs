@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::handshake::Watched;
+
 /// Where a partition begins and ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
@@ -14,10 +16,10 @@ pub struct Ends {
 }
 
 /// The four ends, to be read by any thread. Each only grows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct EndsCell {
     start: AtomicU64,
-    visible: AtomicU64,
+    visible: Watched,
     durable: AtomicU64,
     written: AtomicU64,
 }
@@ -26,18 +28,18 @@ impl EndsCell {
     pub(crate) fn new(start: u64, end: u64) -> Self {
         Self {
             start: AtomicU64::new(start),
-            visible: AtomicU64::new(end),
+            visible: Watched::new(end),
             durable: AtomicU64::new(end),
             written: AtomicU64::new(end),
         }
     }
 
-    /// All four, the later ones read first, so that start ≤ visible and durable ≤ written as they were at some time.
+    /// All four, the later ones read last, so that none is behind one that it is never behind.
     pub(crate) fn all(&self) -> Ends {
         // Acquire: pairs with the Release of the stores below; what lies before an end is seen with it.
         let start = self.start.load(Ordering::Acquire);
         let durable = self.durable.load(Ordering::Acquire);
-        let visible = self.visible.load(Ordering::Acquire);
+        let visible = self.visible.end();
         let written = self.written.load(Ordering::Acquire);
         Ends {
             start,
@@ -52,12 +54,7 @@ impl EndsCell {
     }
 
     pub(crate) fn visible(&self) -> u64 {
-        self.visible.load(Ordering::Acquire)
-    }
-
-    /// SeqCst: pairs with `set_visible`, for who has said before that he waits.
-    pub(crate) fn visible_now(&self) -> u64 {
-        self.visible.load(Ordering::SeqCst)
+        self.visible.end()
     }
 
     pub(crate) fn durable(&self) -> u64 {
@@ -78,8 +75,13 @@ impl EndsCell {
         self.durable.fetch_max(offset, Ordering::AcqRel);
     }
 
-    /// SeqCst: pairs with the look that a reader takes again after it has said that it waits.
-    pub(crate) fn set_visible(&self, offset: u64) {
-        self.visible.fetch_max(offset, Ordering::SeqCst);
+    /// Moves the visible end; whether a reader waits for that.
+    pub(crate) fn show(&self, offset: u64) -> bool {
+        self.visible.show(offset)
+    }
+
+    /// Says that a reader waits at `end`; `false` if more is visible by now.
+    pub(crate) fn watch(&self, end: u64) -> bool {
+        self.visible.watch(end)
     }
 }

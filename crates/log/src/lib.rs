@@ -17,6 +17,9 @@ mod fetch;
 mod format_file;
 mod frame;
 mod gate;
+// Public for its model test alone.
+#[doc(hidden)]
+pub mod handshake;
 mod housekeeper;
 mod index;
 mod indexer;

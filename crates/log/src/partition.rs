@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::batch::{Encoder, Input};
 use crate::ends::EndsCell;
 use crate::gate::Gate;
+use crate::handshake::Listed;
 use crate::locks::lock;
 use crate::queued::{Body, Queued};
 use crate::shared::{Shared, closed};
@@ -28,11 +29,9 @@ pub struct Partition {
     /// What the next checkpoint says.
     pub(crate) durable: Mutex<Durable>,
     /// It is in the committer's list.
-    is_pending: AtomicBool,
+    listed: Listed,
     /// Somebody who appends has the appender: what the committer looks at while it waits, without the lock.
     is_borrowed: AtomicBool,
-    /// A reader waits for more.
-    is_watched: AtomicBool,
     is_deleted: AtomicBool,
     unavailable: Option<Error>,
     /// What is known of those who number their records. Changed by who has the appender.
@@ -123,9 +122,8 @@ impl Partition {
             gate: Mutex::new(Gate::new(appender, active, opened.names)),
             segments: RwLock::new(opened.segments),
             durable: Mutex::new(opened.durable),
-            is_pending: AtomicBool::new(false),
+            listed: Listed::new(),
             is_borrowed: AtomicBool::new(false),
-            is_watched: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
             unavailable,
             producers: Mutex::new(opened.producers),
@@ -405,30 +403,21 @@ impl Partition {
         }
     }
 
-    /// Moves the visible end; whether somebody waits for that.
+    /// Moves the visible end; whether a reader waits for that.
     pub(crate) fn show(&self, end: u64) -> bool {
-        self.ends.set_visible(end);
-        // SeqCst: pairs with `watch`. Either the reader sees the new end, or this sees the reader.
-        self.is_watched.swap(false, Ordering::SeqCst)
-    }
-
-    /// Says that a reader waits at `end`; `false` if there is more by now.
-    pub(crate) fn watch(&self, end: u64) -> bool {
-        self.is_watched.store(true, Ordering::SeqCst);
-        self.ends.visible_now() <= end
+        self.ends.show(end)
     }
 
     /// Puts it in the committer's list, if it is not there.
     pub(crate) fn is_to_be_looked_at(self: &Arc<Self>) {
-        // AcqRel: pairs with the swap in `is_looked_at`; what was changed before is seen by the committer.
-        if !self.is_pending.swap(true, Ordering::AcqRel) {
+        if self.listed.enter() {
             self.shared.work.add(Arc::clone(self));
         }
     }
 
-    /// The committer has it now; what changes from here on brings it into the list again.
+    /// The committer has it now.
     pub(crate) fn is_looked_at(&self) {
-        self.is_pending.swap(false, Ordering::AcqRel);
+        self.listed.leave();
     }
 
     /// Whether somebody writes at this moment.

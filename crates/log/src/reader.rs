@@ -281,7 +281,7 @@ impl Reading<'_, '_> {
             return Err(self.partition.out_of_range(self.cursor.offset));
         }
         self.cursor.window = None;
-        if self.batches > 0 || self.partition.watch(visible) {
+        if self.batches > 0 || self.partition.ends.watch(visible) {
             return Ok(Stepped::Ends(ReadOutcome::AtEnd));
         }
         Ok(Stepped::Again)
