@@ -1,6 +1,8 @@
 // @ts-check
 // Kaska, in the process that uses it.
 import { readFileSync } from 'node:fs';
+import { Kaska } from '../../dist/kaska/index.js';
+import { split } from '../lib/log-run.mjs';
 
 const root = new URL('../../', import.meta.url);
 const TOPIC = 'bench';
@@ -20,8 +22,6 @@ export default {
 
 /** @param {import('../lib/peer.mjs').Spec} spec @returns {Promise<import('../lib/log-run.mjs').Log>} */
 async function log({ folder, log: load }) {
-  const { Kaska } = await import(new URL('dist/kaska/index.js', root).href);
-  const { split } = await import('../lib/log-run.mjs');
   const kaska = await Kaska.open({ dir: folder });
   const durable = load?.durable ?? false;
   const topic =
