@@ -114,7 +114,8 @@ export interface NativeKaska {
   kaskaWake(handle: KaskaHandle): number;
   kaskaEvents(handle: KaskaHandle): NativeKaskaEvent[];
   kaskaFailure(handle: KaskaHandle, code: number): NativeKaskaFailure | null;
-  kaskaTopics(handle: KaskaHandle): NativeTopic[];
+  /** What has become of the topics since this was asked last; the first time all are new. */
+  kaskaTopics(handle: KaskaHandle): { readonly new: NativeTopic[]; readonly gone: number[] };
   kaskaTopic(handle: KaskaHandle, name: string): number;
   kaskaCreateTopic(
     handle: KaskaHandle,

@@ -351,15 +351,13 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
   }
 
   #readTopics(): void {
-    const there = this.#native.kaskaTopics(this.#handle);
-    const numbers = new Set(there.map(({ number }) => number));
-    for (const [name, { number }] of this.#topics) {
-      if (numbers.has(number)) continue;
-      this.#topics.delete(name);
+    const changed = this.#native.kaskaTopics(this.#handle);
+    for (const number of changed.gone) {
+      const name = this.#names.get(number) ?? '';
       this.#names.delete(number);
+      if (this.#topics.get(name)?.number === number) this.#topics.delete(name);
     }
-    for (const topic of there) {
-      if (this.#topics.get(topic.name)?.number === topic.number) continue;
+    for (const topic of changed.new) {
       this.#topics.set(topic.name, new Topic(this.#parts, topic));
       this.#names.set(topic.number, topic.name);
     }

@@ -12,7 +12,8 @@ use wire::Code;
 
 use crate::environment::{with, with_directory};
 use crate::kaska_types::{
-    KaskaConfig, KaskaEvent, KaskaFailure, KaskaStats, KaskaTopic, KaskaTopicOptions, number,
+    KaskaConfig, KaskaEvent, KaskaFailure, KaskaStats, KaskaTopic, KaskaTopicOptions, KaskaTopics,
+    number,
 };
 use crate::queue_types::{count, duration};
 
@@ -102,15 +103,13 @@ pub fn kaska_failure(handle: u32, code: u8) -> Option<KaskaFailure> {
     })
 }
 
-/// All topics.
+/// What has become of the topics since this was asked last; the first time all are new.
 #[napi(catch_unwind)]
 #[must_use]
-pub fn kaska_topics(handle: u32) -> Vec<KaskaTopic> {
-    let topics = run(handle, Session::topics).unwrap_or_default();
-    topics
-        .iter()
-        .map(|topic| KaskaTopic::from(&**topic))
-        .collect()
+pub fn kaska_topics(handle: u32) -> KaskaTopics {
+    let (new, gone) = run(handle, Session::topics_changed).unwrap_or_default();
+    let new = new.iter().map(|topic| KaskaTopic::from(&**topic)).collect();
+    KaskaTopics { new, gone }
 }
 
 /// The number of a topic, or −code.

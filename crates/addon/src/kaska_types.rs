@@ -110,6 +110,15 @@ pub struct KaskaTopic {
     pub is_kafka: bool,
 }
 
+/// What has become of the topics.
+#[napi(object, object_from_js = false)]
+pub struct KaskaTopics {
+    /// Those that are new.
+    pub new: Vec<KaskaTopic>,
+    /// Numbers of those that are gone.
+    pub gone: Vec<u32>,
+}
+
 impl From<&Topic> for KaskaTopic {
     fn from(topic: &Topic) -> Self {
         let options = &topic.options;

@@ -142,11 +142,7 @@ fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>)
         .recv()
         .map_err(|_| Error::new(ErrorKind::Internal, "opening ended without a word"))?;
     let (store, report) = opened?;
-    let loaded = Kaska::new(Arc::clone(&store), clock, report);
-    if loaded.is_err() {
-        let _second = store.close(Some(Duration::from_secs(1)));
-    }
-    loaded
+    Ok(Kaska::new(store, clock, report))
 }
 
 impl Location {

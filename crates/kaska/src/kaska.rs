@@ -1,4 +1,5 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 
 use log::{
     Clock, Cursor, Error, ErrorKind, Partition, ReadInto, ReadOutcome, Report, Store, Topic,
@@ -25,24 +26,20 @@ const STEP: usize = 1 << 20;
 const MOST_LISTED: usize = 1_000;
 
 impl Kaska {
-    /// On a store that is open. Reads what positions there are; warnings of that are told to who opens.
-    ///
-    /// # Errors
-    ///
-    /// What reading the positions says.
+    /// On a store that is open. Reads what positions there are; what there is to warn of is told in words.
     pub fn new(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         report: Report,
-    ) -> Result<(Arc<Self>, Vec<String>), Error> {
-        let (ledger, told) = Ledger::load(&store, &report)?;
+    ) -> (Arc<Self>, Vec<String>) {
+        let (ledger, told) = Ledger::load(&store, &report);
         let kaska = Self {
             store,
             clock,
             report,
             ledger: Mutex::new(ledger),
         };
-        Ok((Arc::new(kaska), told))
+        (Arc::new(kaska), told)
     }
 
     /// The directory.
@@ -129,18 +126,31 @@ impl Kaska {
     }
 
     /// Reads everything and checks it. Changes nothing.
-    pub(crate) fn verify(self: &Arc<Self>, request: u32, signal: &Arc<Signal>) {
-        self.ask(request, signal, move |kaska| {
+    /// On a thread of its own, since it takes long: the housekeeper has others to serve.
+    ///
+    /// # Errors
+    ///
+    /// `Storage` if the system gives no thread.
+    pub(crate) fn verify(
+        self: &Arc<Self>,
+        request: u32,
+        signal: &Arc<Signal>,
+    ) -> Result<(), Error> {
+        let kaska = Arc::downgrade(self);
+        let signal = Arc::clone(signal);
+        let run = move || {
             let mut verified = Verified::default();
-            for topic in kaska.store.topics() {
-                for partition in 0..topic.options.partitions {
-                    if let Some(partition) = kaska.store.partition(topic.number, partition) {
-                        verify_partition(&partition, &mut verified)?;
-                    }
-                }
-            }
-            Ok(Answer::Verified(Box::new(verified)))
-        });
+            let answer = verify_all(&kaska, &mut verified);
+            signal.answer(
+                request,
+                answer.map(|()| Answer::Verified(Box::new(verified))),
+            );
+        };
+        let started = thread::Builder::new()
+            .name("kaska-verify".into())
+            .spawn(run);
+        let failed = |error| Error::system("pthread_create", "kaska-verify", &error);
+        started.map(drop).map_err(failed)
     }
 
     /// Does what takes disk on the housekeeper, and answers.
@@ -154,10 +164,9 @@ impl Kaska {
         let kaska = Arc::downgrade(self);
         let signal = Arc::clone(signal);
         self.store.later(Box::new(move |_| {
-            let answer = kaska.upgrade().map_or_else(
-                || Err(Error::new(ErrorKind::Closed, "it is closed")),
-                |kaska| act(&kaska),
-            );
+            let answer = kaska
+                .upgrade()
+                .map_or_else(|| Err(closed()), |kaska| act(&kaska));
             signal.answer(request, answer);
         }));
     }
@@ -218,7 +227,8 @@ impl Kaska {
         partition: u32,
     ) -> Result<Option<Position>, Error> {
         let key = self.position_key(client, topic, partition)?;
-        Ok(locked(&self.ledger).position(&key, &self.store).cloned())
+        let mut ledger = locked(&self.ledger);
+        Ok(ledger.position(&key, &self.store)?.cloned())
     }
 
     /// Has a writer of that name marked.
@@ -242,13 +252,36 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn verify_partition(partition: &Arc<Partition>, verified: &mut Verified) -> Result<(), Error> {
+/// Ends early, with `Closed`, when nobody has the directory open any more.
+fn verify_all(kaska: &Weak<Kaska>, verified: &mut Verified) -> Result<(), Error> {
+    let open = || kaska.upgrade().ok_or_else(closed);
+    for topic in open()?.store.topics() {
+        for partition in 0..topic.options.partitions {
+            let partition = open()?.store.partition(topic.number, partition);
+            if let Some(partition) = partition {
+                verify_partition(&partition, verified, || open().map(drop))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the directory was closed")
+}
+
+fn verify_partition(
+    partition: &Arc<Partition>,
+    verified: &mut Verified,
+    is_open: impl Fn() -> Result<(), Error>,
+) -> Result<(), Error> {
     verified.partitions += 1;
     let place = (partition.topic(), partition.number());
     let ends = partition.ends();
     let mut cursor = Cursor::checking_again(ends.start);
     let mut data = Vec::new();
     while cursor.offset() < ends.visible {
+        is_open()?;
         let (mut batches, mut count, mut bytes, mut whole) = (0, 0, 0, true);
         let from = cursor.offset();
         let read = read_one(partition, &mut cursor, &mut data, |records| {

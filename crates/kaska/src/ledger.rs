@@ -20,6 +20,8 @@ pub(crate) struct Ledger {
     coming: VecDeque<Coming>,
     next_producer: u64,
     rewriting: Option<Rewriting>,
+    /// Why nobody knows what it says, if so. Topics can be used all the same.
+    unread: Option<Error>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +83,8 @@ impl Ledger {
     /// What the log of a directory says. Where records may have been lost, positions beyond the end of their partition are set
     /// back to it, which is told in words. Elsewhere they stay: a client may commit any offset.
     ///
-    /// # Errors
-    ///
-    /// What reading says; damaged records are left out, and nothing else is.
-    pub(crate) fn load(store: &Store, report: &Report) -> Result<(Self, Vec<String>), Error> {
+    /// Damaged records are left out, which is told as well.
+    pub(crate) fn load(store: &Store, report: &Report) -> (Self, Vec<String>) {
         let log = store.positions();
         let mut ledger = Self {
             live: HashMap::new(),
@@ -93,14 +93,22 @@ impl Ledger {
             coming: VecDeque::new(),
             next_producer: FIRST_PRODUCER,
             rewriting: None,
+            unread: None,
             log,
         };
-        ledger.replay()?;
-        let told = ledger.settle_positions(store, report);
-        Ok((ledger, told))
+        let mut told = Vec::new();
+        if let Err(error) = ledger.replay(&mut told) {
+            told.push(format!(
+                "positions and named writers cannot be used: {}",
+                error.message
+            ));
+            ledger.unread = Some(error);
+        }
+        told.extend(ledger.settle_positions(store, report));
+        (ledger, told)
     }
 
-    fn replay(&mut self) -> Result<(), Error> {
+    fn replay(&mut self, told: &mut Vec<String>) -> Result<(), Error> {
         let log = Arc::clone(&self.log);
         let mut cursor = Cursor::new(log.ends().start);
         let mut data = vec![0; STEP];
@@ -122,9 +130,12 @@ impl Ledger {
                 // With `may_wait` it is never later.
                 Ok(ReadOutcome::AtEnd | ReadOutcome::Later) => return Ok(()),
                 Err(error) if error.kind == ErrorKind::Corrupt => {
-                    let Some((_, next)) = log.damage_at(cursor.offset()) else {
+                    let Some((first, next)) = log.damage_at(cursor.offset()) else {
                         return Err(error);
                     };
+                    told.push(format!(
+                        "what was committed at {first} to {next} of the positions is damaged, and left out"
+                    ));
                     if next <= cursor.offset() || next >= log.ends().visible {
                         return Ok(());
                     }
@@ -216,12 +227,25 @@ impl Ledger {
     }
 
     /// The position of a client, if it has one.
-    pub(crate) fn position(&mut self, key: &StateKey, store: &Store) -> Option<&Position> {
+    ///
+    /// # Errors
+    ///
+    /// Why nobody knows, if so.
+    pub(crate) fn position(
+        &mut self,
+        key: &StateKey,
+        store: &Store,
+    ) -> Result<Option<&Position>, Error> {
+        self.is_read()?;
         self.advance(store);
-        match self.live.get(key)? {
-            Value::Position(position) => Some(position),
-            Value::Writer(_) => None,
-        }
+        Ok(match self.live.get(key) {
+            Some(Value::Position(position)) => Some(position),
+            _ => None,
+        })
+    }
+
+    fn is_read(&self) -> Result<(), Error> {
+        self.unread.clone().map_or(Ok(()), Err)
     }
 
     /// How batches of a named writer are marked, if that is durable.
@@ -299,6 +323,7 @@ impl Ledger {
         store: &Store,
         ms: i64,
     ) -> Result<Pending, Error> {
+        self.is_read()?;
         self.advance(store);
         let mut batch = Packed::default();
         batch.push(&key, &value)?;

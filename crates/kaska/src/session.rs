@@ -80,6 +80,8 @@ pub(crate) struct Open {
     /// Names of writers that are not durable yet, by request.
     naming: HashMap<u32, String>,
     poisoned: bool,
+    /// Numbers of the topics that the owner knows.
+    known: Vec<u32>,
 }
 
 impl Session {
@@ -140,6 +142,7 @@ impl Session {
                 tickets: 0,
                 naming: HashMap::new(),
                 poisoned: false,
+                known: Vec::new(),
             });
         }
     }
@@ -232,6 +235,31 @@ impl Session {
         Ok(self.opened()?.kaska.store().topics())
     }
 
+    /// What has become of the topics since this was asked last: those that are new, and the numbers of those that are gone.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`.
+    pub fn topics_changed(&mut self) -> Result<(Vec<Arc<log::Topic>>, Vec<u32>), Error> {
+        let open = self.opened()?;
+        let now = open.kaska.store().topics();
+        let numbers: Vec<u32> = now.iter().map(|topic| topic.number).collect();
+        let before = mem::replace(&mut open.known, numbers);
+        // Both are in the order of numbers.
+        let mut before = before.into_iter().peekable();
+        let (mut new, mut gone) = (Vec::new(), Vec::new());
+        for topic in now {
+            while let Some(number) = before.next_if(|number| *number < topic.number) {
+                gone.push(number);
+            }
+            if before.next_if_eq(&topic.number).is_none() {
+                new.push(topic);
+            }
+        }
+        gone.extend(before);
+        Ok((new, gone))
+    }
+
     /// The number of a topic.
     ///
     /// # Errors
@@ -311,12 +339,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// `Closed`.
+    /// `Closed`; `Storage` if the system gives no thread.
     pub fn verify(&mut self, request: u32) -> Result<(), Error> {
         let signal = Arc::clone(&self.signal);
         let kaska = &self.opened()?.kaska;
-        kaska.verify(request, &signal);
-        Ok(())
+        kaska.verify(request, &signal)
     }
 
     /// Makes the name of a writer known; answered when that is durable.

@@ -84,3 +84,26 @@ fn a_folder_that_is_something_else_is_not_touched() {
         .collect();
     assert_eq!(there, ["letter.txt"]);
 }
+
+#[test]
+fn what_is_new_and_what_is_gone_is_told_once() {
+    let mut owner = Owner::memory();
+    let numbers: Vec<u32> = ["a", "b", "c", "d"]
+        .map(|name| owner.create(name, 1))
+        .into();
+    let changed = |owner: &mut Owner| {
+        let (new, gone) = owner.session.topics_changed().unwrap();
+        let new: Vec<u32> = new.iter().map(|topic| topic.number).collect();
+        (new, gone)
+    };
+    assert_eq!(changed(&mut owner), (numbers.clone(), vec![]));
+    assert_eq!(changed(&mut owner), (vec![], vec![]));
+    let gone = vec![numbers[0], numbers[2], numbers[3]];
+    for number in gone.clone() {
+        owner
+            .ask(|session, request| session.delete_topic(request, number))
+            .unwrap();
+    }
+    let again = owner.create("a", 1);
+    assert_eq!(changed(&mut owner), (vec![again], gone));
+}
