@@ -307,8 +307,16 @@ export interface KaskaTopicOptions {
   codec: number
 }
 
-/** All topics. */
-export declare function kaskaTopics(handle: number): Array<KaskaTopic>
+/** What has become of the topics since this was asked last; the first time all are new. */
+export declare function kaskaTopics(handle: number): KaskaTopics
+
+/** What has become of the topics. */
+export interface KaskaTopics {
+  /** Those that are new. */
+  new: Array<KaskaTopic>
+  /** Numbers of those that are gone. */
+  gone: Array<number>
+}
 
 /** What a check of everything found. */
 export interface KaskaVerified {

@@ -2,7 +2,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::Duration;
-use std::{fs, io, thread};
 
 use log::{
     Clock, Config, Disk, Error, ErrorKind, MemoryDisk, OsDisk, Report, Store, SystemClock, Threads,
@@ -65,15 +64,11 @@ pub fn open(
         };
         done(opened);
     };
-    thread::Builder::new()
-        .name("kaska-open".into())
-        .spawn(run)
-        .map(drop)
-        .map_err(|error| Error::system("thread", "kaska-open", &error))
+    Threads::start("kaska-open", run)
 }
 
 fn share(path: &Path, config: Config) -> Result<(Share, Vec<String>), Error> {
-    let path = canonical(path, config.create)?;
+    let path = OsDisk::locate(path, config.create)?;
     let place = place_of(&path);
     let mut state = place.state();
     loop {
@@ -114,21 +109,6 @@ fn share(path: &Path, config: Config) -> Result<(Share, Vec<String>), Error> {
     busy.then = State::Open(Arc::clone(&kaska), 1);
     drop(busy);
     Ok((Share::new(kaska, Some(place)), told))
-}
-
-/// The folder as everybody would name it; made if that is wanted and it is not there.
-fn canonical(path: &Path, create: bool) -> Result<PathBuf, Error> {
-    let name = path.display().to_string();
-    if create {
-        fs::create_dir_all(path).map_err(|error| Error::system("mkdir", &name, &error))?;
-    }
-    fs::canonicalize(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::new(
-            ErrorKind::NotFound,
-            format!("there is no directory {name}; pass create: true, or another dir"),
-        ),
-        _ => Error::system("open", &name, &error),
-    })
 }
 
 fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>), Error> {

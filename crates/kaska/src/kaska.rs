@@ -1,9 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
 
 use log::{
-    Clock, Cursor, Error, ErrorKind, Partition, ReadInto, ReadOutcome, Report, Store, Topic,
-    TopicName, TopicOptions,
+    Clock, Cursor, Error, ErrorKind, Partition, ReadInto, ReadOutcome, Report, Store, Threads,
+    Topic, TopicName, TopicOptions,
 };
 
 use crate::Answer;
@@ -146,11 +145,7 @@ impl Kaska {
                 answer.map(|()| Answer::Verified(Box::new(verified))),
             );
         };
-        let started = thread::Builder::new()
-            .name("kaska-verify".into())
-            .spawn(run);
-        let failed = |error| Error::system("pthread_create", "kaska-verify", &error);
-        started.map(drop).map_err(failed)
+        Threads::start("kaska-verify", run)
     }
 
     /// Does what takes disk on the housekeeper, and answers.

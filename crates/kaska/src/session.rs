@@ -1,9 +1,9 @@
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use std::{mem, thread};
 
-use log::{Config, Ends, Error, ErrorKind, Partition, TopicName, TopicOptions};
+use log::{Config, Ends, Error, ErrorKind, Partition, Threads, TopicName, TopicOptions};
 use wire::Code;
 
 use crate::code::{code_of, wire_error};
@@ -490,10 +490,8 @@ impl Session {
             kaska.unobserve(observer);
             told.tell(Event::Closed(closed.err().map(|error| wire_error(&error))));
         };
-        let started = thread::Builder::new().name("kaska-close".into()).spawn(run);
-        if let Err(error) = started {
+        if let Err(error) = Threads::start("kaska-close", run) {
             // The share was dropped with what could not run, and so let go of.
-            let error = Error::system("thread", "kaska-close", &error);
             signal.tell(Event::Closed(Some(wire_error(&error))));
         }
     }

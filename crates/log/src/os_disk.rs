@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Disk, Entry, File, Lock, LockError, Mode};
-use crate::sys;
+use crate::{Error, ErrorKind, sys};
 
 /// A folder of the file system.
 #[derive(Debug)]
@@ -17,6 +17,25 @@ impl OsDisk {
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The folder `path` as every program would name it: absolute, without links. With `create` it is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if it is not there; `Storage` and `NoSpace` as the system says.
+    pub fn locate(path: &Path, create: bool) -> Result<PathBuf, Error> {
+        let name = path.display().to_string();
+        if create {
+            fs::create_dir_all(path).map_err(|error| Error::system("mkdir", &name, &error))?;
+        }
+        fs::canonicalize(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::new(
+                ErrorKind::NotFound,
+                format!("there is no directory {name}; pass create: true, or another dir"),
+            ),
+            _ => Error::system("open", &name, &error),
+        })
     }
 
     /// Where `name` is. Names are ours, so this refuses only what a defect of ours would make: a way out of the folder.

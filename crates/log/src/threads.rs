@@ -46,6 +46,15 @@ impl Threads {
         spawn("kaska-keeper", keep)
     }
 
+    /// Starts a thread for something that takes disk and time, beside those of a directory.
+    ///
+    /// # Errors
+    ///
+    /// `Storage` if the system gives none; `run` is dropped then.
+    pub fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        spawn(name, run)
+    }
+
     /// Starts the committer; the calling thread is the housekeeper.
     fn begin(store: &Arc<Store>) -> Result<(), Error> {
         store.has_threads();
