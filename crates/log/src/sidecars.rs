@@ -54,8 +54,10 @@ pub fn load_sidecars(
     log_bytes: u32,
 ) -> Option<(Seal, Indexer)> {
     let seal = load_seal(disk, folder, base, log_bytes)?;
-    let load_part = |kind, length, crc| {
-        let bytes = load(disk, &beside(folder, base, kind), u64::from(log_bytes))?;
+    let load_part = |kind, length: u32, crc| {
+        // Not longer than the batches that it tells of, whatever the seal says.
+        let most = u64::from(length.min(log_bytes));
+        let bytes = load(disk, &beside(folder, base, kind), most)?;
         let whole = u32::try_from(bytes.len()) == Ok(length) && crc32c(&bytes) == crc;
         whole.then_some(bytes)
     };
@@ -122,7 +124,8 @@ pub fn load_producers(
     folder: &str,
     offset: u64,
 ) -> Result<Option<(u64, Producers)>, Error> {
-    const LONGEST: u64 = 1 << 30;
+    // Five million producers.
+    const LONGEST: u64 = 256 << 20;
     let mut found = None;
     for at in snapshots(disk, folder)? {
         let name = beside(folder, at, "snapshot");
