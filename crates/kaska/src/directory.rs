@@ -169,11 +169,22 @@ impl Share {
             }
             *state = State::Busy;
         }
-        let _busy = Busy {
+        let busy = Busy {
             place,
             then: State::Closed,
         };
-        self.kaska.store().close(until)
+        let closed = self.kaska.store().close(until);
+        if closed.is_err() {
+            // It may go on closing: whoever opens it meanwhile waits for that.
+            let kaska = Arc::clone(&self.kaska);
+            let wait = move || {
+                let _told = kaska.store().close(None);
+                drop(busy);
+            };
+            // Without a thread it is free at once, and its lock tells.
+            let _started = Threads::start("kaska-close", wait);
+        }
+        closed
     }
 }
 

@@ -192,7 +192,8 @@ describe('poll', () => {
     expect(await client.poll()).toBeNull();
     const large = new Uint8Array(500_000).fill(7);
     await client.sendMsg('t', large);
-    expect(await client.poll()).toEqual({ topic: 't', msg: large, offset: 1 });
+    const last = await client.poll();
+    expect([last?.offset, Buffer.compare(last?.msg ?? large.subarray(1), large)]).toEqual([1, 0]);
   });
 
   it('fails if it is not subscribed', async () => {

@@ -38,7 +38,8 @@ describe.each(places)('closing %s', (place) => {
   });
 
   it('by force waits for nothing, and says of each append whether it may be there', async () => {
-    const kaska = await logs.openIn(place);
+    const dir = place === ':memory:' ? place : await logs.folder();
+    const kaska = await logs.open({ dir });
     const topic = await kaska.createTopic('t');
     await topic.append('kept');
     const results = Array.from({ length: 100 }, () => topic.append(new Uint8Array(100_000)));
@@ -49,6 +50,11 @@ describe.each(places)('closing %s', (place) => {
       expect(error).toMatchObject({ code: 'ERR_CHASKI_CLOSED', delivered: expect.any(String) });
     }
     await kaska.close();
+    // Once it is open again, the threads of before are done.
+    const again = await logs.open({ dir });
+    const stored = again.topics.get('t')?.endOffset() ?? 0;
+    const acked = outcomes.flatMap((one) => (one.status === 'fulfilled' ? one.value.offset : []));
+    expect(stored).toBeGreaterThanOrEqual(place === ':memory:' ? 0 : acked.length + 1);
   });
 
   it('is what `await using` does', async () => {
