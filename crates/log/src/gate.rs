@@ -27,6 +27,8 @@ pub(crate) struct Gate {
     pub(crate) begins_segment: bool,
     /// Somebody waits until all below this offset is durable, whatever the topic's flush is.
     pub(crate) wanted: u64,
+    /// Wall clock when the segment that is written got its first batch, or was opened, in ms since 1970.
+    pub(crate) began_ms: i64,
     /// By when what is written must be durable.
     pub(crate) due: Option<Duration>,
     /// Written bytes that are not durable and are counted for the directory.
@@ -79,6 +81,7 @@ impl Gate {
             names,
             synced_names: 0,
             begins_segment: false,
+            began_ms: i64::MAX,
             wanted: 0,
             due: None,
             unsynced: 0,

@@ -33,6 +33,8 @@ pub(crate) struct Keeping {
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_SELDOM: Duration = Duration::from_secs(10);
 const MANY_PARTITIONS: usize = 10_000;
+/// How long a segment is written, about.
+const SEGMENT_MS: i64 = 7 * 24 * 3_600_000;
 /// How often is looked for what is too old.
 const RETAIN_EVERY: Duration = Duration::from_secs(30);
 
@@ -217,6 +219,9 @@ impl Store {
         }
         let mut due = Vec::new();
         for partition in partitions {
+            if wall == Wall::Good {
+                partition.end_old_segment(wall_ms);
+            }
             let old = partition.too_old(wall_ms, wall == Wall::Good);
             if !old.is_empty() {
                 due.push((Arc::clone(partition), old));
@@ -239,6 +244,8 @@ impl Store {
         for (partition, old) in due {
             for view in old {
                 view.delete();
+                // Else its bytes would stay on the disk.
+                view.let_go();
                 delete_segment(&*self.shared().disk, &partition.folder, view.base())?;
             }
         }
@@ -359,6 +366,18 @@ impl Partition {
         let most_ms = options.retention_ms.filter(|_| by_age);
         let many = due(&old, active, most_ms, options.retention_bytes, wall_ms);
         sealed.into_iter().take(many).collect()
+    }
+
+    /// The next batch begins a segment, if the one that is written has been for long: what is in it can be deleted then.
+    fn end_old_segment(&self, wall_ms: i64) {
+        let mut gate = lock(&self.gate);
+        if gate.written.position == 0 {
+            gate.began_ms = i64::MAX;
+        } else if gate.began_ms == i64::MAX {
+            gate.began_ms = wall_ms;
+        } else if wall_ms.saturating_sub(gate.began_ms) > SEGMENT_MS {
+            gate.begins_segment = true;
+        }
     }
 
     /// Segments whose records are all below `offset`.

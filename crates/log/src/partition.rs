@@ -6,7 +6,7 @@ use crate::batch::{Encoder, Input};
 use crate::ends::EndsCell;
 use crate::gate::Gate;
 use crate::handshake::Listed;
-use crate::locks::lock;
+use crate::locks::{lock, write};
 use crate::queued::{Body, Queued};
 use crate::shared::{Shared, closed};
 use crate::view::SegmentView;
@@ -200,6 +200,20 @@ impl Partition {
         // Release: pairs with the Acquire in `is_there`.
         self.is_deleted.store(true, Ordering::Release);
         self.is_to_be_looked_at();
+    }
+
+    /// Closes its files, whose names are gone, so that their bytes do not stay on the disk.
+    pub(crate) fn let_go(&self) {
+        let (appender, active) = {
+            let mut gate = lock(&self.gate);
+            (gate.appender.take(), gate.active.take())
+        };
+        let views = std::mem::take(&mut *write(&self.segments));
+        for view in views {
+            view.delete();
+            view.let_go();
+        }
+        drop((appender, active));
     }
 
     fn takes(&self) -> Result<(), Error> {
@@ -423,7 +437,7 @@ impl Partition {
     /// Whether somebody writes at this moment.
     pub(crate) fn is_written(&self) -> bool {
         let gate = lock(&self.gate);
-        gate.appender.is_none() && self.unavailable.is_none()
+        gate.appender.is_none() && self.is_there().is_ok()
     }
 
     /// The same, perhaps a moment late, and without the lock.
@@ -440,6 +454,12 @@ impl Partition {
 
     /// Writes what is queued. For the committer alone.
     pub(crate) fn write_queued(self: &Arc<Self>) -> Emptied {
+        if let Err(gone) = self.is_there() {
+            return Emptied {
+                is_busy: false,
+                is_awaited: self.fail_queued(&gone),
+            };
+        }
         let appender = {
             let mut gate = lock(&self.gate);
             if gate.queue.is_empty() {

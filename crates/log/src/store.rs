@@ -283,6 +283,9 @@ impl Store {
             self.shared.poison(error.clone());
             return Err(error);
         }
+        for partition in &serving.partitions {
+            partition.let_go();
+        }
         self.shared.chores.add(Chore::Remove(gone));
         Ok(())
     }

@@ -117,11 +117,16 @@ impl SegmentView {
     /// Closes the descriptor and forgets the index, unless it is written still.
     pub(crate) fn close(&self) {
         if self.end().is_some() {
-            let file = lock(&self.file).take();
-            *lock(&self.index) = None;
-            // Closing is a system call, and happens behind the lock.
-            drop(file);
+            self.let_go();
         }
+    }
+
+    /// Closes the descriptor and forgets the index. Who reads it still has his own.
+    pub(crate) fn let_go(&self) {
+        let file = lock(&self.file).take();
+        *lock(&self.index) = None;
+        // Closing is a system call, and happens behind the lock.
+        drop(file);
     }
 
     pub(crate) fn index(&self) -> Option<Arc<Mutex<Indexer>>> {

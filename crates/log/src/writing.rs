@@ -205,6 +205,7 @@ impl Partition {
         let before = {
             let mut gate = lock(&self.gate);
             gate.names += 1;
+            gate.began_ms = i64::MAX;
             let before = gate.active.replace(active);
             if self.options.flush == Flush::Os && shared.keeps {
                 gate.full.extend(before.clone());

@@ -236,6 +236,47 @@ fn a_topic_that_is_deleted_is_gone_for_who_has_it() {
 }
 
 #[test]
+fn what_is_deleted_is_closed_as_well() {
+    let disk = Wrapped::new(None);
+    let mut driven = Driven::open(&disk).unwrap();
+    let before = disk.moods.open_files.load(Ordering::SeqCst);
+    let topic = driven.topic("t", &small());
+    segments(&mut driven, &topic, 10, 10);
+    driven.keep_house();
+    let open = || disk.moods.open_files.load(Ordering::SeqCst) - before;
+    assert_eq!(open(), 10);
+    driven.store.delete_before(&topic, 7).unwrap();
+    assert_eq!(open(), 3);
+    append_as(&topic, &[b"too late"], &writer(Acks::All), false).unwrap();
+    driven.store.delete_topic(1).unwrap();
+    assert_eq!(open(), 0);
+    driven.commit();
+    driven.keep_house();
+    assert_eq!((open(), driven.store.stats().queued_bytes), (0, 0));
+    let refused = read_from(&driven.store, &topic, 9, 100).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotFound);
+    assert_eq!(driven.store.poisoned(), None);
+}
+
+#[test]
+fn a_segment_ends_after_a_week() {
+    let disk = Arc::new(SimDisk::new());
+    let mut driven = Driven::open(&disk).unwrap();
+    let topic = driven.topic("t", &small());
+    for day in 0..20 {
+        append_as(&topic, &[b"x"], &writer(Acks::All), false).unwrap();
+        driven.commit();
+        for _ in 0..24 {
+            driven.clock.pass(3_500_000);
+            driven.keep_house();
+        }
+        assert_eq!(topic.ends().durable, day + 1);
+    }
+    let bases = bases(&*disk, 1);
+    assert!(matches!(bases[..], [0, 8 | 9, 16 | 17 | 18]), "{bases:?}");
+}
+
+#[test]
 fn ten_thousand_topics_are_made_and_opened() {
     let disk = Arc::new(MemoryDisk::new());
     let clock = Arc::new(SimClock::new(BEGIN_MS));

@@ -327,10 +327,9 @@ fn seeds() -> u64 {
 
 #[test]
 fn what_was_promised_survives_power_cuts_kills_and_failed_disks() {
-    let one = std::env::var("CHASKI_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seeds = one.map_or(0..seeds(), |seed: u64| seed..seed + 1);
+    let first = std::env::var("CHASKI_SEED").ok();
+    let first = first.and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let seeds = first..first + seeds();
     for seed in seeds {
         let lived = std::panic::catch_unwind(|| {
             let mut life = Life::new(seed);
