@@ -110,7 +110,11 @@ impl Store {
             changed: Condvar::new(),
         };
         // Before the first append: what was judged now is not judged again.
-        store.save_checkpoint(false)?;
+        match store.save_checkpoint(false) {
+            // The old one is a lower bound still, and what is there can be read.
+            Err(error) if error.kind == ErrorKind::NoSpace && report.notes.is_empty() => {}
+            saved => saved?,
+        }
         for folder in left {
             store.shared.chores.add(Chore::Remove(folder));
         }

@@ -166,6 +166,38 @@ fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
 }
 
 #[test]
+fn a_directory_on_a_full_disk_is_opened_and_read() {
+    let disk = Wrapped::new(None);
+    let mut driven = Driven::open(&disk).unwrap();
+    let topic = driven.topic("t", &small());
+    written(append(&topic, &[&value_of(0)]));
+    driven.commit();
+    drop((driven, topic));
+    disk.moods.room.store(0, Ordering::SeqCst);
+    // It was killed before there was a second checkpoint, and there is no room for it.
+    let mut driven = Driven::open(&disk).unwrap();
+    let topic = driven.topic("t", &small());
+    assert_eq!(read_all(&driven.store, &topic), records(0, 1));
+    assert_eq!(
+        append(&topic, &[b"x"]).unwrap_err().kind,
+        ErrorKind::NoSpace
+    );
+    driven.clock.pass(5000);
+    driven.keep_house();
+    assert_eq!(driven.store.poisoned(), None);
+    disk.moods.room.store(-1, Ordering::SeqCst);
+    assert_eq!(written(append(&topic, &[&value_of(1)])), (1, 2));
+    driven.commit();
+    driven.store.close(None).unwrap();
+    let again = Driven::open(&disk).unwrap();
+    assert_eq!(again.report.notes, []);
+    assert_eq!(
+        read_all(&again.store, &again.topic("t", &small())),
+        records(0, 2)
+    );
+}
+
+#[test]
 fn short_writes_are_carried_on() {
     let disk = Arc::new(SimDisk::new());
     disk.write_at_most(7);

@@ -114,6 +114,10 @@ impl File for Open {
         let Ok(room) = usize::try_from(room) else {
             return self.inner.write_at(bytes, at);
         };
+        // What is there already needs no room.
+        if at + bytes.len() as u64 <= self.inner.size()? {
+            return self.inner.write_at(bytes, at);
+        }
         if room == 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
