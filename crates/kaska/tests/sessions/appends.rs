@@ -223,3 +223,81 @@ fn a_failure_is_kept_with_its_words() {
     // The session is as good as before.
     assert_eq!(owner.append(writer, &["small"]).base, Some(0));
 }
+
+#[test]
+fn any_numbers_are_stored_whole_or_refused() {
+    use log::sim::Choices;
+    let mut owner = Owner::memory();
+    let topic = owner.create("t", 3);
+    let single = owner.writer(topic, Some(0), Acks::All);
+    let keyed = owner.writer(topic, None, Acks::All);
+    let mut choices = Choices::seed(7);
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..4_000 {
+        let mut pick = |ways: u64| u32::try_from(choices.pick(ways)).unwrap();
+        let words: Vec<u32> = (0..pick(13))
+            .map(|_| match pick(12) {
+                0 => u32::MAX - pick(3),
+                1 => 1 << pick(32),
+                _ => pick(4),
+            })
+            .collect();
+        let is_full = pick(2) == 0;
+        let sum: u64 = if is_full {
+            let field = |(place, word): (usize, &u32)| match place % 3 {
+                2 => u64::from(*word),
+                _ => u64::from(word.saturating_sub(1)),
+            };
+            words.iter().enumerate().map(field).sum()
+        } else {
+            words.iter().map(|word| u64::from(*word)).sum()
+        };
+        // Mostly as many bytes as the numbers say, if that can be.
+        let bytes = if pick(4) == 0 {
+            u64::from(pick(20))
+        } else {
+            sum.min(64)
+        };
+        let data = vec![0; usize::try_from(bytes).unwrap()];
+        let times: Vec<f64> = (0..pick(6)).map(f64::from).collect();
+        let input = Input {
+            data: &data,
+            shape: if is_full {
+                Shape::Full(&words)
+            } else {
+                Shape::Values(&words)
+            },
+            times: if pick(2) == 0 {
+                Times::One(i64::from(pick(9)))
+            } else {
+                Times::Each(&times)
+            },
+        };
+        let writer = if pick(2) == 0 { single } else { keyed };
+        let before = owner.session.stats().unwrap().records;
+        let mut places = [0; 16];
+        let mut told = 0;
+        let appended = owner
+            .session
+            .append(writer, &input, None, &mut places, |_, group| {
+                if group.failed.is_none() {
+                    told += u64::from(group.records);
+                }
+            });
+        let after = owner.session.stats().unwrap().records;
+        assert_eq!(after - before, told);
+        match appended {
+            Ok(_) => taken += 1,
+            Err(error) => {
+                assert!(told == 0 && error.kind == ErrorKind::Invalid, "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(taken > 100 && refused > 100, "{taken} {refused}");
+    let verified = owner.ask(|session, request| session.verify(request));
+    match verified.unwrap() {
+        kaska::Answer::Verified(found) => assert_eq!(found.damaged, []),
+        other => panic!("{other:?}"),
+    }
+}

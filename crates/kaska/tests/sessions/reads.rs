@@ -257,3 +257,39 @@ fn a_check_of_everything_finds_a_bit_that_has_turned_over() {
     assert_eq!(owner.values(reader).len(), 2);
     owner.close();
 }
+
+#[test]
+fn an_index_of_any_bytes_stays_within_them() {
+    use log::sim::Choices;
+    let mut choices = Choices::seed(11);
+    let mut made = 0;
+    for _ in 0..20_000 {
+        let mut pick = |ways: u64| usize::try_from(choices.pick(ways)).unwrap();
+        let mut data: Vec<u8> = (0..40).map(|_| u8::try_from(pick(256)).unwrap()).collect();
+        if pick(2) == 0 {
+            // Nearly a record: attributes, time, place, key of 1 byte, null value, no headers.
+            data.splice(4..12, [14, 0, 0, 0, 2, b'k', 1, 0]);
+        }
+        let (start, bytes, count) = if pick(2) == 0 {
+            (pick(8), pick(48), u32::try_from(pick(4)).unwrap())
+        } else {
+            let place = 4 + pick(8);
+            data[place] = u8::try_from(pick(16)).unwrap();
+            (4, 8, 1)
+        };
+        let (mut index, mut times) = ([7; 8], [0.0; 2]);
+        if index_batch(&data, (start, bytes), (count, 5), &mut index, &mut times).is_err() {
+            continue;
+        }
+        made += u32::from(count > 0);
+        for [key, key_length, value, value_length] in
+            index.as_chunks::<4>().0.iter().take(count as usize)
+        {
+            for (at, length) in [(key, key_length), (value, value_length)] {
+                let length = if *length == u32::MAX { 0 } else { *length };
+                assert!((at + length) as usize <= start + bytes);
+            }
+        }
+    }
+    assert!(made > 50, "{made}");
+}
