@@ -25,6 +25,8 @@ pub(crate) struct Keeping {
     /// The files have their names durably.
     are_named: bool,
     saved_at: Duration,
+    /// The last checkpoint could not be written.
+    has_failed: bool,
     retained_at: Duration,
     wall: WallWatch,
 }
@@ -47,6 +49,7 @@ impl Keeping {
             next_file,
             are_named: false,
             saved_at: shared.now(),
+            has_failed: false,
             retained_at: shared.now(),
             wall,
         }
@@ -56,11 +59,20 @@ impl Keeping {
 impl Store {
     /// One small step of what is to be done beside appending; `false` if there is nothing to do now.
     pub fn housekeep(&self) -> bool {
-        let shared = self.shared();
-        if let Some(chore) = shared.chores.take() {
-            self.run(chore);
+        // What has its time comes first: chores may come without end.
+        if self.keep_time() {
             return true;
         }
+        let Some(chore) = self.shared().chores.take() else {
+            return false;
+        };
+        self.run(chore);
+        true
+    }
+
+    /// Does what is due by the clock, if something is.
+    fn keep_time(&self) -> bool {
+        let shared = self.shared();
         if shared.poisoned().is_some() || shared.is_closing() {
             return false;
         }
@@ -75,7 +87,15 @@ impl Store {
         }
         let is_stale = shared.stale.load(Ordering::Acquire);
         if is_stale && now.saturating_sub(saved_at) >= self.checkpoint_every() {
-            self.or_warn("checkpoint", self.save_checkpoint(false));
+            let saved = self.save_checkpoint(false);
+            let failed_before = {
+                let mut keeping = lock(&self.keeping);
+                std::mem::replace(&mut keeping.has_failed, saved.is_err())
+            };
+            // A full disk is told once, not every second.
+            if !failed_before {
+                self.or_warn("checkpoint", saved);
+            }
             return true;
         }
         false

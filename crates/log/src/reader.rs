@@ -2,116 +2,12 @@ use std::sync::Arc;
 
 use crate::batch::{HEADER_BYTES, Header, check};
 use crate::chores::Chore;
+use crate::cursor::{Cursor, Place, ReadBatch, ReadInto, ReadOutcome};
 use crate::disk::fill_at;
 use crate::fetch::{Fetch, Fetched, Want, Window};
 use crate::segment::MAX_SEGMENT_BYTES;
 use crate::view::SegmentView;
-use crate::{Codec, Error, ErrorKind, File, Partition};
-
-/// Where somebody reads a partition.
-#[derive(Default)]
-pub struct Cursor {
-    offset: u64,
-    place: Option<Place>,
-    /// Bytes that were read ahead.
-    window: Option<Window>,
-    /// The records of the next batch, which is compressed.
-    inflated: Option<(Header, Vec<u8>)>,
-    /// What the housekeeper gets.
-    waits: Option<Arc<Fetch>>,
-    /// Bytes that a window must have.
-    wants: usize,
-    /// The last batch was compressed, so the next will be.
-    is_compressed: bool,
-    /// Checks what this process has checked before, too.
-    checks_again: bool,
-}
-
-/// Where the next batch is, or one before it.
-struct Place {
-    view: Arc<SegmentView>,
-    file: Arc<dyn File>,
-    position: u32,
-    /// An index said so, and nothing else yet.
-    by_index: bool,
-    checks_again: bool,
-}
-
-impl Cursor {
-    /// Begins with the batch that has `offset`.
-    #[must_use]
-    pub fn new(offset: u64) -> Self {
-        Self {
-            offset,
-            ..Self::default()
-        }
-    }
-
-    /// The same, and checks every batch against its checksum, also where this process has done so before.
-    #[must_use]
-    pub fn checking_again(offset: u64) -> Self {
-        Self {
-            offset,
-            checks_again: true,
-            ..Self::default()
-        }
-    }
-
-    /// Offset of the next record: the one that was asked for, or the first of the next batch.
-    #[must_use]
-    pub const fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Goes on elsewhere.
-    pub fn seek(&mut self, offset: u64) {
-        if offset != self.offset {
-            *self = Self {
-                offset,
-                checks_again: self.checks_again,
-                ..Self::default()
-            };
-        }
-    }
-}
-
-/// What batches are read into.
-#[derive(Debug)]
-pub struct ReadInto<'a> {
-    /// The memory; batches are put one behind the other from its beginning.
-    pub data: &'a mut [u8],
-    /// One for each batch is added.
-    pub batches: &'a mut Vec<ReadBatch>,
-    /// Most batches.
-    pub most: usize,
-    /// Whether this thread may wait for the disk: then the outcome is never `Later`.
-    pub may_wait: bool,
-}
-
-/// A batch that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadBatch {
-    /// Its header as it is stored. The first one's base offset may be before the cursor's offset.
-    pub header: Header,
-    /// Where its records begin in the memory: as [`crate::batch::Records::of`] takes them, inflated if they were
-    /// compressed.
-    pub start: usize,
-    /// Bytes of the records there.
-    pub bytes: usize,
-}
-
-/// How a read went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadOutcome {
-    /// So many batches were read, at least one.
-    Batches(usize),
-    /// There is nothing more for now.
-    AtEnd,
-    /// The disk must be waited for, elsewhere.
-    Later,
-    /// The next batch needs memory of so many bytes.
-    Needs(usize),
-}
+use crate::{Codec, Error, ErrorKind, Partition};
 
 /// Batches larger than this are not inflated on a thread that may not wait.
 const INLINE_INFLATE_BYTES: usize = 64 << 10;
@@ -622,13 +518,6 @@ impl Reading<'_, '_> {
         };
         self.want(want)?;
         Ok(self.later())
-    }
-}
-
-impl Place {
-    fn passed(&mut self, bytes: u32) {
-        self.position = self.position.saturating_add(bytes);
-        self.by_index = false;
     }
 }
 
