@@ -1,12 +1,14 @@
 // The README says what is so: its programs run, and its tables list every option, event and error, with the defaults.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { Kaska } from 'chaski/kaska';
 import * as nq from 'chaski/net-queue';
 import type { Communicator } from 'chaski/net-queue';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { errorCodes } from '../../ts/errors.ts';
 import { parseOptions } from '../../ts/net-queue/options.ts';
@@ -149,6 +151,14 @@ describe('the programs of the README', () => {
     const here = { ...nq, open };
     await Promise.all([server?.(here, console), client?.(here, console)]);
     expect(printed).toEqual([['Hello, Server!'], ['Hello, Client!']]);
+  });
+
+  test('keep a log', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'chaski-readme-'));
+    onTestFinished(() => rmSync(dir, { recursive: true }));
+    const [log] = readme.programs('A topic log', 'Kaska', 'console');
+    await log?.({ open: () => Kaska.open({ dir }) }, console);
+    expect(printed).toEqual([[0, '21.5']]);
   });
 
   test('receive', async () => {
