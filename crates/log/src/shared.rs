@@ -161,12 +161,19 @@ impl Counts {
 #[derive(Default)]
 pub(crate) struct Work {
     list: Mutex<Vec<Arc<Partition>>>,
+    /// What the committer looks at while it spins, so that it does not keep others from the lock.
+    is_some: AtomicBool,
     committer: OnceLock<Thread>,
 }
 
 impl Work {
     pub(crate) fn add(&self, partition: Arc<Partition>) {
-        lock(&self.list).push(partition);
+        {
+            let mut list = lock(&self.list);
+            list.push(partition);
+            // Release: pairs with the Acquire in `is_empty`. Changed under the lock alone, so it agrees with the list.
+            self.is_some.store(true, Ordering::Release);
+        }
         self.nudge();
     }
 
@@ -179,11 +186,13 @@ impl Work {
 
     /// Moves all into `list`.
     pub(crate) fn take(&self, list: &mut Vec<Arc<Partition>>) {
-        list.append(&mut lock(&self.list));
+        let mut all = lock(&self.list);
+        self.is_some.store(false, Ordering::Release);
+        list.append(&mut all);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.list).is_empty()
+        !self.is_some.load(Ordering::Acquire)
     }
 
     /// Says which thread is to be nudged.
