@@ -150,3 +150,36 @@ fn a_flush_waits_for_what_waits_to_be_written() {
     assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 5);
     owner.close();
 }
+
+#[test]
+fn a_damaged_commit_is_left_out_and_told_and_the_others_are_there() {
+    let folder = Folder::new("positions_damaged");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    for (client, offset) in [("a", 1), ("b", 2), ("c", 3)] {
+        commit(&mut owner, client, topic, offset, b"");
+    }
+    owner.close();
+    let log = folder.0.join("positions/0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    // The last byte of the second of three batches that are alike.
+    let place = bytes.len() / 3 * 2 - 1;
+    bytes[place] ^= 0x40;
+    std::fs::write(&log, bytes).unwrap();
+
+    let mut owner = Owner::open(folder.location());
+    assert_eq!(committed(&mut owner, "a", topic), Some(1));
+    assert_eq!(committed(&mut owner, "b", topic), None);
+    assert_eq!(committed(&mut owner, "c", topic), Some(3));
+    loop {
+        if let kaska::Event::Warning(text) = owner.event() {
+            assert!(text.contains("damaged"), "{text}");
+            break;
+        }
+    }
+    commit(&mut owner, "b", topic, 4, b"");
+    owner.close();
+    let mut owner = Owner::open(folder.location());
+    assert_eq!(committed(&mut owner, "b", topic), Some(4));
+    owner.close();
+}
