@@ -36,13 +36,7 @@ export class ClientPositions implements Positions {
       await this.#parts.turns.pause();
       return;
     }
-    await new Promise<void>((resolve, reject) => {
-      const settle = (_base: number, error?: Error): void => {
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      settling.add(0, ticket, { settle });
-    });
+    await settling.done(ticket);
   }
 
   committed(name: string, partition?: number): number | undefined {

@@ -36,6 +36,18 @@ export class Settling {
     this.#count += 1;
   }
 
+  /** Resolves when a ticket of a commit or a flush is done; 0: it was at once. */
+  async done(ticket: number): Promise<void> {
+    if (ticket === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (_base: number, error?: Error): void => {
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      this.add(0, ticket, { settle });
+    });
+  }
+
   /** Some are done. */
   read(): void {
     const rows = this.#rows;

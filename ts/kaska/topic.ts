@@ -110,6 +110,22 @@ export class Topic {
   }
 
   /**
+   * Resolves when all that was appended to this topic before is durable, whatever its acks and the topic's `flush`.
+   *
+   * @throws ChaskiError `ERR_CHASKI_STORAGE`, `_CLOSED`, `_NOT_FOUND`.
+   */
+  async flush(): Promise<void> {
+    this.#parts.life.checkOpen();
+    this.#appends.flush();
+    await this.#parts.outbox.room();
+    const { log, settling } = this.#parts;
+    const tickets = Array.from({ length: this.partitions }, (_, partition) =>
+      log.checked(log.native.kaskaFlush(log.handle, this.number, partition)),
+    );
+    await Promise.all(tickets.map((ticket) => settling.done(ticket)));
+  }
+
+  /**
    * A writer with a name; see `Writer`. Resolves when its name is durable.
    *
    * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`, `_STORAGE`, `_CLOSED`, `_NOT_FOUND`.

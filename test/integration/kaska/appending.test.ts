@@ -27,6 +27,20 @@ describe.each(places)('appending to %s', (place) => {
     expect(await texts(topic)).toEqual(['a', 'b']);
   });
 
+  it('flushes what was appended before, whatever its acks', async () => {
+    const kaska = await logs.openIn(place);
+    const topic = await kaska.createTopic('t', { flush: 'os', partitions: 2 });
+    const syncs = () => kaska.stats()['syncs'] ?? 0;
+    await topic.flush();
+    const before = syncs();
+    for (let i = 0; i < 5000; i += 1) void topic.append(`value ${i}`, { acks: 0 });
+    await topic.flush();
+    expect(topic.endOffset(0) + topic.endOffset(1)).toBe(5000);
+    expect(syncs() > before).toBe(place !== ':memory:');
+    await kaska.close();
+    expect(await rejection(topic.flush())).toMatchObject({ code: 'ERR_CHASKI_CLOSED' });
+  });
+
   it('keeps key, value, headers and time, null and empty apart', async () => {
     const topic = await (await logs.openIn(place)).createTopic('t');
     void topic.append('plain');
