@@ -1,5 +1,7 @@
 // A program of somebody who installed chaski: it is compiled against the packed package (see
 // test/house/pack.test.ts) under `strict` and `exactOptionalPropertyTypes`, and then run.
+import { Kaska } from 'chaski/kaska';
+import type { AppendOptions, Record, Topic } from 'chaski/kaska';
 import * as nq from 'chaski/net-queue';
 import { ChaskiError, open, Protocol, Purpose } from 'chaski/net-queue';
 import type { Communicator, CommunicatorOptions, Message } from 'chaski/net-queue';
@@ -38,3 +40,16 @@ const refused: unknown = await open({ port: address.port, connectTimeoutMs: 200 
 if (!(refused instanceof ChaskiError)) throw new Error('a server that left cannot be reached');
 const code: string = refused.code;
 console.log(code.startsWith('ERR_CHASKI_'));
+
+const kaska: Kaska = await Kaska.open({ dir: ':memory:' });
+const topic: Topic = await kaska.createTopic('greetings');
+const appended: AppendOptions = { key: 'k', acks: 1 };
+if ((await topic.append('Hello, Log!', appended)).offset !== 0) throw new Error('it is the first');
+await topic.append('more');
+const read: Record[] = [];
+for await (const record of topic.read({ until: 'end' })) read.push(record);
+if (read[0]?.text() !== 'Hello, Log!') throw new Error('it is there');
+await kaska.close();
+// @ts-expect-error there is no such option
+const mistaken: AppendOptions = { retries: 3 };
+void mistaken;
