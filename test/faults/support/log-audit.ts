@@ -12,6 +12,7 @@ import type { Chance } from './chance.ts';
 /** What a process wrote down when it was told it. */
 export type Row =
   | readonly ['stored', topic: string, partition: number, offset: number, crc: number]
+  | readonly ['refused', topic: string, partition: number, crc: number]
   | readonly ['committed', topic: string, partition: number, offset: number];
 
 /** The rows of a file; the last line may be torn. */
@@ -155,6 +156,11 @@ export class LogAudit {
     for (const row of rows) {
       const [is, topic, partition, offset] = row;
       const name = `${topic} ${partition}`;
+      if (is === 'refused') {
+        const at = this.#seen.get(name)?.crcs.indexOf(row[3]) ?? -1;
+        if (at >= 0) this.#is(`${name}: the record at ${at} was refused, and is there`);
+        continue;
+      }
       if (is === 'committed') {
         this.#committed.set(name, Math.max(this.#committed.get(name) ?? -1, offset));
         continue;

@@ -23,6 +23,8 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The most file descriptors that it may have open (not on Windows). */
   readonly descriptors?: number;
+  /** A program with its arguments, which starts what follows them. */
+  readonly under?: readonly string[];
 }
 
 export class Child {
@@ -38,10 +40,11 @@ export class Child {
     const path = fileURLToPath(new URL(program, new URL('../fixtures/', import.meta.url)));
     const execArgv = ['--max-old-space-size=512', ...(options.execArgv ?? [])];
     const limited = `ulimit -n ${options.descriptors}; exec "$0" "$@"`;
+    const limiting = options.descriptors === undefined ? [] : ['/bin/sh', '-c', limited];
+    const [execPath, ...before] = [...limiting, ...(options.under ?? []), process.execPath];
     this.process = fork(path, [JSON.stringify(setup)], {
-      ...(options.descriptors === undefined
-        ? { execArgv }
-        : { execPath: '/bin/sh', execArgv: ['-c', limited, process.execPath, ...execArgv] }),
+      execPath,
+      execArgv: [...before, ...execArgv],
       env: { ...process.env, NODE_OPTIONS: '', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
