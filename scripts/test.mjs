@@ -20,9 +20,13 @@ const parts = {
   rust: () => cargoTest(['--workspace', '--no-fail-fast']),
   // Every order in which threads can meet in the slabs and rings, and at the ends of a log.
   loom: () =>
-    cargoTest(['-p', 'chunk', '-p', 'log@0.1.0', '--test', 'loom', '--target-dir', 'target/loom'], {
-      RUSTFLAGS: '--cfg loom',
-    }),
+    cargoTest(
+      // The place of `log`, since a foreign crate of that name is among our dependencies.
+      ['chunk', `path+${new URL('../crates/log', import.meta.url)}`]
+        .flatMap((crate) => ['-p', crate])
+        .concat('--test', 'loom', '--target-dir', 'target/loom'),
+      { RUSTFLAGS: '--cfg loom' },
+    ),
   types: () => node(tool('typescript', 'tsc'), '-p', 'tsconfig.json'),
   oxlint: () => node(tool('oxlint'), '--deny-warnings'),
   oxfmt: () => node(tool('oxfmt'), '--check'),

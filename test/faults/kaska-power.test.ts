@@ -14,7 +14,7 @@ it(`what was promised survives the deaths of ${seeds} directories, eight or more
   const first = new Chance('power').integer(0, 1e9);
   const { stdout } = await promisify(execFile)(
     'cargo',
-    ['test', '-p', 'log@0.1.0', '--test', 'store', 'lives'],
+    ['test', '--manifest-path', 'crates/log/Cargo.toml', '--test', 'store', 'lives'],
     {
       cwd: root,
       env: { ...process.env, CHASKI_SEED: String(first), CHASKI_SEEDS: String(seeds) },

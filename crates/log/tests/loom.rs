@@ -1,5 +1,5 @@
 //! Every order in which those can meet who append, who commits, and who reads:
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p log@0.1.0 --test loom`.
+//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom`, in this crate.
 #![cfg(loom)]
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
