@@ -11,7 +11,7 @@ import { Chance } from './chance.ts';
 import { LogAudit, rowsOf } from './log-audit.ts';
 
 /** An error, as another process tells of it. */
-export interface Told {
+interface Told {
   readonly code: string;
   readonly message: string;
   readonly retryable: boolean;
@@ -37,6 +37,8 @@ export interface Filled {
 export interface Filling {
   readonly most: number;
   readonly bytes: number;
+  /** It ends after so many. */
+  readonly refusals?: number;
   readonly options?: object;
 }
 

@@ -32,9 +32,14 @@ export class Logs {
     return await this.open(place === ':memory:' ? { dir: place } : {});
   }
 
+  /** Closes them all. */
+  async close(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((kaska) => kaska.close()));
+  }
+
   /** For `afterEach`. */
   readonly clear = async (): Promise<void> => {
-    await Promise.all(this.#open.splice(0).map((kaska) => kaska.close()));
+    await this.close();
     for (const folder of this.#folders.splice(0)) {
       await rm(folder, { recursive: true, force: true });
     }
