@@ -30,7 +30,7 @@ export class Appends {
   /** Writers that native has for this topic. */
   readonly #destinations: Map<string, Destination> = new Map();
   /** All of the same acks, and all by key or all for a given partition: so nothing overtakes what was appended before. */
-  #gatherings: Gathering[] = [];
+  #gatherings: Map<number, Gathering> = new Map();
   /** The latest one. */
   #current: Gathering | undefined = undefined;
   readonly #most: number;
@@ -79,9 +79,9 @@ export class Appends {
   /** Hands over what was gathered. */
   flush(): void {
     const gatherings = this.#gatherings;
-    this.#gatherings = [];
+    this.#gatherings = new Map();
     this.#current = undefined;
-    for (const gathering of gatherings) this.#ship(gathering);
+    for (const gathering of gatherings.values()) this.#ship(gathering);
   }
 
   /** Many records; all of them are looked at before one is handed over. `sequence` −1: none. */
@@ -179,22 +179,24 @@ export class Appends {
   }
 
   #gathering(partition: number, acks: number): Gathering {
-    const first = this.#gatherings[0];
+    const [first] = this.#gatherings.values();
     const alike =
       first !== undefined && first.acks === acks && first.partition < 0 === partition < 0;
     if (first !== undefined && !alike) this.flush();
-    let found = this.#gatherings.find((each) => each.partition === partition);
+    let found = this.#gatherings.get(partition);
     if (found === undefined) {
-      found = { partition, acks, slab: takeSlab(), shipment: new Shipment() };
-      this.#gatherings.push(found);
-      if (this.#gatherings.length === 1) this.#parts.gathered(this);
+      // With many partitions in a turn, each has few records.
+      const slab = this.#gatherings.size < mostFree ? takeSlab() : new AppendSlab(1024, 16);
+      found = { partition, acks, slab, shipment: new Shipment() };
+      this.#gatherings.set(partition, found);
+      if (this.#gatherings.size === 1) this.#parts.gathered(this);
     }
     this.#current = found;
     return found;
   }
 
   #hand(gathering: Gathering): void {
-    this.#gatherings = this.#gatherings.filter((each) => each !== gathering);
+    this.#gatherings.delete(gathering.partition);
     if (this.#current === gathering) this.#current = undefined;
     this.#ship(gathering);
   }
@@ -275,7 +277,8 @@ function takeSlab(): AppendSlab {
 }
 
 function recycle(slab: AppendSlab): void {
-  if (free.length === mostFree || slab.bytes.length > 2 * slabBytes) return;
+  const { length } = slab.bytes;
+  if (free.length === mostFree || length < slabBytes || length > 2 * slabBytes) return;
   slab.clear();
   free.push(slab);
 }

@@ -173,13 +173,13 @@ export class Client {
    * @throws ChaskiError `ERR_CHASKI_NOT_FOUND` if there is no such topic.
    */
   async commit(client: string, topic: string, offset: number): Promise<0> {
-    await this.#kaska.positions(client).commit(topic, offset);
+    await this.#kaska.positions(client).commit(topic, offset, { partition: 0 });
     return 0;
   }
 
   /** What was committed. @throws ChaskiError `ERR_CHASKI_NOT_FOUND` if there is no such topic, or client. */
   async commited(client: string, topic: string): Promise<number> {
-    const offset = this.#kaska.positions(client).committed(topic);
+    const offset = this.#kaska.positions(client).committed(topic, 0);
     if (offset !== undefined) return offset;
     throw refused('ERR_CHASKI_NOT_FOUND', `The client '${client}' has committed nothing there.`);
   }

@@ -165,10 +165,10 @@ export function sequenceOptions(
 ): { readonly partition: number; readonly sequence: number } {
   checkPlain('options', options, sequenceNames);
   const { sequence, partition } = options;
-  if (sequence === undefined) throw invalid('sequence', sequence, 'a number from 0 to 2^53 − 1');
+  if (sequence === undefined) throw invalid('sequence', sequence, 'a number from 0 to 2^31 − 1');
   return {
-    sequence: integer('sequence', sequence, 0, 0, Number.MAX_SAFE_INTEGER),
-    partition: integer('partition', partition, 0, 0, partitions - 1),
+    sequence: integer('sequence', sequence, 0, 0, mostSequence),
+    partition: onePartition(partition, partitions),
   };
 }
 
@@ -293,6 +293,14 @@ function headersOf(headers: NewHeaders | undefined): CheckedHeaders | undefined 
   return checked.length === 0 ? undefined : checked;
 }
 
+/** The partition that is meant: the only one, or the one that is named. */
+export function onePartition(partition: unknown, partitions: number): number {
+  if (partition !== undefined || partitions === 1) {
+    return integer('partition', partition, 0, 0, partitions - 1);
+  }
+  throw invalid('partition', partition, `a number from 0 to ${partitions - 1}: there are several`);
+}
+
 function partitionOf(partition: unknown, partitions: number): number {
   // With one partition there is nothing to choose.
   if (partition === undefined) return partitions === 1 ? 0 : -1;
@@ -355,3 +363,5 @@ const recordNames = 'value key headers timestamp'.split(' ');
 const batchNames = ['partition', 'acks'];
 const sequenceNames = ['sequence', 'partition'];
 const readNames = 'from until partition onOutOfRange onDamage signal arenaBytes'.split(' ');
+/** Batches store 31 bits of it. */
+const mostSequence = 2 ** 31 - 1;

@@ -74,7 +74,7 @@ export class Outbox {
 
   /**
    * Hands records over, or has them wait for room. False if `cargo` must stay as it is until then: it belongs to the line. With
-   * `borrowed` its bytes are the user's, and copied if they must wait.
+   * `borrowed` its bytes and words are the user's, and copied if they must wait.
    */
   send(
     to: Destination,
@@ -88,15 +88,18 @@ export class Outbox {
       return true;
     }
     if (this.#line.length === 0 && this.#hand({ to, cargo, sequence, shipment })) return true;
-    if (this.#onFull === 'error' || this.#waitingBytes + cargo.used > this.#most) {
+    // What is the user's may change as soon as this returns; what is ours may be mostly empty.
+    const copied = borrowed || 2 * cargo.used < cargo.bytes.byteLength;
+    const weight = copied ? usedOf(cargo) : weightOf(cargo);
+    if (this.#onFull === 'error' || this.#waitingBytes + weight > this.#most) {
       // What comes behind it must not overtake it: there is nothing of it.
       shipment.fail(queueFull(this.#waitingBytes));
       return true;
     }
-    const kept = borrowed ? { ...cargo, bytes: cargo.bytes.slice(0, cargo.used) } : cargo;
+    const kept = copied ? trimmed(cargo) : cargo;
     this.#line.push({ to, cargo: kept, sequence, shipment });
-    this.#waitingBytes += cargo.used;
-    return false;
+    this.#waitingBytes += weightOf(kept);
+    return copied;
   }
 
   /** There may be room. */
@@ -104,7 +107,7 @@ export class Outbox {
     const line = this.#line;
     let done = 0;
     while (done < line.length && this.#hand(line[done] as Waiting)) {
-      this.#waitingBytes -= (line[done] as Waiting).cargo.used;
+      this.#waitingBytes -= weightOf((line[done] as Waiting).cargo);
       done += 1;
     }
     if (done === 0) return;
@@ -219,6 +222,40 @@ export class Outbox {
   }
 }
 
+/** The same in memory of its own. */
+function trimmed(cargo: Cargo): Cargo {
+  const { bytes, used, words, count, times } = cargo;
+  return {
+    ...cargo,
+    bytes: bytes.slice(0, used),
+    words: words.slice(0, wordsOf(cargo)),
+    times: times.slice(0, count),
+  };
+}
+
+/** What it holds once it is trimmed. */
+function usedOf(cargo: Cargo): number {
+  const { used, times, count } = cargo;
+  const { BYTES_PER_ELEMENT } = Float64Array;
+  return (
+    used +
+    Uint32Array.BYTES_PER_ELEMENT * wordsOf(cargo) +
+    BYTES_PER_ELEMENT * Math.min(times.length, count) +
+    besideBytes
+  );
+}
+
+function wordsOf({ full, count }: Cargo): number {
+  return full ? 3 * count : count;
+}
+
+/** What it holds while it waits. */
+function weightOf({ bytes, words, times }: Cargo): number {
+  return bytes.byteLength + words.byteLength + times.byteLength + besideBytes;
+}
+
+/** Of one that waits, beside its memory. */
+const besideBytes = 256;
 const nowhere = new Uint32Array(0);
 
 /** The words of values alone, as those of records that have more. */

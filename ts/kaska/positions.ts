@@ -1,7 +1,6 @@
 import { showAs } from '../shared/shown.ts';
-import { integer } from '../shared/checks.ts';
 import { invalid } from './failures.ts';
-import { checkPlain, offsetOf } from './options.ts';
+import { checkPlain, offsetOf, onePartition } from './options.ts';
 import type { LogParts } from './parts.ts';
 import type { Topic } from './topic.ts';
 import type { CommitOptions, Positions } from './types.ts';
@@ -24,7 +23,7 @@ export class ClientPositions implements Positions {
   async commit(name: string, offset: number, options?: CommitOptions): Promise<void> {
     if (options !== undefined) checkPlain('options', options, ['partition', 'metadata']);
     const { number, partitions } = this.#topic(name);
-    const partition = integer('partition', options?.partition, 0, 0, partitions - 1);
+    const partition = onePartition(options?.partition, partitions);
     const metadata = options?.metadata ?? '';
     if (typeof metadata !== 'string') throw invalid('metadata', metadata, 'text');
     offsetOf('offset', offset);
@@ -41,7 +40,7 @@ export class ClientPositions implements Positions {
 
   committed(name: string, partition?: number): number | undefined {
     const { number, partitions } = this.#topic(name);
-    const at = integer('partition', partition, 0, 0, partitions - 1);
+    const at = onePartition(partition, partitions);
     const { log } = this.#parts;
     const offset = log.native.kaskaCommitted(log.handle, this.#client, number, at);
     if (offset >= 0) return offset;
@@ -51,7 +50,7 @@ export class ClientPositions implements Positions {
 
   metadata(name: string, partition?: number): string | undefined {
     const { number, partitions } = this.#topic(name);
-    const at = integer('partition', partition, 0, 0, partitions - 1);
+    const at = onePartition(partition, partitions);
     const { log } = this.#parts;
     return log.native.kaskaMetadata(log.handle, this.#client, number, at) ?? undefined;
   }

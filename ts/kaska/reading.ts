@@ -74,8 +74,9 @@ export class Reading {
   readonly #indexed: boolean;
   readonly #retention: Retention;
   readonly #info: Float64Array = new Float64Array(readInfo.length);
-  readonly #table: Float64Array = new Float64Array(batchesAtOnce * stored.length);
-  #arena: Arena;
+  /** Made when something is read first, as is the arena: many a reading is made and dropped. */
+  #table: Float64Array = noTimes;
+  #arena: Arena = nothing;
   #numbers: Uint32Array = noNumbers;
   #times: Float64Array = noTimes;
   /** Records that the index has. */
@@ -98,7 +99,6 @@ export class Reading {
     this.#settings = settings;
     this.#indexed = indexed;
     this.#retention = new Retention(settings.arenaBytes);
-    this.#arena = new Arena(settings.arenaBytes);
     const { signal } = settings;
     this.#disarm = bound('Reading', signal === undefined ? undefined : { signal }, (error) => {
       this.end(error);
@@ -336,6 +336,7 @@ export class Reading {
 
   #readInto(arena: Arena, track: Track): number {
     const { log } = this.#parts;
+    if (this.#table.length === 0) this.#table = new Float64Array(batchesAtOnce * stored.length);
     if (this.#indexed && this.#slots < leastSlots) this.#renewIndex(0);
     const used = this.#indexUsed;
     this.#info[readInfo.state] = readState.batches;
@@ -435,10 +436,10 @@ export class Reading {
   }
 
   #renewArena(): Arena {
-    const { buffer } = this.#arena.memory;
+    const before = this.#arena;
     this.#arena = new Arena(this.#settings.arenaBytes);
     this.#origins = [];
-    this.#retention.retire(buffer);
+    if (before !== nothing) this.#retention.retire(before.memory.buffer);
     return this.#arena;
   }
 
@@ -469,3 +470,4 @@ const leastSlots = 64;
 const usualRecords = 2048;
 const noNumbers = new Uint32Array(0);
 const noTimes = new Float64Array(0);
+const nothing = new Arena(0);

@@ -3,7 +3,6 @@ import type { Readable, Writable } from 'node:stream';
 import { ends } from '../binding/index.ts';
 import type { NativeTopic } from '../binding/index.ts';
 import { readableOf, writableOf } from '../shared/node-streams.ts';
-import { integer } from '../shared/checks.ts';
 import { isPacked } from '../shared/packed.ts';
 import type { Packed } from '../shared/packed.ts';
 import { showAs } from '../shared/shown.ts';
@@ -19,6 +18,7 @@ import {
   checkName,
   checkPlain,
   longestClient,
+  onePartition,
   readOptions,
   timestampOf,
 } from './options.ts';
@@ -216,6 +216,6 @@ export class Topic {
   }
 
   #partition(partition: number | undefined): number {
-    return integer('partition', partition, 0, 0, this.partitions - 1);
+    return onePartition(partition, this.partitions);
   }
 }

@@ -194,7 +194,7 @@ export interface Batch extends Iterable<Record> {
 }
 
 export interface CommitOptions {
-  /** Default 0. */
+  /** Needed if the topic has several. */
   partition?: number;
   /** Kept with it: text of at most 4,096 bytes. Default ''. */
   metadata?: string;
@@ -220,9 +220,9 @@ export interface WriterOptions {
 }
 
 export interface SequenceOptions {
-  /** Number of the first record; the others count on. Records of a sequence that was stored are left out. */
+  /** Number of the first record, 0 to 2^31 − 1; the others count on, to the same bound. Records whose number was stored are left out. */
   sequence: number;
-  /** Default 0. */
+  /** Needed if the topic has several. */
   partition?: number;
 }
 

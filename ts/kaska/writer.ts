@@ -2,9 +2,8 @@ import { isPacked } from '../shared/packed.ts';
 import type { Packed } from '../shared/packed.ts';
 import { showAs } from '../shared/shown.ts';
 import type { Appends, Target } from './appends.ts';
-import { integer } from '../shared/checks.ts';
 import { invalid } from './failures.ts';
-import { sequenceOptions } from './options.ts';
+import { onePartition, sequenceOptions } from './options.ts';
 import type { LogParts } from './parts.ts';
 import { checkValues, isList, severalRecords } from './several.ts';
 import type { AppendedBatch, Bytes, NewRecord, SequenceOptions } from './types.ts';
@@ -17,7 +16,7 @@ import type { AppendedBatch, Bytes, NewRecord, SequenceOptions } from './types.t
  */
 export interface Writer {
   readonly name: string;
-  /** Number of the last record that is stored in `partition` (default 0); undefined if none is known. */
+  /** Number of the last record that is stored in `partition`, which is needed if the topic has several; undefined if none is known. */
   lastSequence(partition?: number): number | undefined;
   /**
    * Appends what is not stored yet. `count` of the result is how many were.
@@ -50,7 +49,7 @@ export class NamedWriter implements Writer {
   }
 
   lastSequence(partition?: number): number | undefined {
-    const at = integer('partition', partition, 0, 0, this.#target.partitions - 1);
+    const at = onePartition(partition, this.#target.partitions);
     const { writer } = this.#appends.destination(at, this.#acks, this.name);
     const { log } = this.#parts;
     const last = log.native.kaskaLastSequence(log.handle, writer);

@@ -10,7 +10,7 @@ use crate::session::Open;
 use crate::settling::{Settling, Waiting};
 use crate::signal::Signal;
 use crate::state_record::WriterMark;
-use crate::writers::{Overlap, overlap};
+use crate::writers::{MOST_SEQUENCE, Overlap, overlap};
 
 /// The writers of a session.
 #[derive(Default)]
@@ -218,6 +218,20 @@ impl Session {
     }
 }
 
+/// The number of the first of `count` records of a named writer, if all of them have one.
+fn number_in(first: u64, count: u32) -> Result<u32, Error> {
+    let last = first.saturating_add(u64::from(count.saturating_sub(1)));
+    match u32::try_from(first) {
+        Ok(first) if last <= u64::from(MOST_SEQUENCE) => Ok(first),
+        _ => {
+            let message = format!(
+                "a writer has numbers up to {MOST_SEQUENCE}, and these go up to {last}: go on under another name"
+            );
+            Err(Error::new(ErrorKind::Invalid, message))
+        }
+    }
+}
+
 fn no_writer() -> Error {
     Error::new(ErrorKind::Closed, "there is no such writer")
 }
@@ -264,12 +278,8 @@ impl Writer {
         let mut given = *input;
         if let Some(mark) = self.mark {
             let last = partition.last_sequence(mark.producer);
-            let first = match (sequence, last) {
-                // 31 bits are what is stored, and what is compared.
-                (Some(sequence), _) => (sequence & 0x7fff_ffff) as u32,
-                (None, Some(last)) => last.wrapping_add(1) & 0x7fff_ffff,
-                (None, None) => 0,
-            };
+            let next = last.map_or(0, |last| u64::from(last) + 1);
+            let first = number_in(sequence.unwrap_or(next), count)?;
             let skip = match overlap(last, first) {
                 Overlap::None => 0,
                 Overlap::Gap => {
@@ -289,7 +299,7 @@ impl Writer {
             how.mark = Some(ProducerMark {
                 id: mark.producer,
                 epoch: mark.epoch,
-                sequence: first.wrapping_add(skip) & 0x7fff_ffff,
+                sequence: first.saturating_add(skip),
             });
         } else if sequence.is_some() {
             let why = "only a writer with a name takes sequence numbers";

@@ -9,21 +9,18 @@ pub(crate) enum Overlap {
     Gap,
 }
 
-/// Sequence numbers have 31 bits and go round.
-const MASK: u32 = 0x7fff_ffff;
-/// What is farther back than this is ahead, and the other way round.
-const HALF: u32 = 1 << 30;
+/// The last number of a writer. Batches store 31 bits; going round would make what is far ahead look as if it were stored.
+pub(crate) const MOST_SEQUENCE: u32 = 0x7fff_ffff;
 
-/// Compares the sequence number of the first record with that of the last that is stored.
+/// Compares the number of the first record with that of the last that is stored.
 pub(crate) fn overlap(last: Option<u32>, first: u32) -> Overlap {
-    let Some(last) = last else {
+    let Some(next) = last.map(|last| last.saturating_add(1)) else {
         return Overlap::None;
     };
-    let next = last.wrapping_add(1) & MASK;
-    match next.wrapping_sub(first) & MASK {
-        0 => Overlap::None,
-        stored @ 1..=HALF => Overlap::Stored(stored),
-        _ => Overlap::Gap,
+    match next.checked_sub(first) {
+        Some(0) => Overlap::None,
+        Some(stored) => Overlap::Stored(stored),
+        None => Overlap::Gap,
     }
 }
 
@@ -41,11 +38,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_round_at_31_bits() {
-        assert_eq!(overlap(Some(MASK), 0), Overlap::None);
-        assert_eq!(overlap(Some(MASK), 1), Overlap::Gap);
-        assert_eq!(overlap(Some(1), MASK), Overlap::Stored(3));
-        assert_eq!(overlap(Some(HALF), 1), Overlap::Stored(HALF));
-        assert_eq!(overlap(Some(HALF), 0), Overlap::Gap);
+    fn nothing_that_is_ahead_counts_as_stored() {
+        for ahead in [3, 1 << 30, (1 << 30) + 3, MOST_SEQUENCE] {
+            assert_eq!(overlap(Some(1), ahead), Overlap::Gap, "{ahead}");
+        }
+        assert_eq!(overlap(Some(MOST_SEQUENCE), 0), Overlap::Stored(1 << 31));
     }
 }

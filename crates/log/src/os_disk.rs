@@ -1,22 +1,28 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::disk::{Disk, Entry, File, Lock, LockError, Mode};
+use crate::locks::lock;
 use crate::{Error, ErrorKind, sys};
 
 /// A folder of the file system.
 #[derive(Debug)]
 pub struct OsDisk {
     root: PathBuf,
+    /// What was locked: its name, and which file that was.
+    locked: Mutex<Option<(String, sys::Identity)>>,
 }
 
 impl OsDisk {
     /// What is below `root`, which must exist when it is used.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            locked: Mutex::new(None),
+        }
     }
 
     /// The folder `path` as every program would name it: absolute, without links. With `create` it is made if it is not there.
@@ -54,14 +60,36 @@ impl OsDisk {
     }
 }
 
+impl OsDisk {
+    /// Where `name` is, for something that changes the folder: not in another one that somebody has put in its place, whose owner
+    /// is somebody else.
+    fn own_path(&self, name: &str) -> io::Result<PathBuf> {
+        if let Some((name, identity)) = &*lock(&self.locked) {
+            let found = fs::symlink_metadata(self.path(name)?).ok();
+            if found.is_none_or(|found| sys::identity(&found) != *identity) {
+                return Err(io::Error::other(
+                    "the folder was moved, removed or replaced while it was open",
+                ));
+            }
+        }
+        self.path(name)
+    }
+}
+
 impl Disk for OsDisk {
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
-        let file = OpenOptions::new()
+        let path = match mode {
+            Mode::Read => self.path(name)?,
+            Mode::Write | Mode::CreateNew => self.own_path(name)?,
+        };
+        let mut options = OpenOptions::new();
+        options
             .read(true)
             .write(mode != Mode::Read)
-            .create_new(mode == Mode::CreateNew)
-            .open(self.path(name)?)?;
-        Ok(Arc::new(OsFile { file }))
+            .create_new(mode == Mode::CreateNew);
+        Ok(Arc::new(OsFile {
+            file: sys::open_plain(&mut options, &path)?,
+        }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
@@ -79,19 +107,19 @@ impl Disk for OsDisk {
     }
 
     fn create_folder(&self, name: &str) -> io::Result<()> {
-        fs::create_dir(self.path(name)?)
+        fs::create_dir(self.own_path(name)?)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from)?, self.path(to)?)
+        fs::rename(self.own_path(from)?, self.path(to)?)
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path(name)?)
+        fs::remove_file(self.own_path(name)?)
     }
 
     fn remove_folder(&self, name: &str) -> io::Result<()> {
-        fs::remove_dir(self.path(name)?)
+        fs::remove_dir(self.own_path(name)?)
     }
 
     fn sync_folder(&self, name: &str) -> io::Result<()> {
@@ -100,13 +128,9 @@ impl Disk for OsDisk {
 
     fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {
         let path = self.path(name).map_err(LockError::Io)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(LockError::Io)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = sys::open_plain(&mut options, &path).map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(LockError::Held(owner_of(&file))),
@@ -115,6 +139,8 @@ impl Disk for OsDisk {
         file.set_len(0)
             .and_then(|()| file.write_all(owner.as_bytes()))
             .map_err(LockError::Io)?;
+        let found = file.metadata().map_err(LockError::Io)?;
+        *lock(&self.locked) = Some((name.to_owned(), sys::identity(&found)));
         Ok(Box::new(OsLock { _file: file }))
     }
 

@@ -147,6 +147,14 @@ impl Store {
     ) -> Result<TopicNumber, Error> {
         self.shared.takes()?;
         options.check()?;
+        let most = self.shared.config.inflated_bytes;
+        if options.max_batch_bytes > most {
+            let message = format!(
+                "maxBatchBytes is {}, and batches of more than {most} bytes (maxInflatedBytes) are not read",
+                options.max_batch_bytes
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let number = self.reserve(name)?;
         let topic = Topic {
             number,

@@ -163,3 +163,58 @@ fn who_comes_second_to_a_lock_is_told_whose_it_is() {
         }
     });
 }
+
+#[test]
+#[cfg(unix)]
+fn a_folder_that_was_replaced_is_not_changed() {
+    let folder = Folder::new("replaced");
+    let (root, moved) = (folder.0.join("log"), folder.0.join("moved"));
+    std::fs::create_dir(&root).unwrap();
+    let disk = OsDisk::new(&root);
+    let _lock = disk.lock("lock", "me").unwrap();
+    let file = disk.open("a.log", Mode::CreateNew).unwrap();
+    std::fs::rename(&root, &moved).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let other = OsDisk::new(&root);
+    let _other = other.lock("lock", "other").unwrap();
+    put_at(
+        &*other.open("a.log", Mode::CreateNew).unwrap(),
+        b"theirs",
+        0,
+    )
+    .unwrap();
+
+    assert!(disk.open("a.log", Mode::Write).is_err());
+    assert!(disk.open("b.log", Mode::CreateNew).is_err());
+    assert!(disk.rename("a.log", "c.log").is_err());
+    assert!(disk.remove_file("a.log").is_err());
+    assert!(disk.create_folder("topics").is_err());
+    assert_eq!(names(&other, ""), ["a.log", "lock"]);
+    // What is open is still its own.
+    put_at(&*file, b"mine", 0).unwrap();
+    assert_eq!(std::fs::read(moved.join("a.log")).unwrap(), b"mine");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_not_followed_and_pipes_are_not_waited_for() {
+    let folder = Folder::new("links");
+    let target = folder.0.join("target");
+    std::fs::write(&target, b"somebody's").unwrap();
+    for name in ["checkpoint.a", "lock"] {
+        std::os::unix::fs::symlink(&target, folder.0.join(name)).unwrap();
+    }
+    let disk = OsDisk::new(&folder.0);
+    for mode in [Mode::Read, Mode::Write] {
+        assert!(disk.open("checkpoint.a", mode).is_err());
+    }
+    assert!(disk.lock("lock", "me").is_err());
+    assert_eq!(std::fs::read(&target).unwrap(), b"somebody's");
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(folder.0.join("kaska.format"))
+        .status();
+    assert!(pipe.unwrap().success());
+    for mode in [Mode::Read, Mode::Write] {
+        assert!(disk.open("kaska.format", mode).is_err());
+    }
+}

@@ -125,6 +125,34 @@ describe('a full log', () => {
     expect(await all(topic)).toHaveLength(stored);
   });
 
+  it('keeps packed values that wait as they were when they were appended', async () => {
+    const kaska = await logs.open({ highWaterMark: 1 << 20 });
+    const topic = await kaska.createTopic('t');
+    const data = new Uint8Array(700_000);
+    const before: Promise<unknown>[] = [];
+    while (!kaska.needDrain) before.push(topic.appendBatch({ data, lengths: data.length }));
+    const values = Buffer.from('aaaaabbbbbccccc');
+    const lengths = Uint32Array.of(5, 5, 5);
+    const waiting = topic.appendBatch({ data: values, lengths });
+    values.fill(0x7a);
+    lengths.set([1, 1, 13]);
+    await Promise.all([...before, waiting]);
+    expect((await texts(topic)).slice(-3)).toEqual(['aaaaa', 'bbbbb', 'ccccc']);
+  });
+
+  it('counts the lengths of packed values that wait', async () => {
+    const kaska = await logs.open({ highWaterMark: 1 << 20 });
+    const topic = await kaska.createTopic('t');
+    const data = new Uint8Array(700_000);
+    const before: Promise<unknown>[] = [];
+    while (!kaska.needDrain) before.push(topic.appendBatch({ data, lengths: data.length }));
+    const empty = { data: new Uint8Array(0), lengths: new Uint32Array(100_000) };
+    const behind = Array.from({ length: 50 }, () => topic.appendBatch(empty));
+    const outcomes = await Promise.allSettled(behind);
+    await Promise.all(before);
+    expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
+  });
+
   it('holds a Writable back', async () => {
     const kaska = await logs.open({ highWaterMark: 1 << 20 });
     const topic = await kaska.createTopic('t');
@@ -150,18 +178,26 @@ describe('a writer with a name', () => {
     const topic = await first.createTopic('t', { partitions: 2 });
     const writer = await topic.writer('loader');
     expect(writer.name).toBe('loader');
-    expect(writer.lastSequence()).toBeUndefined();
-    expect(await writer.appendBatch(['0', '1', '2'], { sequence: 0 })).toMatchObject({ count: 3 });
-    expect(writer.lastSequence()).toBe(2);
-    expect(await writer.appendBatch(['0', '1', '2'], { sequence: 0 })).toMatchObject({ count: 0 });
-    expect(await writer.appendBatch(['1', '2', '3', '4'], { sequence: 1 })).toMatchObject({
+    expect(writer.lastSequence(0)).toBeUndefined();
+    expect(await writer.appendBatch(['0', '1', '2'], { sequence: 0, partition: 0 })).toMatchObject({
+      count: 3,
+    });
+    expect(writer.lastSequence(0)).toBe(2);
+    expect(await writer.appendBatch(['0', '1', '2'], { sequence: 0, partition: 0 })).toMatchObject({
+      count: 0,
+    });
+    expect(
+      await writer.appendBatch(['1', '2', '3', '4'], { sequence: 1, partition: 0 }),
+    ).toMatchObject({
       count: 2,
       offset: 3,
     });
-    expect(await rejection(writer.appendBatch(['9'], { sequence: 9 }))).toMatchObject({
-      code: 'ERR_CHASKI_OUT_OF_ORDER',
-      delivered: 'no',
-    });
+    for (const sequence of [6, 9, 2 ** 30, 2 ** 31 - 1]) {
+      expect(await rejection(writer.appendBatch(['9'], { sequence, partition: 0 }))).toMatchObject({
+        code: 'ERR_CHASKI_OUT_OF_ORDER',
+        delivered: 'no',
+      });
+    }
     await writer.appendBatch(
       { data: Buffer.from('xy'), lengths: 1 },
       { sequence: 100, partition: 1 },
@@ -169,14 +205,16 @@ describe('a writer with a name', () => {
     await first.close();
     const again = await logs.open({ dir });
     const same = await again.topic('t').writer('loader');
-    expect(same.lastSequence()).toBe(4);
+    expect(same.lastSequence(0)).toBe(4);
     expect(same.lastSequence(1)).toBe(101);
-    await same.appendBatch(['3', '4', '5'], { sequence: 3 });
+    await same.appendBatch(['3', '4', '5'], { sequence: 3, partition: 0 });
     const other = await again.topic('t').writer('another');
-    await other.appendBatch(['other'], { sequence: 0 });
+    await other.appendBatch(['other'], { sequence: 0, partition: 0 });
     expect(await texts(again.topic('t'), 0)).toEqual(['0', '1', '2', '3', '4', '5', 'other']);
     expect(await texts(again.topic('t'), 1)).toEqual(['x', 'y']);
-    for (const options of [{}, { sequence: -1 }, { sequence: 0, partition: 2 }, 5]) {
+    const wrong = [{}, { sequence: 0 }, { sequence: 0, partition: 2 }, 5];
+    for (const sequence of [-1, 2 ** 31]) wrong.push({ sequence, partition: 0 });
+    for (const options of wrong) {
       expect(await rejection(same.appendBatch(['x'], options as never))).toMatchObject({
         code: 'ERR_CHASKI_INVALID_ARGUMENT',
       });

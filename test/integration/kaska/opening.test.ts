@@ -156,7 +156,7 @@ describe.each(places)('topics in %s', (place) => {
     expect(topic.id).toMatch(/^[\da-f-]{36}$/);
     expect(await rejection(kaska.createTopic('t'))).toMatchObject({ code: 'ERR_CHASKI_EXISTS' });
     await topic.append('a');
-    await kaska.positions('me').commit('t', 1);
+    await kaska.positions('me').commit('t', 1, { partition: 0 });
     const waiting = topic.read({ from: 'end' }).next();
     await kaska.deleteTopic('t');
     expect([...kaska.topics.keys()]).toEqual([]);
@@ -183,6 +183,8 @@ describe.each(places)('topics in %s', (place) => {
       { partitions: 65_537 },
       { compression: 'brotli' },
       { maxBatchBytes: 100 },
+      // Could not be read again.
+      { maxBatchBytes: (64 << 20) + 1 },
       { segmentBytes: 2 ** 31 },
       { retentionMs: -1 },
       { replicas: 3 },
@@ -199,24 +201,28 @@ describe.each(places)('positions in %s', (place) => {
     const kaska = await logs.openIn(place);
     const topic = await kaska.createTopic('t', { partitions: 2 });
     const positions = kaska.positions('me');
-    expect(positions.committed('t')).toBeUndefined();
-    await positions.commit('t', 5);
+    expect(positions.committed('t', 0)).toBeUndefined();
+    await positions.commit('t', 5, { partition: 0 });
     await positions.commit('t', 7, { partition: 1, metadata: 'halfway ä' });
-    expect(positions.committed('t')).toBe(5);
+    expect(positions.committed('t', 0)).toBe(5);
     expect(positions.committed('t', 1)).toBe(7);
     expect(positions.metadata('t', 1)).toBe('halfway ä');
-    expect(positions.metadata('t')).toBe('');
-    expect(kaska.positions('you').committed('t')).toBeUndefined();
-    expect(await rejection(positions.commit('t', -1))).toMatchObject(wrong);
-    expect(await rejection(positions.commit('t', 1, { metadata: 'x'.repeat(4097) }))).toMatchObject(
-      wrong,
-    );
+    expect(positions.metadata('t', 0)).toBe('');
+    expect(kaska.positions('you').committed('t', 0)).toBeUndefined();
+    // Which of them is meant must be said.
+    expect(await rejection(positions.commit('t', 5))).toMatchObject(wrong);
+    expect(() => positions.committed('t')).toThrow(expect.objectContaining(wrong));
+    expect(() => topic.endOffset()).toThrow(expect.objectContaining(wrong));
+    expect(await rejection(positions.commit('t', -1, { partition: 0 }))).toMatchObject(wrong);
+    expect(
+      await rejection(positions.commit('t', 1, { partition: 0, metadata: 'x'.repeat(4097) })),
+    ).toMatchObject(wrong);
     expect(await rejection(positions.commit('none', 1))).toMatchObject({
       code: 'ERR_CHASKI_NOT_FOUND',
     });
     expect(() => kaska.positions('')).toThrow(expect.objectContaining(wrong));
     await topic.appendBatch(['0', '1', '2'], { partition: 0 });
-    await positions.commit('t', 2);
+    await positions.commit('t', 2, { partition: 0 });
     const reading = topic.read({ from: { position: 'me' }, partition: 0, until: 'end' });
     expect((await reading.next()).value.text()).toBe('2');
     const start = topic.read({ from: { position: 'new' }, partition: 0 });

@@ -1,4 +1,16 @@
-use std::{fs::File, io, os::windows::fs::FileExt as _, path::Path};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::windows::fs::FileExt as _;
+use std::path::Path;
+
+/// A folder with an open file is not moved here.
+pub(crate) type Identity = ();
+
+pub(crate) fn identity(_: &Metadata) -> Identity {}
+
+pub(crate) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.open(path)
+}
 
 pub(crate) fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
     file.seek_read(into, at)
