@@ -83,6 +83,17 @@ pub trait File: Send + Sync + 'static {
     fn sync_data(&self) -> io::Result<()>;
 }
 
+/// What a file in memory gives to who reads at `at`; how many bytes that were.
+pub(crate) fn copy_at(bytes: &[u8], into: &mut [u8], at: u64) -> usize {
+    let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
+    let from = from.unwrap_or_default();
+    let many = from.len().min(into.len());
+    if let (Some(into), Some(from)) = (into.get_mut(..many), from.get(..many)) {
+        into.copy_from_slice(from);
+    }
+    many
+}
+
 /// Reads until `into` is full or the file ends; how many bytes that were.
 ///
 /// # Errors

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
-use crate::disk::{Disk, Entry, File, Lock, LockError, Mode};
+use crate::disk::{Disk, Entry, File, Lock, LockError, Mode, copy_at};
+use crate::locks::{lock, read, write};
 
 /// A disk in memory, for `':memory:'` and for tests. Nothing outlives it.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ impl MemoryDisk {
 
     fn tree(&self) -> MutexGuard<'_, Tree> {
         // No step below leaves the tree half changed, so what a panic of another thread left is whole.
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tree)
     }
 }
 
@@ -219,19 +220,13 @@ struct MemoryFile {
 
 impl File for MemoryFile {
     fn size(&self) -> io::Result<u64> {
-        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
+        let bytes = read(&self.bytes);
         Ok(bytes.len() as u64)
     }
 
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
-        let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
-        let from = from.unwrap_or_default();
-        let many = from.len().min(into.len());
-        if let (Some(into), Some(from)) = (into.get_mut(..many), from.get(..many)) {
-            into.copy_from_slice(from);
-        }
-        Ok(many)
+        let bytes = read(&self.bytes);
+        Ok(copy_at(&bytes, into, at))
     }
 
     fn read_cached_at(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
@@ -243,7 +238,7 @@ impl File for MemoryFile {
         let end = at
             .checked_add(new.len())
             .ok_or(io::ErrorKind::FileTooLarge)?;
-        let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = write(&self.bytes);
         if end > bytes.len() {
             resize(&mut bytes, end)?;
         }
@@ -259,7 +254,7 @@ impl File for MemoryFile {
 
     fn set_size(&self, size: u64) -> io::Result<()> {
         let size = usize::try_from(size).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = write(&self.bytes);
         resize(&mut bytes, size)
     }
 

@@ -203,10 +203,7 @@ fn a_failure_is_kept_with_its_words() {
         max_batch_bytes: 2048,
         ..TopicOptions::default()
     };
-    owner
-        .ask(|session, request| session.create_topic(request, "t", options))
-        .unwrap();
-    let topic = owner.session.topic("t").unwrap();
+    let topic = owner.create_with("t", options);
     let writer = owner.writer(topic, Some(0), Acks::All);
     let large = "x".repeat(4096);
     let code = owner.session.run(|session| {

@@ -163,10 +163,7 @@ fn a_position_beyond_what_a_power_cut_left_is_set_back_and_told() {
         flush: log::Flush::Os,
         ..log::TopicOptions::default()
     };
-    owner
-        .ask(|session, request| session.create_topic(request, "t", options))
-        .unwrap();
-    let topic = owner.session.topic("t").unwrap();
+    let topic = owner.create_with("t", options);
     let writer = owner.writer(topic, Some(0), Acks::Written);
     owner.store(writer, &["a"]);
     let flushed = owner.session.flush(topic, 0).unwrap();

@@ -115,10 +115,7 @@ fn a_flush_waits_for_what_is_written() {
         flush: log::Flush::Os,
         ..log::TopicOptions::default()
     };
-    owner
-        .ask(|session, request| session.create_topic(request, "t", options))
-        .unwrap();
-    let topic = owner.session.topic("t").unwrap();
+    let topic = owner.create_with("t", options);
     let writer = owner.writer(topic, Some(0), Acks::Written);
     owner.store(writer, &["a"]);
     let ticket = owner.session.flush(topic, 0).unwrap();
@@ -135,10 +132,7 @@ fn a_flush_waits_for_what_waits_to_be_written() {
         flush: log::Flush::Os,
         ..log::TopicOptions::default()
     };
-    owner
-        .ask(|session, request| session.create_topic(request, "t", options))
-        .unwrap();
-    let topic = owner.session.topic("t").unwrap();
+    let topic = owner.create_with("t", options);
     let writer = owner.writer(topic, Some(0), Acks::Written);
     // Too large to be written by this thread.
     let large = "x".repeat(200_000);

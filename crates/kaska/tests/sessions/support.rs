@@ -127,6 +127,10 @@ impl Owner {
             partitions,
             ..TopicOptions::default()
         };
+        self.create_with(name, options)
+    }
+
+    pub(crate) fn create_with(&mut self, name: &str, options: TopicOptions) -> u32 {
         let made = self.ask(|session, request| session.create_topic(request, name, options));
         match made.unwrap() {
             Answer::Number(Some(number)) => u32::try_from(number).unwrap(),

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::Choices;
-use crate::disk::{Disk, Entry, File, Lock, LockError, Mode};
+use crate::disk::{Disk, Entry, File, Lock, LockError, Mode, copy_at};
+use crate::locks::lock;
 
 /// A disk that can lose power. What was written is seen at once; it is durable when file and folder have been synced.
 /// [`SimDisk::crash`] makes one of the disks that may be found after a power cut.
@@ -324,10 +325,6 @@ fn overwrite(bytes: &mut Vec<u8>, at: usize, new: &[u8]) {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Disk for SimDisk {
     fn open(&self, name: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
         let mut state = self.state();
@@ -446,13 +443,7 @@ impl File for SimFile {
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
         let mut state = lock(&self.state);
         let live = &state.content(self.node)?.live;
-        let from = usize::try_from(at).ok().and_then(|at| live.get(at..));
-        let from = from.unwrap_or_default();
-        let many = from.len().min(into.len());
-        if let (Some(into), Some(from)) = (into.get_mut(..many), from.get(..many)) {
-            into.copy_from_slice(from);
-        }
-        Ok(many)
+        Ok(copy_at(live, into, at))
     }
 
     fn read_cached_at(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
