@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Kaska } from 'chaski/kaska';
 
 import { rejection, soon } from '../net-queue/support/waiting.ts';
+import type { Exit } from '../net-queue/support/child.ts';
 import { audit, told } from './support/audit.ts';
 import { child } from './support/child.ts';
 import { Logs, texts } from './support/logs.ts';
@@ -81,7 +82,17 @@ describe('threads of a process', () => {
   });
 });
 
-describe.each(['exit', 'throw', 'worker', 'kill'])('a host that ends by %s', (how) => {
+/** How a host ends, by what it was told to do. */
+const endings: Record<string, (number | string | null)[]> = {
+  exit: [3],
+  throw: [1],
+  worker: ['SIGKILL'],
+  kill: ['SIGKILL'],
+  oom: ['SIGABRT', 134],
+};
+const endOf = ({ code, signal }: Exit): number | string | null => signal ?? code;
+
+describe.each(['exit', 'throw', 'worker', 'kill', 'oom'])('a host that ends by %s', (how) => {
   it.each(['all', 1, 0] as const)(
     'loses nothing that it was told, and leaves nothing behind that is in the way, with acks %s',
     async (acks) => {
@@ -89,7 +100,8 @@ describe.each(['exit', 'throw', 'worker', 'kill'])('a host that ends by %s', (ho
       const file = join(await logs.folder(), 'told');
       const rounds = how === 'kill' ? 3 : 1;
       for (let round = 0; round < rounds; round += 1) {
-        const host = child('appender.mjs', { dir, told: file, acks, writers: 6, how });
+        const setup = { dir, told: file, acks, writers: 6, how };
+        const host = child('appender.mjs', setup, { execArgv: ['--max-old-space-size=32'] });
         await host.report('open');
         await host.report('acked');
         host.tell({ is: 'die' });
@@ -99,7 +111,7 @@ describe.each(['exit', 'throw', 'worker', 'kill'])('a host that ends by %s', (ho
           await (await logs.open({ dir })).close();
           await host.kill();
         }
-        await host.end();
+        expect(endings[how]).toContainEqual(await host.end().then(endOf));
       }
       const acked = told(await readFile(file, 'utf8'));
       expect(acked.length).toBeGreaterThan(50 * rounds - 1);
