@@ -28,7 +28,7 @@ describe('publishers and subscribers', () => {
     'are served at the same time, each as if it were alone, in %s (R4)',
     async (place) => {
       const kaska = await logs.openIn(place);
-      const [clients, topics, messages] = [200, 10, 20];
+      const [clients, topics, messages] = [60, 10, 20];
       const names = Array.from({ length: topics }, (_, i) => `topic ${i}`);
       await Promise.all(names.map((name) => kaska.client().createTopic(name)));
       const served = Array.from({ length: clients }, async (_, number) => {
@@ -76,7 +76,7 @@ describe('publishers and subscribers', () => {
 describe('no limit is fixed', () => {
   it('of topics, of clients, and of what they have committed (R8)', async () => {
     const dir = await logs.folder();
-    const many = 2000;
+    const many = 300;
     const names = Array.from({ length: many }, (_, i) => `number ${i}`);
     const kaska = await logs.open({ dir });
     await Promise.all(names.map((name) => kaska.createTopic(name)));
