@@ -1,5 +1,6 @@
 // What append() returns. It is a promise in all but cost: two fields until somebody looks.
 import type { ChaskiError } from '../errors.ts';
+import type { Load } from './load.ts';
 import type { Appended, AppendedPart, AppendResult } from './types.ts';
 
 /** Records of one hand-over that went into one partition as one batch. */
@@ -40,7 +41,20 @@ export class Shipment {
   #failure: ChaskiError | undefined = undefined;
   #waiting: { readonly place: number; readonly heard: Heard }[] = [];
   #left = 0;
+  readonly #load: Load;
+  /** Its part of the load. */
+  #weight = 0;
   #onSettled: (() => void) | undefined = undefined;
+
+  constructor(load: Load) {
+    this.#load = load;
+  }
+
+  /** It has so many bytes more. */
+  carry(bytes: number): void {
+    this.#weight += bytes;
+    this.#load.add(bytes);
+  }
 
   /** Native has them, in these parts. */
   sent(parts: readonly Part[], places: Uint32Array): void {
@@ -52,6 +66,7 @@ export class Shipment {
   /** None of them is stored. */
   fail(error: ChaskiError): void {
     this.#failure = error;
+    this.#unload();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { heard } of waiting) heard(error);
@@ -69,7 +84,9 @@ export class Shipment {
         else this.#waiting.push(one);
       }
     }
-    if (this.#left === 0) this.#onSettled?.();
+    if (this.#left > 0) return;
+    this.#unload();
+    this.#onSettled?.();
   }
 
   /** What has become of the record at `place`. */
@@ -100,6 +117,11 @@ export class Shipment {
     if (this.#failure !== undefined) throw this.#failure;
     for (const { outcome } of this.parts) if (outcome !== undefined) throw outcome as ChaskiError;
     return this.parts;
+  }
+
+  #unload(): void {
+    this.#load.remove(this.#weight);
+    this.#weight = 0;
   }
 
   #partOf(place: number): Part | undefined {

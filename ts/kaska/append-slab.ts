@@ -149,6 +149,24 @@ export class AppendSlab {
   }
 }
 
+/** The most that a record takes in a batch. */
+export function sizeOfRecord(
+  key: string | Uint8Array | null,
+  value: string | Uint8Array | null,
+  headers: CheckedHeaders | undefined,
+): number {
+  let size = besideBytes + sizeOf(key) + sizeOf(value);
+  if (headers !== undefined) {
+    for (const [name, each] of headers) size += 10 + name.length + sizeOf(each);
+  }
+  return size;
+}
+
+function sizeOf(value: string | Uint8Array | null): number {
+  if (value === null) return 0;
+  return typeof value === 'string' ? Buffer.byteLength(value) : lengthOf(value);
+}
+
 /** The most that a record takes in a batch beside its bytes and headers: lengths, time and place. */
 export const besideBytes: number = 24;
 const noTimes = new Float64Array(0);

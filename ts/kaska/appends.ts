@@ -1,12 +1,13 @@
 // What is appended to one topic: records of a turn gathered in slabs and handed over together, and batches as they come.
-import { lengthOf } from '../codec/index.ts';
+import type { ChaskiError } from '../errors.ts';
 import type { Checked } from '../shared/packed.ts';
 import { RecordResult, Shipment } from './append-result.ts';
-import { AppendSlab, besideBytes } from './append-slab.ts';
+import { AppendSlab, besideBytes, sizeOfRecord } from './append-slab.ts';
 import { tooLarge } from './failures.ts';
 import { newRecord } from './options.ts';
 import type { CheckedHeaders } from './options.ts';
-import type { Destination } from './outbox.ts';
+import { shipmentBytes, weightOf } from './outbox.ts';
+import type { Cargo, Destination } from './outbox.ts';
 import type { LogParts } from './parts.ts';
 import type { AppendedBatch, AppendedPart, AppendResult, Bytes, NewRecord } from './types.ts';
 
@@ -38,7 +39,7 @@ export class Appends {
   constructor(parts: LogParts, target: Target) {
     this.#parts = parts;
     this.#target = target;
-    this.#most = Math.min(slabBytes, target.maxBatchBytes) - headBytes;
+    this.#most = Math.min(slabBytes, target.maxBatchBytes, parts.load.mark) - headBytes;
   }
 
   /** One record; `partition` −1: by its key. */
@@ -50,14 +51,12 @@ export class Appends {
     headers: CheckedHeaders | undefined,
     timestamp: number,
   ): AppendResult {
-    let size = besideBytes + sizeOf(key) + sizeOf(value);
-    if (headers !== undefined) size += sizeOfHeaders(headers);
+    const size = sizeOfRecord(key, value, headers);
     const { maxBatchBytes } = this.#target;
     if (size > maxBatchBytes) {
-      const refused = new Shipment();
-      refused.fail(tooLarge(size - besideBytes, maxBatchBytes - 128));
-      return new RecordResult(refused, 0);
+      return this.#refused(tooLarge(size - besideBytes, maxBatchBytes - 128));
     }
+    if (!this.#takes(size)) return this.#refused(this.#parts.load.refusal(size));
     let gathering = this.#current;
     if (gathering?.partition !== partition || gathering.acks !== acks) {
       gathering = this.#gathering(partition, acks);
@@ -73,6 +72,7 @@ export class Appends {
     } else {
       slab.add(key, value, headers, timestamp);
     }
+    shipment.carry(size);
     return new RecordResult(shipment, place);
   }
 
@@ -93,9 +93,10 @@ export class Appends {
     const { maxBatchBytes } = this.#target;
     const slabs: AppendSlab[] = [];
     let slab: AppendSlab | undefined;
+    let weight = 0;
     for (const record of records) {
       const { key, value, headers, timestamp } = newRecord(record);
-      const size = besideBytes + sizeOf(key) + sizeOf(value) + sizeOfHeaders(headers ?? []);
+      const size = sizeOfRecord(key, value, headers);
       if (size > maxBatchBytes) throw tooLarge(size - besideBytes, maxBatchBytes - 128);
       if (
         slab === undefined ||
@@ -106,31 +107,28 @@ export class Appends {
         slabs.push(slab);
       }
       slab.add(key, value, headers, timestamp);
+      weight += size;
     }
-    this.flush();
+    this.#admit(weight);
     const shipments: Shipment[] = [];
     let next = sequence;
     for (const each of slabs) {
-      const shipment = new Shipment();
-      this.#parts.outbox.send(to, cargoOf(each), next, shipment, false);
+      shipments.push(this.#send(to, cargoOf(each), next, false));
       if (sequence >= 0) next += each.count;
-      shipments.push(shipment);
     }
     return this.#whole(shipments);
   }
 
   /** Values that the user has packed, as they lie there. */
   appendPacked(to: Destination, packed: Checked, sequence: number): Promise<AppendedBatch> {
-    this.flush();
     const { data, count, words } = packed;
+    this.#admit(data.length + Uint32Array.BYTES_PER_ELEMENT * count);
     const lengths =
       typeof words === 'number' ? new Uint32Array(Math.min(count, mostRecords)).fill(words) : words;
     const most = this.#target.maxBatchBytes - headBytes;
     if (data.length + count * besideBytes <= most && count <= mostRecords) {
-      const shipment = new Shipment();
       const cargo = { bytes: data, used: data.length, words: lengths, count, ...plain };
-      this.#parts.outbox.send(to, cargo, sequence, shipment, true);
-      return this.#whole([shipment]);
+      return this.#whole([this.#send(to, cargo, sequence, true)]);
     }
     const shipments: Shipment[] = [];
     let from = 0;
@@ -146,8 +144,6 @@ export class Appends {
         bytes += length;
         end += 1;
       }
-      const shipment = new Shipment();
-      shipments.push(shipment);
       const cargo = {
         bytes: data.subarray(at, at + bytes),
         used: bytes,
@@ -155,7 +151,7 @@ export class Appends {
         count: end - from,
         ...plain,
       };
-      this.#parts.outbox.send(to, cargo, sequence < 0 ? -1 : sequence + from, shipment, true);
+      shipments.push(this.#send(to, cargo, sequence < 0 ? -1 : sequence + from, true));
       from = end;
       at += bytes;
     }
@@ -178,6 +174,33 @@ export class Appends {
     return found;
   }
 
+  /** Whether there is room for so many bytes more; what was gathered may have been in the way. */
+  #takes(bytes: number): boolean {
+    const { load } = this.#parts;
+    if (load.takes(bytes)) return true;
+    this.#parts.handOver();
+    return load.takes(bytes);
+  }
+
+  /** Has a batch come behind all that was appended before. @throws ChaskiError if there is no room for all of it. */
+  #admit(bytes: number): void {
+    this.flush();
+    if (!this.#takes(bytes)) throw this.#parts.load.refusal(bytes);
+  }
+
+  #refused(why: ChaskiError): AppendResult {
+    const shipment = new Shipment(this.#parts.load);
+    shipment.fail(why);
+    return new RecordResult(shipment, 0);
+  }
+
+  #send(to: Destination, cargo: Cargo, sequence: number, borrowed: boolean): Shipment {
+    const shipment = new Shipment(this.#parts.load);
+    shipment.carry(weightOf(cargo));
+    this.#parts.outbox.send(to, cargo, sequence, shipment, borrowed);
+    return shipment;
+  }
+
   #gathering(partition: number, acks: number): Gathering {
     const [first] = this.#gatherings.values();
     const alike =
@@ -187,7 +210,9 @@ export class Appends {
     if (found === undefined) {
       // With many partitions in a turn, each has few records.
       const slab = this.#gatherings.size < mostFree ? takeSlab() : new AppendSlab(1024, 16);
-      found = { partition, acks, slab, shipment: new Shipment() };
+      const shipment = new Shipment(this.#parts.load);
+      shipment.carry(shipmentBytes);
+      found = { partition, acks, slab, shipment };
       this.#gatherings.set(partition, found);
       if (this.#gatherings.size === 1) this.#parts.gathered(this);
     }
@@ -255,17 +280,6 @@ function cargoOf(slab: AppendSlab): {
 } {
   const { bytes, used, words, count, full, times } = slab;
   return { bytes, used, words, count, full, times };
-}
-
-function sizeOf(value: string | Uint8Array | null): number {
-  if (value === null) return 0;
-  return typeof value === 'string' ? Buffer.byteLength(value) : lengthOf(value);
-}
-
-function sizeOfHeaders(headers: CheckedHeaders): number {
-  let size = 0;
-  for (const [name, value] of headers) size += 10 + name.length + sizeOf(value);
-  return size;
 }
 
 /** Slabs that were handed over, for the next turn of whatever topic. */

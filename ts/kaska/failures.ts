@@ -78,10 +78,11 @@ export function noTopic(name: string, delivered?: Delivered): ChaskiError {
   );
 }
 
-export function queueFull(waiting: number): ChaskiError {
+export function queueFull(bytes: number, waiting: number, most: number): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',
-    `${waiting} bytes wait to be written, as many as may. Await what was appended, or raise highWaterMark.`,
+    `${waiting} bytes were appended and are not acknowledged; with these ${bytes} they would be more than the ${most} that may be. ` +
+      "Await what was appended, or the event 'drain', or raise highWaterMark.",
     { retryable: true, delivered: 'no' },
   );
 }

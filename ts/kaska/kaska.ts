@@ -14,6 +14,7 @@ import type { WaitOptions } from '../shared/wait.ts';
 import type { Appends } from './appends.ts';
 import { Client } from './client.ts';
 import { closed, DamagedRecords, fromNative, noTopic } from './failures.ts';
+import { Load } from './load.ts';
 import { NativeLog } from './native-log.ts';
 import {
   checkName,
@@ -142,10 +143,15 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
     });
     const log = new NativeLog(native, this.#handle, native.errorCodes());
     const settling = new Settling(log);
+    const load = new Load(settings);
+    let drains = false;
     const host = {
       onDrain: (): void => {
+        if (drains) return;
+        drains = true;
         nextTick(() => {
-          this.#tell('drain');
+          drains = false;
+          if (!load.high) this.#tell('drain');
         });
       },
     };
@@ -154,8 +160,9 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
       log,
       turns,
       life: this.#life,
+      load,
       settling,
-      outbox: new Outbox(log, settling, settings, host),
+      outbox: new Outbox(log, settling, load, host),
       requests: new Requests(log),
       readers: new Readers(log),
       gathered: (appends) => {
@@ -163,6 +170,7 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
         if (turns.due) setImmediate(this.#endTurn);
         else nextTick(this.#endTurn);
       },
+      handOver: this.#endTurn,
     };
   }
 
@@ -181,9 +189,12 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
     return this.#life.closed;
   }
 
-  /** True while appends wait for room; the event `drain` tells when they do not any more. */
+  /**
+   * True when more than `highWaterMark` bytes were appended that are not acknowledged, or the disk takes no more; the event `drain` tells
+   * when half of it is.
+   */
   get needDrain(): boolean {
-    return this.#parts.outbox.needDrain;
+    return !this.closed && this.#parts.load.high;
   }
 
   /**
@@ -302,7 +313,7 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
     const { outbox, readers, settling } = this.#parts;
     const bits = this.#native.kaskaWake(this.#handle);
     if ((bits & kaskaBits.settled) !== 0) settling.read();
-    if ((bits & kaskaBits.room) !== 0) outbox.resume();
+    if ((bits & (kaskaBits.settled | kaskaBits.room)) !== 0) outbox.resume();
     if ((bits & kaskaBits.ready) !== 0) readers.wake();
     if ((bits & kaskaBits.events) !== 0) {
       for (const event of this.#native.kaskaEvents(this.#handle)) this.#hear(event);

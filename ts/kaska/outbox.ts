@@ -3,10 +3,9 @@ import { appended } from '../binding/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { Part } from './append-result.ts';
 import type { Shipment } from './append-result.ts';
-import { queueFull } from './failures.ts';
+import type { Load } from './load.ts';
 import type { NativeLog } from './native-log.ts';
 import type { Settling } from './settling.ts';
-import type { OnFull } from './types.ts';
 
 /** Records as native takes them. */
 export interface Cargo {
@@ -36,40 +35,28 @@ interface Waiting {
 }
 
 export interface OutboxHost {
-  /** All that waited in line has been handed over. */
+  /** Who waits before he appends more need not any more. */
   onDrain(): void;
 }
 
 export class Outbox {
   readonly #log: NativeLog;
   readonly #settling: Settling;
-  readonly #onFull: OnFull;
-  readonly #most: number;
+  readonly #load: Load;
   readonly #host: OutboxHost;
   /** Found no room; in order. */
   #line: Waiting[] = [];
-  #waitingBytes = 0;
   #out: Float64Array = new Float64Array(appended.length);
   #idle: (() => void)[] = [];
+  /** Wait for there to be less. */
+  #callers: (() => void)[] = [];
   #barred: ChaskiError | undefined = undefined;
 
-  constructor(
-    log: NativeLog,
-    settling: Settling,
-    { onFull, highWaterMark }: { readonly onFull: OnFull; readonly highWaterMark: number },
-    host: OutboxHost,
-  ) {
+  constructor(log: NativeLog, settling: Settling, load: Load, host: OutboxHost) {
     this.#log = log;
     this.#settling = settling;
-    this.#onFull = onFull;
-    // Native takes the mark itself.
-    this.#most = 3 * highWaterMark;
+    this.#load = load;
     this.#host = host;
-  }
-
-  /** Some wait for room. */
-  get needDrain(): boolean {
-    return this.#line.length > 0;
   }
 
   /**
@@ -87,18 +74,15 @@ export class Outbox {
       shipment.fail(this.#barred);
       return true;
     }
-    if (this.#line.length === 0 && this.#hand({ to, cargo, sequence, shipment })) return true;
-    // What is the user's may change as soon as this returns; what is ours may be mostly empty.
-    const copied = borrowed || 2 * cargo.used < cargo.bytes.byteLength;
-    const weight = copied ? usedOf(cargo) : weightOf(cargo);
-    if (this.#onFull === 'error' || this.#waitingBytes + weight > this.#most) {
-      // What comes behind it must not overtake it: there is nothing of it.
-      shipment.fail(queueFull(this.#waitingBytes));
+    if (this.#line.length === 0 && this.#hand({ to, cargo, sequence, shipment })) {
+      this.#tellRoom();
       return true;
     }
+    // What is the user's may change as soon as this returns; what is ours may be mostly empty.
+    const copied = borrowed || 2 * cargo.used < cargo.bytes.byteLength;
     const kept = copied ? trimmed(cargo) : cargo;
     this.#line.push({ to, cargo: kept, sequence, shipment });
-    this.#waitingBytes += weightOf(kept);
+    this.#load.raise();
     return copied;
   }
 
@@ -106,15 +90,10 @@ export class Outbox {
   resume(): void {
     const line = this.#line;
     let done = 0;
-    while (done < line.length && this.#hand(line[done] as Waiting)) {
-      this.#waitingBytes -= weightOf((line[done] as Waiting).cargo);
-      done += 1;
-    }
-    if (done === 0) return;
+    while (done < line.length && this.#hand(line[done] as Waiting)) done += 1;
     this.#line = line.slice(done);
-    if (this.#line.length > 0) return;
-    this.#host.onDrain();
-    this.#tellIdle();
+    if (this.#line.length === 0) this.#tellIdle();
+    this.#tellRoom();
   }
 
   /** Calls `then` once all is handed over. */
@@ -123,23 +102,32 @@ export class Outbox {
     else this.#idle.push(then);
   }
 
-  /** Resolves when nothing waits for room. */
-  room(): Promise<void> {
+  /** Resolves once all is handed over. */
+  handedOver(): Promise<void> {
     return new Promise((resolve) => {
       this.whenIdle(resolve);
     });
   }
 
+  /** Resolves when so many bytes can be appended without being more than the mark. */
+  async room(bytes: number): Promise<void> {
+    while (this.#barred === undefined && (this.#line.length > 0 || !this.#load.fits(bytes))) {
+      await new Promise<void>((resolve) => {
+        this.#callers.push(resolve);
+      });
+    }
+  }
+
   /** Nothing is taken any more. */
   bar(error: ChaskiError): void {
     this.#barred = error;
+    this.#tellRoom();
   }
 
   /** What waits is not stored. */
   lose(error: ChaskiError): void {
     const line = this.#line;
     this.#line = [];
-    this.#waitingBytes = 0;
     for (const { shipment } of line) shipment.fail(error);
     this.#tellIdle();
   }
@@ -215,6 +203,14 @@ export class Outbox {
     }
   }
 
+  /** Something has been handed over, or acknowledged. */
+  #tellRoom(): void {
+    const callers = this.#callers;
+    this.#callers = [];
+    for (const then of callers) then();
+    if (this.#line.length === 0 && this.#load.relieve()) this.#host.onDrain();
+  }
+
   #tellIdle(): void {
     const idle = this.#idle;
     this.#idle = [];
@@ -233,15 +229,15 @@ function trimmed(cargo: Cargo): Cargo {
   };
 }
 
-/** What it holds once it is trimmed. */
-function usedOf(cargo: Cargo): number {
+/** What it holds while it is under way. */
+export function weightOf(cargo: Cargo): number {
   const { used, times, count } = cargo;
   const { BYTES_PER_ELEMENT } = Float64Array;
   return (
     used +
     Uint32Array.BYTES_PER_ELEMENT * wordsOf(cargo) +
     BYTES_PER_ELEMENT * Math.min(times.length, count) +
-    besideBytes
+    shipmentBytes
   );
 }
 
@@ -249,13 +245,8 @@ function wordsOf({ full, count }: Cargo): number {
   return full ? 3 * count : count;
 }
 
-/** What it holds while it waits. */
-function weightOf({ bytes, words, times }: Cargo): number {
-  return bytes.byteLength + words.byteLength + times.byteLength + besideBytes;
-}
-
-/** Of one that waits, beside its memory. */
-const besideBytes = 256;
+/** What a shipment holds beside the memory of its cargo. */
+export const shipmentBytes: number = 256;
 const nowhere = new Uint32Array(0);
 
 /** The words of values alone, as those of records that have more. */

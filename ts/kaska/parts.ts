@@ -1,5 +1,6 @@
 import type { Life } from '../shared/life.ts';
 import type { Appends } from './appends.ts';
+import type { Load } from './load.ts';
 import type { NativeLog } from './native-log.ts';
 import type { Outbox } from './outbox.ts';
 import type { Readers } from './readers.ts';
@@ -11,6 +12,7 @@ import type { Turns } from './turns.ts';
 export interface LogParts {
   readonly log: NativeLog;
   readonly life: Life;
+  readonly load: Load;
   readonly outbox: Outbox;
   readonly settling: Settling;
   readonly requests: Requests;
@@ -18,4 +20,6 @@ export interface LogParts {
   readonly turns: Turns;
   /** `appends` has gathered something, which is to be handed over at the end of this turn. */
   gathered(appends: Appends): void;
+  /** Hands over what was gathered, of all topics, before the turn ends. */
+  handOver(): void;
 }

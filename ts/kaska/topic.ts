@@ -6,6 +6,7 @@ import { readableOf, writableOf } from '../shared/node-streams.ts';
 import { isPacked } from '../shared/packed.ts';
 import type { Packed } from '../shared/packed.ts';
 import { showAs } from '../shared/shown.ts';
+import { sizeOfRecord } from './append-slab.ts';
 import { Appends } from './appends.ts';
 import type { Target } from './appends.ts';
 import { invalid } from './failures.ts';
@@ -117,7 +118,7 @@ export class Topic {
   async flush(): Promise<void> {
     this.#parts.life.checkOpen();
     this.#appends.flush();
-    await this.#parts.outbox.room();
+    await this.#parts.outbox.handedOver();
     const { log, settling } = this.#parts;
     const tickets = Array.from({ length: this.partitions }, (_, partition) =>
       log.checked(log.native.kaskaFlush(log.handle, this.number, partition)),
@@ -191,11 +192,15 @@ export class Topic {
   /**
    * A Writable in object mode: each write is an append of a value, and waits while others wait for room. It finishes when all is
    * acknowledged, and fails with the first append that does.
+   *
+   * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT`.
    */
-  toWritable(options?: AppendOptions): Writable {
-    return writableOf(async (value) => {
-      await this.#parts.outbox.room();
-      return { result: this.append(value as Bytes, options) };
+  toWritable(options: AppendOptions = {}): Writable {
+    const { partition, acks, key, headers, timestamp } = appendOptions(options, this.partitions);
+    return writableOf(async (written) => {
+      const value = bytesOf('value', written);
+      await this.#parts.outbox.room(sizeOfRecord(key, value, headers));
+      return { result: this.#appends.append(partition, acks, key, value, headers, timestamp) };
     });
   }
 

@@ -28,10 +28,13 @@ export type Acks = 'all' | 1 | 0;
 export type Flush = 'always' | 'os' | { readonly intervalMs: number };
 
 /**
- * What an append does while `highWaterMark` bytes wait to be written.
+ * What an append does while `highWaterMark` bytes were appended that are not acknowledged.
  *
  * - 'wait': it waits its turn, up to four times the mark; beyond, it is refused.
  * - 'error': it is refused.
+ *
+ * Appends of one turn of the loop count, too. One is taken whatever its size is when there is no other. What is written at once is
+ * acknowledged at once with acks 1 and 0, and in memory.
  *
  * What is refused rejects with `ERR_CHASKI_QUEUE_FULL` and `delivered: 'no'`.
  */
@@ -42,7 +45,7 @@ export interface KaskaOptions extends WaitOptions {
   dir: string;
   /** Make it if it is not there, or is empty. Default true. */
   create?: boolean;
-  /** Bytes that may wait to be written. Default 16 MiB. */
+  /** Bytes that may be appended and not acknowledged; see `onFull`. Default 16 MiB. */
   highWaterMark?: number;
   /** Default 'wait'. */
   onFull?: OnFull;
@@ -274,7 +277,7 @@ export interface KaskaEvents {
   /** A read found records that are damaged. */
   damaged: [error: DamagedRecords];
   warning: [error: ChaskiError];
-  /** Appends do not wait any more. */
+  /** After `needDrain` was true: half of `highWaterMark` is free again. */
   drain: [];
   /** It is closed, with what kept that from being done in order. */
   close: [error: ChaskiError | undefined];
