@@ -5,7 +5,7 @@ use std::thread::Thread;
 use crate::fetch::Fetch;
 use crate::locks::lock;
 use crate::view::SegmentView;
-use crate::{Partition, Producers, Store};
+use crate::{Partition, Producers, Store, TopicNumber};
 
 /// What the housekeeper is to do, in order; but what readers wait for comes first.
 #[derive(Default)]
@@ -30,8 +30,10 @@ pub(crate) enum Chore {
     SyncFull(Arc<Partition>),
     /// What a user of the store asked for.
     Job(Box<dyn FnOnce(&Store) + Send>),
-    /// Remove a folder that nothing knows any more.
+    /// Remove a folder that nothing knows.
     Remove(String),
+    /// Remove a topic that is marked as deleted.
+    Bury(TopicNumber),
 }
 
 impl Chores {

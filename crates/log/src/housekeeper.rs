@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use crate::chores::Chore;
 use crate::locks::{lock, read, write};
-use crate::opening::{CHECKPOINTS, delete_segment};
+use crate::marks::Mark;
+use crate::opening::{CHECKPOINTS, delete_segment, topic_folder};
 use crate::retention::{Old, Wall, WallWatch, due};
 use crate::shared::Shared;
 use crate::small_file::{overwrite, remove_tree, sync_folder};
 use crate::view::SegmentView;
 use crate::{
-    Checkpoint, Durable, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment,
-    Store, save_producers, save_sidecars,
+    Checkpoint, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment, Store,
+    TopicNumber, save_producers, save_sidecars,
 };
 
 /// What the housekeeper remembers. It alone takes this lock for longer than a moment.
@@ -29,6 +30,8 @@ pub(crate) struct Keeping {
     has_failed: bool,
     retained_at: Duration,
     wall: WallWatch,
+    /// What they say is in the next checkpoint.
+    marks: Vec<Mark>,
 }
 
 /// How often a checkpoint is written, and with many partitions.
@@ -41,7 +44,7 @@ const SEGMENT_MS: i64 = 7 * 24 * 3_600_000;
 const RETAIN_EVERY: Duration = Duration::from_secs(30);
 
 impl Keeping {
-    pub(crate) fn new(sequence: u64, next_file: usize, shared: &Shared) -> Self {
+    pub(crate) fn new(sequence: u64, next_file: usize, marks: Vec<Mark>, shared: &Shared) -> Self {
         let mut wall = WallWatch::default();
         wall.look(shared.clock.wall_ms(), shared.now());
         Self {
@@ -52,6 +55,7 @@ impl Keeping {
             has_failed: false,
             retained_at: shared.now(),
             wall,
+            marks,
         }
     }
 }
@@ -137,13 +141,10 @@ impl Store {
                 }
             }
             _ if shared.poisoned().is_some() => {}
-            // Its number is not given out again, even if nothing tells of it any more; and what was durable of it says
-            // nothing of another one.
             Chore::Remove(folder) => {
-                let saved = self.save_checkpoint(false);
-                let removed = saved.and_then(|()| remove_tree(&*shared.disk, &folder));
-                self.or_warn("deleting", removed);
+                self.or_warn("deleting", remove_tree(&*shared.disk, &folder));
             }
+            Chore::Bury(number) => self.or_warn("deleting", self.bury(number)),
             Chore::Seal(partition, view, producers) => {
                 if shared.keeps {
                     self.or_warn("sealing", partition.seal(&view, &producers));
@@ -167,15 +168,36 @@ impl Store {
         }
     }
 
-    /// Writes what is surely durable.
+    /// Writes what is surely durable. Marks that say no more than that go.
     pub(crate) fn save_checkpoint(&self, clean: bool) -> Result<(), Error> {
         let shared = self.shared();
-        if !shared.keeps {
-            return Ok(());
-        }
         if let Some(error) = shared.poisoned_error() {
             return Err(error);
         }
+        let marks = std::mem::take(&mut lock(&self.keeping).marks);
+        if shared.keeps
+            && let Err(error) = self.write_checkpoint(clean)
+        {
+            lock(&self.keeping).marks.extend(marks);
+            return Err(error);
+        }
+        for mark in marks {
+            // One that stays is removed when the directory is opened again.
+            self.or_warn("deleting", mark.remove(&*shared.disk));
+        }
+        Ok(())
+    }
+
+    /// The same, at once if there is room. Else it is tried again and told as the others are, and nothing waits for it.
+    fn save_if_room(&self) -> Result<(), Error> {
+        match self.save_checkpoint(false) {
+            Err(error) if error.kind == ErrorKind::NoSpace => Ok(()),
+            saved => saved,
+        }
+    }
+
+    fn write_checkpoint(&self, clean: bool) -> Result<(), Error> {
+        let shared = self.shared();
         // Before the marks are read: what comes behind makes it stale again.
         shared.stale.store(false, Ordering::Release);
         let partitions = self.partitions();
@@ -252,24 +274,40 @@ impl Store {
         }
     }
 
-    /// Deletes segments: first nobody may begin to read them, then the checkpoint says so, then they go.
-    pub(crate) fn delete(
-        &self,
-        due: &[(Arc<Partition>, Vec<Arc<SegmentView>>)],
-    ) -> Result<(), Error> {
+    /// Deletes segments: first a mark says so, then nobody may begin to read them, then they go.
+    fn delete(&self, due: &[(Arc<Partition>, Vec<Arc<SegmentView>>)]) -> Result<(), Error> {
+        let shared = self.shared();
+        let disk = &*shared.disk;
         for (partition, old) in due {
-            partition.move_start(old);
-        }
-        self.save_checkpoint(false)?;
-        for (partition, old) in due {
+            let Some(start) = partition.start_without(old) else {
+                continue;
+            };
+            if shared.keeps {
+                let mark = Mark::start(&partition.folder, start);
+                mark.make(disk)?;
+                if let Err(error) = mark.settle(disk) {
+                    partition.poison(&error);
+                    return Err(error);
+                }
+                lock(&self.keeping).marks.push(mark);
+            }
+            partition.move_start(start);
             for view in old {
                 view.delete();
                 // Else its bytes would stay on the disk.
                 view.let_go();
-                delete_segment(&*self.shared().disk, &partition.folder, view.base())?;
+                delete_segment(disk, &partition.folder, view.base())?;
             }
         }
-        Ok(())
+        self.save_if_room()
+    }
+
+    /// Removes what is left of a topic that is deleted. Its mark stays until a checkpoint is saved: till then nothing else
+    /// keeps its number from being given out again, and what was durable of it from being told of another one.
+    fn bury(&self, number: TopicNumber) -> Result<(), Error> {
+        remove_tree(&*self.shared().disk, &topic_folder(number))?;
+        lock(&self.keeping).marks.push(Mark::topic(number));
+        self.save_if_room()
     }
 
     /// Deletes whole segments of a partition whose records are all below `offset`; the active one stays. Takes as long as
@@ -294,7 +332,7 @@ impl Store {
             return Ok(());
         }
         while let Some(chore) = shared.chores.take() {
-            if let Chore::Seal(..) | Chore::Remove(_) = &chore {
+            if let Chore::Seal(..) | Chore::Remove(_) | Chore::Bury(_) = &chore {
                 self.run(chore);
             }
         }
@@ -410,24 +448,17 @@ impl Partition {
         below.map(Arc::clone).collect()
     }
 
-    /// Takes segments out of what is read.
-    fn move_start(&self, old: &[Arc<SegmentView>]) {
-        let mut segments = write(&self.segments);
-        let is_old = |view: &Arc<SegmentView>| old.iter().any(|one| Arc::ptr_eq(one, view));
-        segments.retain(|view| !is_old(view));
-        let Some(first) = segments.first().map(|first| first.base()) else {
-            return;
-        };
-        drop(segments);
-        self.ends.set_start(first);
+    /// Where it begins without its oldest segments, `old`.
+    fn start_without(&self, old: &[Arc<SegmentView>]) -> Option<u64> {
+        let segments = read(&self.segments);
+        segments.get(old.len()).map(|first| first.base())
+    }
+
+    /// Takes the segments before `start` out of what is read: another one begins there, and all before it is durable.
+    fn move_start(&self, start: u64) {
+        write(&self.segments).retain(|view| view.base() >= start);
+        self.ends.set_start(start);
         let mut durable = lock(&self.durable);
-        if durable.segment < first {
-            // It ended with the last of those that go.
-            *durable = Durable {
-                segment: first,
-                position: 0,
-                next_offset: first,
-            };
-        }
+        *durable = durable.not_before(start);
     }
 }

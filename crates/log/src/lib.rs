@@ -26,6 +26,7 @@ mod index;
 mod indexer;
 mod locks;
 mod lookup;
+mod marks;
 mod memory_disk;
 mod name;
 mod observer;

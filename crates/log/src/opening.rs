@@ -1,10 +1,11 @@
 //! How a directory is opened: what is there, what a crash left of it, and what becomes of that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
 use crate::format_file::FormatFile;
+use crate::marks::{DELETED, Mark, starts};
 use crate::partition::Opened;
 use crate::recovery::{Boot, Durable, Opening, Recovered, recover, recover_clean};
 use crate::report::Note;
@@ -17,8 +18,9 @@ use crate::store::{Serving, TopicNumber, Topics};
 use crate::topic_file::{self, TopicFile};
 use crate::view::{Damage, SegmentView};
 use crate::{
-    Appender, Checkpoint, Disk, Error, ErrorKind, Flush, Lock, LockError, Partition, PartitionMark,
-    PartitionNote, Producers, Report, Topic, TopicOptions, load_producers, load_seal, threads,
+    Appender, Checkpoint, Disk, Entry, Error, ErrorKind, Flush, Lock, LockError, Partition,
+    PartitionMark, PartitionNote, Producers, Report, Topic, TopicOptions, load_producers,
+    load_seal, threads,
 };
 
 pub(crate) const FORMAT: &str = "kaska.format";
@@ -29,7 +31,6 @@ const POSITIONS: &str = "positions";
 const REMOVED: &str = "removed";
 pub(crate) const META: &str = "topic.meta";
 pub(crate) const CREATING: &str = ".creating";
-pub(crate) const DELETED: &str = ".deleted";
 /// Longer than any: 64 MiB, and what frames it.
 const MOST_CHECKPOINT_BYTES: u64 = (64 << 20) + 64;
 /// Partitions that are scanned at the same time.
@@ -43,8 +44,12 @@ pub(crate) struct Found {
     pub(crate) checkpoint: Checkpoint,
     /// Which of the two files is to be written next.
     pub(crate) next_file: usize,
-    /// Folders to be removed, once a checkpoint says that their numbers were used.
+    /// Folders that nothing knows: a creation left them.
     pub(crate) left: Vec<String>,
+    /// Topics that are marked as deleted.
+    pub(crate) deleted: BTreeSet<TopicNumber>,
+    /// Marks of partitions, of which the next checkpoint tells.
+    pub(crate) marks: Vec<Mark>,
     pub(crate) report: Report,
 }
 
@@ -63,7 +68,7 @@ pub(crate) fn open(shared: &Arc<Shared>) -> Result<Found, Error> {
     let mut opener = Opener::new(shared, &checkpoint);
     report.may_lack = !is_empty && !opener.is_clean && opener.boot == Boot::Other;
     let topics = opener.topics(&mut report)?;
-    let serving = opener.partitions(&topics, &mut report);
+    let (serving, marks) = opener.partitions(&topics, &mut report);
     let mut by_number = BTreeMap::new();
     let mut serving = serving.into_iter();
     let positions = serving.next().ok_or_else(|| {
@@ -93,6 +98,8 @@ pub(crate) fn open(shared: &Arc<Shared>) -> Result<Found, Error> {
         checkpoint,
         next_file,
         left: opener.left,
+        deleted: opener.deleted,
+        marks,
         report,
     })
 }
@@ -206,8 +213,10 @@ struct Opener<'a> {
     boot: Boot,
     is_clean: bool,
     next_topic: TopicNumber,
-    /// Folders that a creation or a deletion left.
+    /// Folders that a creation left.
     left: Vec<String>,
+    /// Topics that are marked as deleted.
+    deleted: BTreeSet<TopicNumber>,
 }
 
 /// A partition that is to be opened.
@@ -235,6 +244,7 @@ impl<'a> Opener<'a> {
             is_clean: checkpoint.clean,
             next_topic: checkpoint.next_topic.max(1),
             left: Vec::new(),
+            deleted: BTreeSet::new(),
         }
     }
 
@@ -245,18 +255,31 @@ impl<'a> Opener<'a> {
         let entries = disk
             .list(TOPICS)
             .map_err(|error| Error::system("readdir", TOPICS, &error))?;
+        let mut folders = BTreeMap::new();
         for entry in entries {
-            let folder = format!("{TOPICS}/{}", entry.name);
-            let left = [CREATING, DELETED];
-            let left = left.iter().find_map(|end| entry.name.strip_suffix(end));
-            let number = number_of(left.unwrap_or(&entry.name)).filter(|_| entry.is_folder);
-            let Some(number) = number else {
-                report.foreign.push(folder);
-                continue;
+            let name = format!("{TOPICS}/{}", entry.name);
+            let number = match Kind::of(&entry) {
+                Some((Kind::Topic, number)) => {
+                    folders.insert(number, name);
+                    number
+                }
+                Some((Kind::Creating, number)) => {
+                    self.left.push(name);
+                    number
+                }
+                Some((Kind::Deleted, number)) => {
+                    self.deleted.insert(number);
+                    number
+                }
+                None => {
+                    report.foreign.push(name);
+                    continue;
+                }
             };
             self.next_topic = self.next_topic.max(number.saturating_add(1));
-            if left.is_some() {
-                self.left.push(folder);
+        }
+        for (number, folder) in folders {
+            if self.deleted.contains(&number) {
                 continue;
             }
             match self.topic(number, &folder) {
@@ -284,8 +307,12 @@ impl<'a> Opener<'a> {
         Ok(Some(topic))
     }
 
-    /// Opens the positions, and all partitions of these topics, in order.
-    fn partitions(&self, topics: &[Arc<Topic>], report: &mut Report) -> Vec<Arc<Partition>> {
+    /// Opens the positions, and all partitions of these topics, in order; and what marks there are of where they begin.
+    fn partitions(
+        &self,
+        topics: &[Arc<Topic>],
+        report: &mut Report,
+    ) -> (Vec<Arc<Partition>>, Vec<Mark>) {
         let mut tasks = vec![Task {
             topic: 0,
             number: 0,
@@ -304,7 +331,9 @@ impl<'a> Opener<'a> {
         }
         let opened = threads::each(&tasks, SCANNERS, |task| self.partition(task));
         let mut partitions = Vec::with_capacity(opened.len());
-        for (partition, notes) in opened {
+        let mut all_marks = Vec::new();
+        for (partition, notes, marks) in opened {
+            all_marks.extend(marks);
             let (topic, number) = (partition.topic(), partition.number());
             if let Some(error) = partition.unavailable() {
                 report.unavailable.push((topic, number, error.clone()));
@@ -318,14 +347,20 @@ impl<'a> Opener<'a> {
                 }));
             partitions.push(partition);
         }
-        partitions
+        (partitions, all_marks)
     }
 
-    fn partition(&self, task: &Task) -> (Arc<Partition>, Vec<Note>) {
+    fn partition(&self, task: &Task) -> (Arc<Partition>, Vec<Note>, Vec<Mark>) {
         let mark = self.marks.get(&(task.topic, task.number));
         let start = mark.map_or(0, |mark| mark.start_offset);
         let durable = mark.map(|mark| mark.durable).unwrap_or_default();
-        let recovered = self.recover(task, start, durable);
+        // One that cannot be listed cannot be recovered either, which says so.
+        let entries = self.shared.disk.list(&task.folder).unwrap_or_default();
+        let (marked, marks) = starts(&task.folder, &entries);
+        let start = start.max(marked);
+        let durable = durable.not_before(marked);
+        let recovered = drop_below(&*self.shared.disk, &task.folder, &entries, start)
+            .and_then(|()| self.recover(task, durable));
         let recovered = recovered.and_then(|(recovered, clean)| {
             let producers = self.producers(task, &recovered, clean)?;
             Ok((recovered, clean, producers))
@@ -336,7 +371,7 @@ impl<'a> Opener<'a> {
                 if clean {
                     partition.is_unscanned();
                 }
-                (partition, notes)
+                (partition, notes, marks)
             }
             Err(error) => {
                 let opened = Opened {
@@ -351,19 +386,14 @@ impl<'a> Opener<'a> {
                     producers: Producers::default(),
                     names: 0,
                 };
-                (Partition::new(self.shared, opened), Vec::new())
+                // Its marks stay as its files do.
+                (Partition::new(self.shared, opened), Vec::new(), Vec::new())
             }
         }
     }
 
-    fn recover(
-        &self,
-        task: &Task,
-        start: u64,
-        durable: Durable,
-    ) -> Result<(Recovered, bool), Error> {
+    fn recover(&self, task: &Task, durable: Durable) -> Result<(Recovered, bool), Error> {
         let disk = &*self.shared.disk;
-        drop_below(disk, &task.folder, start)?;
         let opening = Opening {
             disk,
             folder: &task.folder,
@@ -495,13 +525,7 @@ const fn positions_options() -> TopicOptions {
 }
 
 /// Removes segments that are wholly below the start, and what lies beside them.
-fn drop_below(disk: &dyn Disk, folder: &str, start: u64) -> Result<(), Error> {
-    if start == 0 {
-        return Ok(());
-    }
-    let entries = disk
-        .list(folder)
-        .map_err(|error| Error::system("readdir", folder, &error))?;
+fn drop_below(disk: &dyn Disk, folder: &str, entries: &[Entry], start: u64) -> Result<(), Error> {
     let names = entries.iter().map(|entry| entry.name.as_str());
     let bases: Vec<u64> = names.filter_map(base_of).collect();
     for (base, next) in bases.iter().zip(bases.iter().skip(1)) {
@@ -526,6 +550,29 @@ pub(crate) fn delete_segment(disk: &dyn Disk, folder: &str, base: u64) -> Result
 
 pub(crate) fn topic_folder(number: TopicNumber) -> String {
     format!("{TOPICS}/{number:08}")
+}
+
+/// What an entry of the folder of topics is.
+enum Kind {
+    Topic,
+    Creating,
+    Deleted,
+}
+
+impl Kind {
+    fn of(entry: &Entry) -> Option<(Self, TopicNumber)> {
+        let name = entry.name.as_str();
+        let (kind, digits) = if let Some(digits) = name.strip_suffix(CREATING) {
+            (Self::Creating, digits)
+        } else if let Some(digits) = name.strip_suffix(DELETED) {
+            (Self::Deleted, digits)
+        } else {
+            (Self::Topic, name)
+        };
+        let is_file = matches!(kind, Self::Deleted);
+        let number = number_of(digits).filter(|_| entry.is_folder != is_file)?;
+        Some((kind, number))
+    }
 }
 
 fn number_of(name: &str) -> Option<TopicNumber> {

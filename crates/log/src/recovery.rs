@@ -29,6 +29,20 @@ pub struct Durable {
     pub next_offset: u64,
 }
 
+impl Durable {
+    /// The same, where all before `start` is durable and is deleted: a segment begins there.
+    pub(crate) const fn not_before(self, start: u64) -> Self {
+        if self.segment >= start {
+            return self;
+        }
+        Self {
+            segment: start,
+            position: 0,
+            next_offset: start,
+        }
+    }
+}
+
 /// A partition that is to be opened.
 #[derive(Clone, Copy)]
 pub struct Opening<'a> {

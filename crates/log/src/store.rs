@@ -7,7 +7,8 @@ use crate::chores::Chore;
 use crate::committer::{Committer, Step};
 use crate::housekeeper::Keeping;
 use crate::locks::{lock, read, write};
-use crate::opening::{self, CREATING, DELETED, Found, META, TOPICS, topic_folder};
+use crate::marks::Mark;
+use crate::opening::{self, CREATING, Found, META, TOPICS, topic_folder};
 use crate::partition::Opened;
 use crate::shared::{Shared, Stats};
 use crate::small_file::{make_folder, overwrite, remove_tree, sync_folder};
@@ -96,10 +97,13 @@ impl Store {
             checkpoint,
             next_file,
             left,
+            deleted,
+            marks,
             report,
         } = opening::open(&shared)?;
+        let keeping = Keeping::new(checkpoint.sequence, next_file, marks, &shared);
         let store = Self {
-            keeping: Mutex::new(Keeping::new(checkpoint.sequence, next_file, &shared)),
+            keeping: Mutex::new(keeping),
             shared,
             topics: RwLock::new(topics),
             positions,
@@ -112,11 +116,14 @@ impl Store {
         // Before the first append: what was judged now is not judged again.
         match store.save_checkpoint(false) {
             // The old one is a lower bound still, and what is there can be read.
-            Err(error) if error.kind == ErrorKind::NoSpace && report.notes.is_empty() => {}
+            Err(error) if error.kind == ErrorKind::NoSpace && !report.is_judged() => {}
             saved => saved?,
         }
         for folder in left {
             store.shared.chores.add(Chore::Remove(folder));
+        }
+        for number in deleted {
+            store.shared.chores.add(Chore::Bury(number));
         }
         Ok((Arc::new(store), report))
     }
@@ -258,47 +265,41 @@ impl Store {
         Partition::new(&self.shared, opened)
     }
 
-    /// Deletes a topic, durably. Who reads it hears that it is gone. Takes as long as the disk does.
+    /// Deletes a topic, durably, also on a full disk. Who reads it hears that it is gone. Takes as long as the disk does.
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is none; `Storage`; `Closed`.
+    /// `NotFound` if there is none; `Storage`: unless the directory is poisoned, it is there still; `Closed`.
     pub fn delete_topic(&self, number: TopicNumber) -> Result<(), Error> {
         self.shared.takes()?;
-        let removed = {
-            let mut topics = write(&self.topics);
-            let removed = topics.by_number.remove(&number);
-            if let Some(serving) = &removed {
-                topics.by_name.remove(&serving.topic.name);
-            }
-            removed
-        };
-        let Some(serving) = removed else {
+        let found = read(&self.topics).by_number.get(&number).map(Arc::clone);
+        let Some(serving) = found else {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!("there is no topic {number}"),
             ));
         };
+        let disk = &*self.shared.disk;
+        let mark = Mark::topic(number);
+        mark.make_of_topic(disk, number)?;
+        {
+            let mut topics = write(&self.topics);
+            topics.by_number.remove(&number);
+            topics.by_name.remove(&serving.topic.name);
+        }
         for partition in &serving.partitions {
             partition.delete();
         }
         self.shared.observers.progressed(&serving.partitions);
-        let disk = &*self.shared.disk;
-        let folder = topic_folder(number);
-        let gone = format!("{folder}{DELETED}");
-        let renamed = disk
-            .rename(&folder, &gone)
-            .map_err(|error| Error::system("rename", &folder, &error));
         self.shared.observers.happened(&Event::Topics);
-        renamed?;
-        if let Err(error) = sync_folder(disk, TOPICS) {
+        if let Err(error) = mark.settle(disk) {
             self.shared.poison(error.clone());
             return Err(error);
         }
         for partition in &serving.partitions {
             partition.let_go();
         }
-        self.shared.chores.add(Chore::Remove(gone));
+        self.shared.chores.add(Chore::Bury(number));
         Ok(())
     }
 

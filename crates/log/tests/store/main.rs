@@ -11,6 +11,7 @@ mod keeping;
 mod lives;
 mod opening;
 mod reading;
+mod room;
 mod support;
 mod threads;
 mod wrapped;

@@ -20,6 +20,8 @@ pub(crate) struct Moods {
     pub(crate) clock: Option<Arc<SimClock>>,
     /// Bytes that may still be written; negative: as many as one wants.
     pub(crate) room: AtomicI64,
+    /// Every write fails for want of room, also over what is there.
+    pub(crate) is_full: AtomicBool,
     pub(crate) open_files: AtomicU32,
     /// Files in this folder cannot be opened.
     pub(crate) forbidden: Mutex<Option<&'static str>>,
@@ -109,6 +111,9 @@ impl File for Open {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         if let Some(clock) = &self.moods.clock {
             clock.pass(self.moods.write_ms.load(Ordering::SeqCst));
+        }
+        if self.moods.is_full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
         }
         let room = self.moods.room.load(Ordering::SeqCst);
         let Ok(room) = usize::try_from(room) else {
