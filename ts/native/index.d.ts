@@ -170,8 +170,11 @@ export declare function kaskaName(handle: number, request: number, name: string)
 
 /** What opening found and did in one place. Which fields are there depends on `kind`. */
 export interface KaskaNote {
-  /** cut, removed, damaged, missing, unavailable, topic (its description cannot be read), foreign or other. */
-  kind: 'cut' | 'removed' | 'damaged' | 'missing' | 'unavailable' | 'topic' | 'foreign' | 'other'
+  /**
+   * cut, removed, damaged, missing, unavailable, topic (its description cannot be read), foreign, setBack (a position) or
+   * other.
+   */
+  kind: 'cut' | 'removed' | 'damaged' | 'missing' | 'unavailable' | 'topic' | 'foreign' | 'setBack' | 'other'
   /** Number of the topic. */
   topic?: number
   /** Which of its partitions. */

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use kaska::{Answer, Event, Location, Verified};
-use log::{Codec, Config, Flush, Note, PartitionNote, Report, Topic, TopicOptions};
+use kaska::{Answer, Event, Location, Recovery, StateNote, Verified};
+use log::{Codec, Config, Flush, Note, PartitionNote, Topic, TopicOptions};
 use napi_derive::napi;
 
 use crate::queue_types::{count, uuid};
@@ -151,9 +151,10 @@ impl From<&Topic> for KaskaTopic {
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct KaskaNote {
-    /// cut, removed, damaged, missing, unavailable, topic (its description cannot be read), foreign or other.
+    /// cut, removed, damaged, missing, unavailable, topic (its description cannot be read), foreign, setBack (a position) or
+    /// other.
     #[napi(
-        ts_type = "'cut' | 'removed' | 'damaged' | 'missing' | 'unavailable' | 'topic' | 'foreign' | 'other'"
+        ts_type = "'cut' | 'removed' | 'damaged' | 'missing' | 'unavailable' | 'topic' | 'foreign' | 'setBack' | 'other'"
     )]
     pub kind: String,
     /// Number of the topic.
@@ -235,7 +236,32 @@ impl From<&PartitionNote> for KaskaNote {
     }
 }
 
-fn notes(report: &Report) -> Vec<KaskaNote> {
+impl From<&StateNote> for KaskaNote {
+    fn from(told: &StateNote) -> Self {
+        let of = |kind: &str, topic: u32, partition: u32| Self {
+            kind: kind.into(),
+            topic: Some(topic),
+            partition: Some(partition),
+            message: Some(told.to_string()),
+            ..Self::default()
+        };
+        match told {
+            StateNote::Damaged { first, next, .. } => Self {
+                first: Some(number(*first)),
+                next: Some(number(*next)),
+                ..of("damaged", 0, 0)
+            },
+            StateNote::SetBack {
+                topic, partition, ..
+            } => of("setBack", topic.number, *partition),
+            StateNote::Unreadable(_) => of("unavailable", 0, 0),
+            _ => of("other", 0, 0),
+        }
+    }
+}
+
+fn notes(recovery: &Recovery) -> Vec<KaskaNote> {
+    let Recovery { report, state } = recovery;
     let unavailable = report
         .unavailable
         .iter()
@@ -258,7 +284,8 @@ fn notes(report: &Report) -> Vec<KaskaNote> {
         ..KaskaNote::default()
     });
     let told = report.notes.iter().map(KaskaNote::from);
-    told.chain(unavailable)
+    told.chain(state.iter().map(KaskaNote::from))
+        .chain(unavailable)
         .chain(damaged_topics)
         .chain(foreign)
         .collect()
@@ -379,9 +406,9 @@ impl From<Event> for KaskaEvent {
             ..of(kind)
         };
         match event {
-            Event::Open(report) => Self {
-                created: Some(report.created),
-                notes: Some(notes(&report)),
+            Event::Open(recovery) => Self {
+                created: Some(recovery.report.created),
+                notes: Some(notes(&recovery)),
                 ..of("open")
             },
             Event::Failed(error) => failed("failed", error),

@@ -44,8 +44,7 @@ enum State {
 
 static PLACES: Mutex<Option<HashMap<PathBuf, Weak<Place>>>> = Mutex::new(None);
 
-/// Opens a directory, or shares it if this process has it open. `done` is called on another thread, with what opening has to
-/// warn of.
+/// Opens a directory, or shares it if this process has it open. `done` is called on another thread.
 ///
 /// # Errors
 ///
@@ -53,13 +52,11 @@ static PLACES: Mutex<Option<HashMap<PathBuf, Weak<Place>>>> = Mutex::new(None);
 pub fn open(
     location: Location,
     config: Config,
-    done: impl FnOnce(Result<(Share, Vec<String>), Error>) + Send + 'static,
+    done: impl FnOnce(Result<Share, Error>) + Send + 'static,
 ) -> Result<(), Error> {
     let run = move || {
         let opened = match location {
-            Location::Disk(disk) => {
-                load(disk, config).map(|(kaska, told)| (Share::new(kaska, None), told))
-            }
+            Location::Disk(disk) => load(disk, config).map(|kaska| Share::new(kaska, None)),
             Location::Folder(path) => share(&path, config),
         };
         done(opened);
@@ -67,7 +64,7 @@ pub fn open(
     Threads::start("kaska-open", run)
 }
 
-fn share(path: &Path, config: Config) -> Result<(Share, Vec<String>), Error> {
+fn share(path: &Path, config: Config) -> Result<Share, Error> {
     let path = OsDisk::locate(path, config.create)?;
     let place = place_of(&path);
     let mut state = place.state();
@@ -85,7 +82,7 @@ fn share(path: &Path, config: Config) -> Result<(Share, Vec<String>), Error> {
                 *users += 1;
                 let kaska = Arc::clone(kaska);
                 drop(state);
-                return Ok((Share::new(kaska, Some(place)), Vec::new()));
+                return Ok(Share::new(kaska, Some(place)));
             }
             State::Busy => {
                 state = place
@@ -105,14 +102,15 @@ fn share(path: &Path, config: Config) -> Result<(Share, Vec<String>), Error> {
         place: Arc::clone(&place),
         then: State::Closed,
     };
-    let (kaska, told) = load(Arc::new(OsDisk::new(&*path)), config)?;
+    let kaska = load(Arc::new(OsDisk::new(&*path)), config)?;
     busy.then = State::Open(Arc::clone(&kaska), 1);
     drop(busy);
-    Ok((Share::new(kaska, Some(place)), told))
+    Ok(Share::new(kaska, Some(place)))
 }
 
-fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>), Error> {
+fn load(disk: Arc<dyn Disk>, config: Config) -> Result<Arc<Kaska>, Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let ids = config.ids;
     let (sender, receiver) = mpsc::channel();
     let done = move |opened: Result<(Arc<Store>, Report), Error>| {
         let _nobody_waits = sender.send(opened);
@@ -122,7 +120,10 @@ fn load(disk: Arc<dyn Disk>, config: Config) -> Result<(Arc<Kaska>, Vec<String>)
         .recv()
         .map_err(|_| Error::new(ErrorKind::Internal, "opening ended without a word"))?;
     let (store, report) = opened?;
-    Ok(Kaska::new(store, clock, report))
+    let [a, b, c, d, ..] = ids();
+    // Else programs that open, append a little and end would all fill the same partition.
+    let first_turn = u32::from_be_bytes([a, b, c, d]);
+    Ok(Kaska::new(store, clock, report, first_turn))
 }
 
 impl Location {

@@ -1,11 +1,13 @@
-use log::{PartitionNote, Report};
+use log::PartitionNote;
+
+use crate::Recovery;
 
 /// What a session tells its owner.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// The directory is open.
-    Open(Box<Report>),
+    Open(Box<Recovery>),
     /// It could not be opened; nothing follows but [`Event::Closed`].
     Failed(wire::Error),
     /// Nothing is taken any more until it is opened again; reading goes on.

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use log::{
@@ -8,6 +9,7 @@ use log::{
 use crate::Answer;
 use crate::event::Verified;
 use crate::ledger::{Ledger, Pending};
+use crate::recovery::Recovery;
 use crate::signal::Signal;
 use crate::state_record::{Position, StateKey, WriterMark};
 
@@ -15,8 +17,10 @@ use crate::state_record::{Position, StateKey, WriterMark};
 pub struct Kaska {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
-    report: Report,
+    recovery: Recovery,
     ledger: Mutex<Ledger>,
+    /// Where the next writer begins, modulo its partitions.
+    turn: AtomicU32,
 }
 
 /// Bytes of a read that checks everything.
@@ -25,20 +29,22 @@ const STEP: usize = 1 << 20;
 const MOST_LISTED: usize = 1_000;
 
 impl Kaska {
-    /// On a store that is open. Reads what positions there are; what there is to warn of is told in words.
+    /// On a store that is open. Reads what positions there are. Writers spread records without a key from partition
+    /// `first_turn` on, each from the next one.
     pub fn new(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         report: Report,
-    ) -> (Arc<Self>, Vec<String>) {
-        let (ledger, told) = Ledger::load(&store, &report);
-        let kaska = Self {
+        first_turn: u32,
+    ) -> Arc<Self> {
+        let (ledger, notes) = Ledger::load(&store, &report);
+        Arc::new(Self {
             store,
             clock,
-            report,
+            recovery: Recovery::new(report, notes),
             ledger: Mutex::new(ledger),
-        };
-        (Arc::new(kaska), told)
+            turn: AtomicU32::new(first_turn),
+        })
     }
 
     /// The directory.
@@ -49,8 +55,14 @@ impl Kaska {
 
     /// What opening it found and did.
     #[must_use]
-    pub const fn report(&self) -> &Report {
-        &self.report
+    pub const fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Where the next writer begins with records that have no key.
+    pub(crate) fn next_turn(&self) -> u32 {
+        // Relaxed: a number that decides nothing but a place to begin.
+        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn observe(&self, signal: &Arc<Signal>) -> u64 {

@@ -7,6 +7,7 @@ use log::{
     ReadOutcome, Report, Store, Ticket, Topic, Writer,
 };
 
+use crate::recovery::StateNote;
 use crate::state_record::{MOST_METADATA_BYTES, Position, StateKey, WriterMark, is_name};
 
 /// Committed positions and named writers: the log of topic 0, and what it says so far. Nobody is told what is not durable.
@@ -53,11 +54,18 @@ struct Rewriting {
 
 /// First producer id that named writers get; those of Kafka's brokers count from 0.
 const FIRST_PRODUCER: u64 = 1 << 62;
+/// The last one: Kafka's are signed.
+const LAST_PRODUCER: u64 = (1 << 63) - 1;
 /// The log is written anew beyond so many bytes, and so many times what is live.
 const REWRITE_BYTES: usize = 1 << 20;
 const REWRITE_TIMES: usize = 4;
-/// Bytes of a read at open, and of a batch that is written anew.
+/// Bytes of a read at open.
 const STEP: usize = 1 << 20;
+/// Bytes of a batch that is written anew: with a last record of any size, and what records take beside their own, it is far
+/// below the longest batch of this log.
+const REWRITE_STEP: usize = 256 << 10;
+/// So many names are told of those that may be older than they were.
+const MOST_NAMED: usize = 20;
 
 impl Pending {
     pub(crate) fn of(appended: Appended) -> Self {
@@ -81,34 +89,36 @@ impl Pending {
 
 impl Ledger {
     /// What the log of a directory says. Where records may have been lost, positions beyond the end of their partition are set
-    /// back to it, which is told in words. Elsewhere they stay: a client may commit any offset.
-    ///
-    /// Damaged records are left out, which is told as well.
-    pub(crate) fn load(store: &Store, report: &Report) -> (Self, Vec<String>) {
+    /// back to it. Elsewhere they stay: a client may commit any offset. Damaged records are left out. Both are told.
+    pub(crate) fn load(store: &Store, report: &Report) -> (Self, Vec<StateNote>) {
         let log = store.positions();
+        // The id of a writer whose mark is lost may stand in some partition still: whoever got it, too, would count as him.
+        let after = store
+            .highest_producer()
+            .map_or(0, |id| id.saturating_add(1));
         let mut ledger = Self {
             live: HashMap::new(),
             live_bytes: 0,
             log_bytes: 0,
             coming: VecDeque::new(),
-            next_producer: FIRST_PRODUCER,
+            next_producer: FIRST_PRODUCER.max(after),
             rewriting: None,
             unread: None,
             log,
         };
-        let mut told = Vec::new();
-        if let Err(error) = ledger.replay(&mut told) {
-            told.push(format!(
-                "positions and named writers cannot be used: {}",
-                error.message
-            ));
+        let mut replayed = Replayed::default();
+        let read = ledger.replay(&mut replayed);
+        let topics = topics_by_id(store);
+        let mut notes = replayed.notes(&topics);
+        if let Err(error) = read {
+            notes.push(StateNote::Unreadable(error.clone()));
             ledger.unread = Some(error);
         }
-        told.extend(ledger.settle_positions(store, report));
-        (ledger, told)
+        notes.extend(ledger.settle_positions(&topics, store, report));
+        (ledger, notes)
     }
 
-    fn replay(&mut self, told: &mut Vec<String>) -> Result<(), Error> {
+    fn replay(&mut self, replayed: &mut Replayed) -> Result<(), Error> {
         let log = Arc::clone(&self.log);
         let mut cursor = Cursor::new(log.ends().start);
         let mut data = vec![0; STEP];
@@ -133,9 +143,7 @@ impl Ledger {
                     let Some((first, next)) = log.damage_at(cursor.offset()) else {
                         return Err(error);
                     };
-                    told.push(format!(
-                        "what was committed at {first} to {next} of the positions is damaged, and left out"
-                    ));
+                    replayed.damaged.push((first, next));
                     if next <= cursor.offset() || next >= log.ends().visible {
                         return Ok(());
                     }
@@ -148,12 +156,22 @@ impl Ledger {
                 let records = data
                     .get(batch.start..batch.start.saturating_add(batch.bytes))
                     .unwrap_or_default();
+                let mut read = batch.header.base_offset;
                 for record in Records::of(records, &batch.header).map_while(Result::ok) {
-                    let Some(key) = record.key.and_then(StateKey::decode) else {
-                        continue;
-                    };
+                    read = record.offset.saturating_add(1);
                     self.log_bytes += size_of_record(record.key, record.value);
-                    self.apply(key, record.value.and_then(Value::decode));
+                    let value = record.value.map(Value::decode);
+                    // What a newer version may have written says nothing to this one.
+                    if let (Some(key), None | Some(Some(_))) =
+                        (record.key.and_then(StateKey::decode), &value)
+                    {
+                        replayed.newest.insert(key.clone(), record.offset);
+                        self.apply(key, value.flatten());
+                    }
+                }
+                if read < batch.header.next_offset() {
+                    let lost = (read, batch.header.next_offset());
+                    replayed.damaged.push(lost);
                 }
             }
         }
@@ -179,13 +197,13 @@ impl Ledger {
     }
 
     /// Forgets positions of topics that are gone, and sets back those beyond what recovery has cut.
-    fn settle_positions(&mut self, store: &Store, report: &Report) -> Vec<String> {
-        let topics: HashMap<[u8; 16], Arc<Topic>> = store
-            .topics()
-            .into_iter()
-            .map(|topic| (topic.id, topic))
-            .collect();
-        let mut told = Vec::new();
+    fn settle_positions(
+        &mut self,
+        topics: &HashMap<[u8; 16], Arc<Topic>>,
+        store: &Store,
+        report: &Report,
+    ) -> Vec<StateNote> {
+        let mut notes = Vec::new();
         self.live.retain(|key, value| {
             let (
                 StateKey::Position {
@@ -210,11 +228,13 @@ impl Ledger {
                 .partition(topic.number, *partition)
                 .map(|partition| partition.ends().visible);
             if let Some(end) = end.filter(|end| was_cut && position.offset > *end) {
-                told.push(format!(
-                    "the position {} of {client} in partition {partition} of {} is set back to {end}: the records before it were not durable",
-                    position.offset,
-                    topic.name.as_str(),
-                ));
+                notes.push(StateNote::SetBack {
+                    client: client.clone(),
+                    topic: Arc::clone(topic),
+                    partition: *partition,
+                    from: position.offset,
+                    to: end,
+                });
                 position.offset = end;
             }
             true
@@ -223,7 +243,7 @@ impl Ledger {
         let sizes =
             sizes.map(|(key, value)| size_of_record(Some(&key.encode()), Some(&value.encode())));
         self.live_bytes = sizes.sum();
-        told
+        notes
     }
 
     /// The position of a client, if it has one.
@@ -306,6 +326,10 @@ impl Ledger {
         self.advance(store);
         if self.is_coming(name) || self.live.contains_key(&key) {
             return Ok(());
+        }
+        if self.next_producer > LAST_PRODUCER {
+            let why = "there are no numbers for writers left: open another directory";
+            return Err(Error::new(ErrorKind::Full, why));
         }
         let mark = WriterMark {
             producer: self.next_producer,
@@ -397,7 +421,7 @@ impl Ledger {
             if batch.push(key, value).is_err() {
                 return;
             }
-            if batch.data.len() < STEP && values.peek().is_some() {
+            if batch.data.len() < REWRITE_STEP && values.peek().is_some() {
                 continue;
             }
             let Ok(place) = batch.append(&self.log, ms) else {
@@ -410,6 +434,53 @@ impl Ledger {
         }
         self.rewriting = rewriting;
     }
+}
+
+/// What reading the log of a directory has shown beside what it says.
+#[derive(Default)]
+struct Replayed {
+    /// Where the newest record of each key is.
+    newest: HashMap<StateKey, u64>,
+    /// First offset that is lost, first one behind.
+    damaged: Vec<(u64, u64)>,
+}
+
+impl Replayed {
+    /// What was told last before a damage may have been told anew in it.
+    fn notes(&self, topics: &HashMap<[u8; 16], Arc<Topic>>) -> Vec<StateNote> {
+        let note = |&(first, next): &(u64, u64)| {
+            let older = self.newest.iter().filter(|(_, offset)| **offset < first);
+            let mut older: Vec<String> = older
+                .filter_map(|(key, _)| match key {
+                    StateKey::Position {
+                        topic,
+                        partition,
+                        client,
+                    } => {
+                        let topic = topics.get(topic)?.name.as_str();
+                        Some(format!("{client} in partition {partition} of {topic}"))
+                    }
+                    // The mark of a writer never changes.
+                    StateKey::Writer { .. } => None,
+                })
+                .collect();
+            let more = older.len().saturating_sub(MOST_NAMED);
+            older.sort_unstable();
+            older.truncate(MOST_NAMED);
+            StateNote::Damaged {
+                first,
+                next,
+                older,
+                more,
+            }
+        };
+        self.damaged.iter().map(note).collect()
+    }
+}
+
+fn topics_by_id(store: &Store) -> HashMap<[u8; 16], Arc<Topic>> {
+    let topics = store.topics().into_iter();
+    topics.map(|topic| (topic.id, topic)).collect()
 }
 
 fn cuts(note: &PartitionNote, topic: u32, partition: u32) -> bool {

@@ -10,6 +10,7 @@ mod kafka_name;
 mod kaska;
 mod ledger;
 mod partitioner;
+mod recovery;
 mod session;
 mod session_appends;
 mod session_clients;
@@ -26,6 +27,7 @@ pub use event::{Answer, Event, Verified};
 pub use kafka_name::is_kafka;
 pub use kaska::Kaska;
 pub use partitioner::{Partitioner, murmur2, partition_of};
+pub use recovery::{Recovery, StateNote};
 pub use session::{Session, Stats, WakeBits};
 pub use session_appends::{Group, MOST_RECORDS, WriterOptions};
 pub use session_reads::{

@@ -95,7 +95,7 @@ impl Session {
         let slot = Arc::new(Mutex::new(Slot::Opening));
         let (left, told) = (Arc::clone(&slot), Arc::clone(&signal));
         directory::open(location, config, move |opened| match opened {
-            Ok((share, warnings)) => leave(&left, &told, share, warnings),
+            Ok(share) => leave(&left, &told, share),
             Err(error) => {
                 *left.lock().unwrap_or_else(PoisonError::into_inner) = Slot::Taken;
                 told.tell(Event::Failed(wire_error(&error)));
@@ -572,18 +572,15 @@ impl Open {
 }
 
 /// Leaves a share for the session, if it is there still.
-fn leave(slot: &Mutex<Slot>, signal: &Arc<Signal>, share: Share, warnings: Vec<String>) {
-    let report = share.kaska().report().clone();
+fn leave(slot: &Mutex<Slot>, signal: &Arc<Signal>, share: Share) {
+    let recovery = share.kaska().recovery().clone();
     let observer = share.kaska().observe(signal);
     let kaska = Arc::clone(share.kaska());
     let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*slot, Slot::Opening) {
         *slot = Slot::Ready(share, observer);
         drop(slot);
-        signal.tell(Event::Open(Box::new(report)));
-        for warning in warnings {
-            signal.tell(Event::Warning(warning));
-        }
+        signal.tell(Event::Open(Box::new(recovery)));
     } else {
         drop(slot);
         kaska.unobserve(observer);

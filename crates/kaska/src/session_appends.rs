@@ -115,8 +115,7 @@ impl Session {
         let compression = log::Compression::new(codec, options.level)?;
         let number = open.appends.writers.len() as u32 + 1;
         open.appends.writers.push(Some(Box::new(Writer {
-            // Writers that begin together do not all begin with partition 0.
-            partitioner: Partitioner::new(to - from, number),
+            partitioner: Partitioner::new(to - from, open.kaska.next_turn()),
             partitions,
             how: log::Writer {
                 acks: options.acks,

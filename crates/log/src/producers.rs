@@ -132,6 +132,12 @@ impl Producers {
         Some(last.first_sequence.wrapping_add(last.last_delta) & MASK)
     }
 
+    /// The highest id that is known.
+    #[must_use]
+    pub fn highest(&self) -> Option<u64> {
+        self.known.keys().max().copied()
+    }
+
     /// Forgets those whose last batch was stored before `ms`.
     pub fn forget_before(&mut self, ms: i64) {
         self.known.retain(|_, producer| producer.at_ms >= ms);

@@ -346,6 +346,13 @@ impl Store {
         Arc::clone(&self.positions)
     }
 
+    /// The highest id of a producer that any partition knows.
+    #[must_use]
+    pub fn highest_producer(&self) -> Option<u64> {
+        let partitions = self.partitions().into_iter();
+        partitions.filter_map(|one| one.highest_producer()).max()
+    }
+
     /// All partitions, positions first.
     pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
         let topics = read(&self.topics);

@@ -181,6 +181,11 @@ impl Partition {
         last.or_else(|| lock(&self.producers).last_sequence(producer))
     }
 
+    /// The highest id of a producer that has stored something.
+    pub(crate) fn highest_producer(&self) -> Option<u64> {
+        lock(&self.producers).highest()
+    }
+
     /// Goes on in a new segment.
     fn roll(self: &Arc<Self>, appender: &mut Appender) -> Result<(), Error> {
         let shared = &self.shared;

@@ -1,6 +1,8 @@
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use kaska::{From, Group, partition_of};
 use log::batch::{Input, Shape, Times};
-use log::{Acks, ErrorKind, TopicOptions};
+use log::{Acks, Config, ErrorKind, TopicOptions};
 use wire::Code;
 
 use crate::support::{Arena, Folder, Owner, stored};
@@ -134,6 +136,37 @@ fn keys_choose_partitions_and_each_record_has_its_row() {
     }
     let sum: u32 = groups.iter().map(|group| group.records).sum();
     assert_eq!(sum, 8);
+}
+
+#[test]
+fn records_without_a_key_begin_elsewhere_after_each_opening() {
+    static OPENINGS: AtomicU8 = AtomicU8::new(0);
+    // Each opening has one id for that; the topic and the directory have theirs, too, the first time.
+    let ids = || {
+        let mut id = [0; 16];
+        id[3] = OPENINGS.fetch_add(1, Ordering::Relaxed);
+        id
+    };
+    let folder = Folder::new("appends_turns");
+    let config = Config {
+        ids,
+        ..Config::default()
+    };
+    let mut first = std::collections::HashSet::new();
+    let (mut owner, _) = Owner::open_with(folder.location(), config);
+    let topic = owner.create("t", 3);
+    owner.close();
+    for _ in 0..3 {
+        let (mut owner, _) = Owner::open_with(folder.location(), config);
+        let writer = owner.writer(topic, None, Acks::All);
+        first.insert(owner.append(writer, &["x"]).partition);
+        // And who writes beside it begins with another one.
+        let beside = owner.writer(topic, None, Acks::All);
+        let elsewhere = owner.append(beside, &["x"]).partition;
+        assert!(!first.contains(&elsewhere) || first.len() > 1);
+        owner.close();
+    }
+    assert_eq!(first.len(), 3, "{first:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
-use kaska::{Event, Location};
+use kaska::{Event, Location, StateNote};
 use log::sim::{Choices, SimDisk};
 use log::{Acks, Disk, ErrorKind};
 use wire::Code;
@@ -174,17 +174,15 @@ fn a_position_beyond_what_a_power_cut_left_is_set_back_and_told() {
     owner.settle(0, ticket);
     let seed = (0..64).find(|seed| {
         let after = Arc::new(disk.crash(&mut Choices::seed(*seed)));
-        let mut owner = Owner::open(on(&after));
+        let (mut owner, recovery) = Owner::open_told(on(&after));
         if owner.session.ends(topic, 0).unwrap().durable > 1 {
             return false;
         }
         assert_eq!(owner.session.committed("c", topic, 0).unwrap().offset, 1);
-        loop {
-            if let Event::Warning(text) = owner.event() {
-                assert!(text.contains("set back to 1"), "{text}");
-                return true;
-            }
-        }
+        let [StateNote::SetBack { from: 3, to: 1, .. }] = *recovery.state else {
+            panic!("{recovery:?}");
+        };
+        true
     });
     assert!(
         seed.is_some(),

@@ -1,4 +1,5 @@
-use log::{Acks, ErrorKind};
+use kaska::StateNote;
+use log::{Acks, ErrorKind, Note, PartitionNote};
 
 use crate::support::{Folder, Owner};
 
@@ -145,6 +146,15 @@ fn a_flush_waits_for_what_waits_to_be_written() {
     owner.close();
 }
 
+/// Flips a bit in the last byte of one of three batches of the log of positions that are alike.
+fn damage(folder: &Folder, batch: usize) {
+    let log = folder.0.join("positions/0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let place = bytes.len() / 3 * (batch + 1) - 1;
+    bytes[place] ^= 0x40;
+    std::fs::write(&log, bytes).unwrap();
+}
+
 #[test]
 fn a_damaged_commit_is_left_out_and_told_and_the_others_are_there() {
     let folder = Folder::new("positions_damaged");
@@ -154,26 +164,112 @@ fn a_damaged_commit_is_left_out_and_told_and_the_others_are_there() {
         commit(&mut owner, client, topic, offset, b"");
     }
     owner.close();
-    let log = folder.0.join("positions/0/00000000000000000000.log");
-    let mut bytes = std::fs::read(&log).unwrap();
-    // The last byte of the second of three batches that are alike.
-    let place = bytes.len() / 3 * 2 - 1;
-    bytes[place] ^= 0x40;
-    std::fs::write(&log, bytes).unwrap();
+    damage(&folder, 1);
 
-    let mut owner = Owner::open(folder.location());
+    let (mut owner, recovery) = Owner::open_told(folder.location());
     assert_eq!(committed(&mut owner, "a", topic), Some(1));
     assert_eq!(committed(&mut owner, "b", topic), None);
     assert_eq!(committed(&mut owner, "c", topic), Some(3));
-    loop {
-        if let kaska::Event::Warning(text) = owner.event() {
-            assert!(text.contains("damaged"), "{text}");
-            break;
-        }
-    }
+    let older = "a in partition 0 of t".to_owned();
+    let note = StateNote::Damaged {
+        first: 1,
+        next: 2,
+        older: vec![older],
+        more: 0,
+    };
+    assert_eq!(recovery.state, [note]);
     commit(&mut owner, "b", topic, 4, b"");
     owner.close();
     let mut owner = Owner::open(folder.location());
     assert_eq!(committed(&mut owner, "b", topic), Some(4));
+    owner.close();
+}
+
+#[test]
+fn damage_is_told_once_also_where_the_log_was_scanned() {
+    let folder = Folder::new("positions_scanned");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    for offset in 1..=3 {
+        commit(&mut owner, "a", topic, offset, b"");
+    }
+    owner.close();
+    damage(&folder, 1);
+    // Something behind the end: it was not closed cleanly.
+    let log = folder.0.join("positions/0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes.push(0);
+    std::fs::write(&log, bytes).unwrap();
+
+    let (mut owner, recovery) = Owner::open_told(folder.location());
+    let same = |told: &PartitionNote| matches!(told.note, Note::Damaged { first: 1, .. });
+    assert!(!recovery.report.notes.iter().any(same), "{recovery:?}");
+    let [
+        StateNote::Damaged {
+            first: 1,
+            next: 2,
+            older,
+            ..
+        },
+    ] = recovery.state.as_slice()
+    else {
+        panic!("{recovery:?}");
+    };
+    assert!(older.is_empty(), "it was committed behind the damage again");
+    assert_eq!(committed(&mut owner, "a", topic), Some(3));
+    owner.close();
+}
+
+#[test]
+fn a_writer_whose_name_is_lost_does_not_take_the_records_of_the_next_one() {
+    let folder = Folder::new("positions_names");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    let first = owner.named(topic, "one");
+    owner.append_from(first, Some(0), &["1", "2", "3"]).unwrap();
+    owner.close();
+    let log = folder.0.join("positions/0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    *bytes.last_mut().unwrap() ^= 0x40;
+    std::fs::write(&log, bytes).unwrap();
+
+    let (mut owner, recovery) = Owner::open_told(folder.location());
+    assert_eq!(recovery.state.len(), 1);
+    let other = owner.named(topic, "other");
+    assert_eq!(owner.session.last_sequence(other).unwrap(), None);
+    let group = owner.append_from(other, Some(0), &["a", "b"]).unwrap();
+    assert_eq!(group.records, 2, "they are not those of the first");
+    owner.close();
+}
+
+#[test]
+fn a_log_of_positions_with_much_that_is_live_is_written_anew_too() {
+    let folder = Folder::new("positions_much");
+    let mut owner = Owner::open(folder.location());
+    let topic = owner.create("t", 1);
+    let metadata = [7; 4096];
+    let mut last = 0;
+    // 1.6 MiB are live, and all of it is committed twenty times.
+    for round in 0..20 {
+        for client in 0..400 {
+            let name = client.to_string();
+            let ticket = owner.session.commit(&name, (topic, 0), round, &metadata);
+            last = ticket.unwrap();
+        }
+        owner.settle(0, last);
+    }
+    owner.close();
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder.0.join("positions/0")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().ends_with(".log") {
+            bytes += entry.metadata().unwrap().len();
+        }
+    }
+    assert!(bytes < 20 << 20, "{bytes} bytes are left");
+    let mut owner = Owner::open(folder.location());
+    for client in 0..400 {
+        assert_eq!(committed(&mut owner, &client.to_string(), topic), Some(19));
+    }
     owner.close();
 }

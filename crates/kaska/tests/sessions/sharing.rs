@@ -50,7 +50,7 @@ fn a_session_that_is_dropped_leaves_the_directory_to_others() {
     // Dropped as well, so it is closed, and closed cleanly.
     let mut again = Owner::begin(folder.location());
     match again.event() {
-        Event::Open(report) => assert!(report.notes.is_empty()),
+        Event::Open(told) => assert!(told.report.notes.is_empty()),
         other => panic!("{other:?}"),
     }
     again.close();

@@ -3,8 +3,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use kaska::{
-    Answer, Event, From, Group, Location, ReadDone, ReadState, ReadTo, Session, Settled, Wake,
-    WakeBits, WriterOptions,
+    Answer, Event, From, Group, Location, ReadDone, ReadState, ReadTo, Recovery, Session, Settled,
+    Wake, WakeBits, WriterOptions,
 };
 use log::batch::{Input, Shape, Times};
 use log::{Acks, Config, TopicOptions};
@@ -53,8 +53,12 @@ pub(crate) struct Owner {
 
 impl Owner {
     pub(crate) fn begin(location: Location) -> Self {
+        Self::begin_with(location, Config::default())
+    }
+
+    fn begin_with(location: Location, config: Config) -> Self {
         let (bell, rung) = channel();
-        let session = Session::open(location, Config::default(), Box::new(Bell(bell))).unwrap();
+        let session = Session::open(location, config, Box::new(Bell(bell))).unwrap();
         Self {
             session,
             rung,
@@ -66,9 +70,18 @@ impl Owner {
     }
 
     pub(crate) fn open(location: Location) -> Self {
-        let mut owner = Self::begin(location);
+        Self::open_told(location).0
+    }
+
+    /// With what opening has told.
+    pub(crate) fn open_told(location: Location) -> (Self, Recovery) {
+        Self::open_with(location, Config::default())
+    }
+
+    pub(crate) fn open_with(location: Location, config: Config) -> (Self, Recovery) {
+        let mut owner = Self::begin_with(location, config);
         match owner.event() {
-            Event::Open(_) => owner,
+            Event::Open(recovery) => (owner, *recovery),
             other => panic!("{other:?}"),
         }
     }

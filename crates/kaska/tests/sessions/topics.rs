@@ -51,14 +51,14 @@ fn topics_are_there_again_after_a_close() {
     let folder = Folder::new("topics_again");
     let mut owner = Owner::begin(folder.location());
     match owner.event() {
-        Event::Open(report) => assert!(report.created && report.notes.is_empty()),
+        Event::Open(told) => assert!(told.report.created && told.report.notes.is_empty()),
         other => panic!("{other:?}"),
     }
     let number = owner.create("kept", 2);
     owner.close();
     let mut owner = Owner::begin(folder.location());
     match owner.event() {
-        Event::Open(report) => assert!(!report.created && report.notes.is_empty()),
+        Event::Open(told) => assert!(!told.report.created && told.report.notes.is_empty()),
         other => panic!("{other:?}"),
     }
     assert_eq!(owner.session.topic("kept").unwrap(), number);
