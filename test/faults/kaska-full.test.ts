@@ -1,6 +1,6 @@
 // Disks without room, and files that may not grow: an append is refused and nothing else happens; it goes on when there is room.
 import { spawnSync } from 'node:child_process';
-import { truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 
 import { afterEach, describe, expect, it } from 'vitest';
@@ -86,20 +86,33 @@ describe.runIf(mayMount)('a log on a disk without room', () => {
         });
         expect(await texts(topic)).toEqual(stored);
       };
+      /** There is room again. */
+      const goesOnTo = (count: number): Promise<void> =>
+        expect
+          .poll(async () => {
+            const text = value('full', stored.length, 20_000);
+            const { offset } = await topic.append(text).catch(() => ({ offset: -1 }));
+            if (offset >= 0) stored.push(text);
+            return stored.length;
+          })
+          .toBeGreaterThan(count);
       await refuses();
       const before = stored.length;
       await rm(`${mount}/other`);
-      await expect
-        .poll(async () => {
-          const text = value('full', stored.length, 20_000);
-          const { offset } = await topic.append(text).catch(() => ({ offset: -1 }));
-          if (offset >= 0) stored.push(text);
-          return stored.length;
-        })
-        .toBeGreaterThan(before + 10);
+      await goesOnTo(before + 10);
       await refuses();
+      // What is deleted gives its room back, though nothing can be written before.
+      const used = (): number => {
+        const { bsize, blocks, bfree } = statfsSync(mount);
+        return bsize * (blocks - bfree);
+      };
+      const full = used();
+      await kaska.deleteTopic('filler');
+      await expect.poll(used).toBeLessThan(full - (2 << 20));
+      await goesOnTo(before + 60);
       expect(poisoned).toEqual([]);
       await kaska.close();
+      expect(readdirSync(`${dir}/topics`)).toEqual(['00000002']);
       for (let round = 0; round < 2; round += 1) {
         const again = await logs.open({ dir });
         expect(again.recovery.filter(({ kind }) => kind !== 'cut')).toEqual([]);
