@@ -6,16 +6,20 @@ import { ChaskiError } from '../errors.ts';
 /**
  * A Uint8Array over the memory of any ArrayBuffer or view, or undefined for anything else.
  *
+ * Of whatever realm it is; what only looks like one (a Proxy, an object with its prototype) is none.
+ *
  * @throws ChaskiError `ERR_CHASKI_INVALID_ARGUMENT` for memory that was taken away; a Uint8Array is returned as it is, see `isLost`.
  */
 export function asBytes(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
+  if (types.isUint8Array(value)) return value;
   const view = ArrayBuffer.isView(value);
   if (!view && !types.isAnyArrayBuffer(value)) return undefined;
   try {
     if (!view) return new Uint8Array(value);
     // A typed array whose memory was taken away says that it is empty; asked for an element, it throws.
-    if (value.byteLength === 0 && !(value instanceof DataView)) (value as Uint16Array).at(0);
+    if (value.byteLength === 0 && !types.isDataView(value)) {
+      Uint8Array.prototype.at.call(value as Uint8Array, 0);
+    }
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   } catch {
     throw lostMemory();
@@ -61,11 +65,14 @@ export function unshared(bytes: Uint8Array): Uint8Array {
   return types.isSharedArrayBuffer(buffer.call(bytes)) ? new Uint8Array(bytes) : bytes;
 }
 
-export function lostMemory(): ChaskiError {
+/** What is told of memory that was taken away; `more` says what else can be done. */
+export function lostMemory(more?: string): ChaskiError {
+  const message =
+    'The memory of these bytes is detached: it was transferred, released, or shrunk under its view, before they were read. ' +
+    'Do that last, or give a copy.';
   return new ChaskiError(
     'ERR_CHASKI_INVALID_ARGUMENT',
-    'The memory of this message is detached or was shrunk under its view: it was transferred or resized before it was put. ' +
-      'Put first, transfer afterwards.',
+    more === undefined ? message : `${message} ${more}`,
   );
 }
 

@@ -1,5 +1,6 @@
 // What append() returns. It is a promise in all but cost: two fields until somebody looks.
 import type { ChaskiError } from '../errors.ts';
+import { ofTopic } from './failures.ts';
 import type { Load } from './load.ts';
 import type { Appended, AppendedPart, AppendResult } from './types.ts';
 
@@ -24,7 +25,7 @@ export class Part implements AppendedPart {
   settle(base: number, error: ChaskiError | undefined): void {
     if (this.outcome !== 'pending') return;
     if (base >= 0) this.offset = base;
-    this.outcome = error;
+    this.outcome = error && this.#shipment.told(error);
     this.#shipment.settled(this);
   }
 }
@@ -41,12 +42,14 @@ export class Shipment {
   #failure: ChaskiError | undefined = undefined;
   #waiting: { readonly place: number; readonly heard: Heard }[] = [];
   #left = 0;
+  readonly #topic: string;
   readonly #load: Load;
   /** Its part of the load. */
   #weight = 0;
   #onSettled: (() => void) | undefined = undefined;
 
-  constructor(load: Load) {
+  constructor(topic: string, load: Load) {
+    this.#topic = topic;
     this.#load = load;
   }
 
@@ -65,11 +68,11 @@ export class Shipment {
 
   /** None of them is stored. */
   fail(error: ChaskiError): void {
-    this.#failure = error;
+    this.#failure = this.told(error);
     this.#unload();
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { heard } of waiting) heard(error);
+    for (const { heard } of waiting) heard(this.#failure);
     this.#onSettled?.();
   }
 
@@ -87,6 +90,11 @@ export class Shipment {
     if (this.#left > 0) return;
     this.#unload();
     this.#onSettled?.();
+  }
+
+  /** @internal `error`, as users are told of it. */
+  told(error: ChaskiError): ChaskiError {
+    return ofTopic(this.#topic, error);
   }
 
   /** What has become of the record at `place`. */

@@ -1,5 +1,5 @@
 // Where records are gathered, so that one call hands them to native.
-import { lengthOf } from '../codec/index.ts';
+import { isLost, lengthOf, lostMemory } from '../codec/index.ts';
 import type { CheckedHeaders } from './options.ts';
 
 /** Records one after the other: the bytes of each, and words that say where they end. */
@@ -100,6 +100,8 @@ export class AppendSlab {
       return length;
     }
     const length = lengthOf(value);
+    // What was there when it was checked may be gone: other parts of the record run code of the user.
+    if (length === 0 && isLost(value)) throw lostMemory();
     this.#grow(length);
     const { bytes } = this;
     if (length < 16) for (let i = 0; i < length; i += 1) bytes[at + i] = value[i] as number;

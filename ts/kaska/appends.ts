@@ -13,6 +13,7 @@ import type { AppendedBatch, AppendedPart, AppendResult, Bytes, NewRecord } from
 
 /** What is told of a topic to those who append. */
 export interface Target {
+  readonly name: string;
   readonly number: number;
   readonly partitions: number;
   readonly maxBatchBytes: number;
@@ -72,7 +73,7 @@ export class Appends {
     } else {
       slab.add(key, value, headers, timestamp);
     }
-    shipment.carry(size);
+    shipment.carry(place === 0 ? size + shipmentBytes : size);
     return new RecordResult(shipment, place);
   }
 
@@ -122,6 +123,7 @@ export class Appends {
   /** Values that the user has packed, as they lie there. */
   appendPacked(to: Destination, packed: Checked, sequence: number): Promise<AppendedBatch> {
     const { data, count, words } = packed;
+    if (count === 0) return this.#whole([]);
     this.#admit(data.length + Uint32Array.BYTES_PER_ELEMENT * count);
     const lengths =
       typeof words === 'number' ? new Uint32Array(Math.min(count, mostRecords)).fill(words) : words;
@@ -164,9 +166,10 @@ export class Appends {
     let found = this.#destinations.get(id);
     if (found === undefined) {
       const { log } = this.#parts;
-      const { number, partitions } = this.#target;
+      const { name: topic, number, partitions } = this.#target;
       const writer = log.checked(
         log.native.kaskaWriter(log.handle, number, partition, acks, -1, -1, name),
+        topic,
       );
       found = { writer, spread: partition < 0 ? partitions : 1 };
       this.#destinations.set(id, found);
@@ -188,14 +191,18 @@ export class Appends {
     if (!this.#takes(bytes)) throw this.#parts.load.refusal(bytes);
   }
 
+  #newShipment(): Shipment {
+    return new Shipment(this.#target.name, this.#parts.load);
+  }
+
   #refused(why: ChaskiError): AppendResult {
-    const shipment = new Shipment(this.#parts.load);
+    const shipment = this.#newShipment();
     shipment.fail(why);
     return new RecordResult(shipment, 0);
   }
 
   #send(to: Destination, cargo: Cargo, sequence: number, borrowed: boolean): Shipment {
-    const shipment = new Shipment(this.#parts.load);
+    const shipment = this.#newShipment();
     shipment.carry(weightOf(cargo));
     this.#parts.outbox.send(to, cargo, sequence, shipment, borrowed);
     return shipment;
@@ -210,9 +217,7 @@ export class Appends {
     if (found === undefined) {
       // With many partitions in a turn, each has few records.
       const slab = this.#gatherings.size < mostFree ? takeSlab() : new AppendSlab(1024, 16);
-      const shipment = new Shipment(this.#parts.load);
-      shipment.carry(shipmentBytes);
-      found = { partition, acks, slab, shipment };
+      found = { partition, acks, slab, shipment: this.#newShipment() };
       this.#gatherings.set(partition, found);
       if (this.#gatherings.size === 1) this.#parts.gathered(this);
     }

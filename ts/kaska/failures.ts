@@ -78,6 +78,25 @@ export function noTopic(name: string, delivered?: Delivered): ChaskiError {
   );
 }
 
+export function notFolder(dir: string, why: string, cause: ChaskiError): ChaskiError {
+  return new ChaskiError(
+    'ERR_CHASKI_INVALID_ARGUMENT',
+    `dir is '${dir}', which ${why}; it must be a folder, or what is to be made one.`,
+    { cause },
+  );
+}
+
+/** `error`, or, where native says that a topic is not there any more, that with the name of the topic. */
+export function ofTopic(name: string, error: ChaskiError): ChaskiError {
+  if (error.code !== 'ERR_CHASKI_NOT_FOUND') return error;
+  const { delivered } = error;
+  return new ChaskiError(
+    'ERR_CHASKI_NOT_FOUND',
+    `The topic '${name}' was deleted. One that is made again under its name is another: take it from topic().`,
+    delivered === undefined ? {} : { delivered },
+  );
+}
+
 export function queueFull(bytes: number, waiting: number, most: number): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_QUEUE_FULL',

@@ -1,19 +1,19 @@
 // An open directory: what users hold. It gives the parts their place and runs the life of the whole.
 import { EventEmitter } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import type { InspectOptions } from 'node:util';
 
 import { kaskaBits, loadNative } from '../binding/index.ts';
 import type { KaskaHandle, NativeBinding, NativeKaskaEvent } from '../binding/index.ts';
-import { toChaskiError } from '../errors.ts';
-import type { ChaskiError } from '../errors.ts';
+import { ChaskiError, toChaskiError } from '../errors.ts';
 import { Life } from '../shared/life.ts';
 import { clearTimeout, nextTick, now, setImmediate, setTimeout } from '../shared/timers.ts';
 import { bound, longestTimeoutMs } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import type { Appends } from './appends.ts';
 import { Client } from './client.ts';
-import { closed, DamagedRecords, fromNative, noTopic } from './failures.ts';
+import { closed, DamagedRecords, fromNative, notFolder, noTopic } from './failures.ts';
 import { Load } from './load.ts';
 import { NativeLog } from './native-log.ts';
 import {
@@ -37,6 +37,7 @@ import { noteOf } from './recovery.ts';
 import { Requests } from './requests.ts';
 import { Settling } from './settling.ts';
 import { Topic } from './topic.ts';
+import { TopicsView } from './topics-view.ts';
 import { Turns } from './turns.ts';
 import type {
   ClientOptions,
@@ -70,6 +71,7 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
   readonly #life: Life;
   readonly #parts: LogParts;
   readonly #topics: Map<string, Topic> = new Map();
+  readonly #view: TopicsView = new TopicsView(this.#topics);
   readonly #names: Map<number, string> = new Map();
   #recovery: readonly RecoveryNote[] = [];
   /** Have something that is handed over at the end of this turn. */
@@ -103,7 +105,7 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
       await kaska.#life.ready(settings.wait);
     } catch (error) {
       await kaska.close({ force: true });
-      throw error;
+      throw (await noFolder(settings.dir, error)) ?? error;
     }
     return kaska;
   }
@@ -181,7 +183,7 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
 
   /** The topics by name. It is live: it changes as they are created and deleted, by other threads too. */
   get topics(): ReadonlyMap<string, Topic> {
-    return this.#topics;
+    return this.#view;
   }
 
   /** True once it is closed for good. */
@@ -430,6 +432,17 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
         throw error;
       });
     }
+  }
+}
+
+/** What is wrong with `dir`, if that is why it could not be opened. */
+async function noFolder(dir: string, error: unknown): Promise<ChaskiError | undefined> {
+  if (!ChaskiError.is(error) || error.code !== 'ERR_CHASKI_STORAGE') return undefined;
+  try {
+    return (await stat(dir)).isDirectory() ? undefined : notFolder(dir, 'is a file', error);
+  } catch (failure) {
+    const { code } = failure as NodeJS.ErrnoException;
+    return code === 'ENOTDIR' ? notFolder(dir, 'leads through a file', error) : undefined;
   }
 }
 

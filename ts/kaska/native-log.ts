@@ -2,7 +2,7 @@
 import type { KaskaHandle, NativeKaska } from '../binding/index.ts';
 import { isErrorCode } from '../errors.ts';
 import type { ChaskiError, Delivered, ErrorCode } from '../errors.ts';
-import { closed, fromNative } from './failures.ts';
+import { closed, fromNative, ofTopic } from './failures.ts';
 
 export class NativeLog {
   readonly native: NativeKaska;
@@ -38,9 +38,10 @@ export class NativeLog {
     return this.failure(code, kept ? 'unknown' : 'no');
   }
 
-  /** `code` itself, if it is none of an error. @throws ChaskiError for one that is. */
-  checked(code: number): number {
-    if (code < 0) throw this.failure(code);
-    return code;
+  /** `code` itself, if it is none of an error. @throws ChaskiError for one that is; `topic` is the name of the one that was asked about. */
+  checked(code: number, topic?: string): number {
+    if (code >= 0) return code;
+    const error = this.failure(code);
+    throw topic === undefined ? error : ofTopic(topic, error);
   }
 }

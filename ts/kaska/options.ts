@@ -1,8 +1,10 @@
 // What a user asks for, parsed once into what the rest can rely on. Each of these throws `ERR_CHASKI_INVALID_ARGUMENT`.
+import { types } from 'node:util';
+
 import type { NativeTopicOptions } from '../binding/index.ts';
 import { asBytes, isLost, lengthOf, lostMemory } from '../codec/index.ts';
 import { flag, integer, object, oneOf, refuseUnknown, text, time } from '../shared/checks.ts';
-import { isPlain } from '../shared/invalid.ts';
+import { isPlain, timeOf } from '../shared/invalid.ts';
 import { longestTimeoutMs, signalOf, timeoutOf } from '../shared/wait.ts';
 import type { WaitOptions } from '../shared/wait.ts';
 import { invalid } from './failures.ts';
@@ -45,9 +47,9 @@ export function openOptions(options: KaskaOptions): Settings {
   return {
     dir: dir === ':memory:' ? '' : dir,
     create: flag('create', options.create, true),
-    highWaterMark: integer('highWaterMark', options.highWaterMark, 16 << 20, 1, 2 ** 40),
+    highWaterMark: byteCount('highWaterMark', options.highWaterMark, 16 << 20, 1, 2 ** 40),
     onFull: oneOf('onFull', options.onFull, ['wait', 'error']),
-    maxInflatedBytes: integer('maxInflatedBytes', options.maxInflatedBytes, 64 << 20, 1024, most),
+    maxInflatedBytes: byteCount('maxInflatedBytes', options.maxInflatedBytes, 64 << 20, 1024),
     closeTimeoutMs: time('closeTimeoutMs', options.closeTimeoutMs, 5000),
     segmentBytes: segmentBytesOf(options.segmentBytes, 256 << 20),
     flush: flushOf(options.flush, 'always'),
@@ -68,11 +70,11 @@ export function topicOptions(
   return {
     partitions: integer('partitions', given.partitions, 1, 1, 65_536),
     segmentBytes: segmentBytesOf(given.segmentBytes, segmentBytes),
-    retentionMs: bound('retentionMs', given.retentionMs),
-    retentionBytes: bound('retentionBytes', given.retentionBytes),
+    retentionMs: bound('retentionMs', given.retentionMs, 'ms'),
+    retentionBytes: bound('retentionBytes', given.retentionBytes, 'bytes'),
     flush: kind === 'always' ? 0 : kind === 'os' ? 2 : 1,
     flushMs: typeof kind === 'object' ? kind.intervalMs : 0,
-    maxBatchBytes: integer('maxBatchBytes', given.maxBatchBytes, 32 << 20, 1024, most),
+    maxBatchBytes: byteCount('maxBatchBytes', given.maxBatchBytes, 32 << 20, 1024),
     codec: compressions.indexOf(oneOf('compression', given.compression, compressions)),
   };
 }
@@ -172,9 +174,12 @@ export function sequenceOptions(
   };
 }
 
+/** Where a reading begins: at an offset, a time, or what a client has committed. */
+type CheckedFrom = number | 'start' | 'end' | { position: string } | { ms: number };
+
 /** Checked options of a reading. */
 export interface ReadSettings {
-  readonly from: From;
+  readonly from: CheckedFrom;
   readonly untilEnd: boolean;
   /** Undefined: all. */
   readonly partition: number | undefined;
@@ -200,7 +205,7 @@ export function readOptions(options: ReadOptions | undefined, partitions: number
     onOutOfRange: oneOf('onOutOfRange', given.onOutOfRange, resets),
     skipDamage: oneOf('onDamage', given.onDamage, ['fail', 'skip']) === 'skip',
     signal: signalOf(given),
-    arenaBytes: integer('arenaBytes', given.arenaBytes, 64 << 10, 4 << 10, 16 << 20),
+    arenaBytes: byteCount('arenaBytes', given.arenaBytes, 64 << 10, 4 << 10, 16 << 20),
   };
 }
 
@@ -254,7 +259,7 @@ export function bytesOf(name: string, value: unknown): string | Uint8Array | nul
 /** Ms since 1970; NaN: now. */
 export function timestampOf(timestamp: unknown): number {
   if (timestamp === undefined) return NaN;
-  const ms = timestamp instanceof Date ? timestamp.getTime() : timestamp;
+  const ms = types.isDate(timestamp) ? timeOf(timestamp) : timestamp;
   if (typeof ms === 'number' && Number.isSafeInteger(ms)) return ms;
   throw invalid('timestamp', timestamp, 'a Date, or a whole number of ms since 1970');
 }
@@ -307,11 +312,12 @@ function partitionOf(partition: unknown, partitions: number): number {
   return integer('partition', partition, 0, 0, partitions - 1);
 }
 
-function fromOf(from: From): From {
+function fromOf(from: From): CheckedFrom {
   if (from === 'start' || from === 'end') return from;
   if (typeof from === 'number') return offsetOf('from', from);
-  if (from instanceof Date) {
-    if (!Number.isNaN(from.getTime())) return from;
+  if (types.isDate(from)) {
+    const ms = timeOf(from);
+    if (!Number.isNaN(ms)) return { ms };
   } else if (isPlain(from)) {
     refuseUnknown('from', from, ['position']);
     checkName('from.position', from.position, longestClient);
@@ -325,20 +331,31 @@ function flushOf(flush: Flush | undefined, fallback: Flush): Flush {
   if (flush === 'always' || flush === 'os') return flush;
   if (isPlain(flush)) {
     refuseUnknown('flush', flush, ['intervalMs']);
-    const intervalMs = integer('flush.intervalMs', flush.intervalMs, 0, 1, longestTimeoutMs);
+    const intervalMs = integer('flush.intervalMs', flush.intervalMs, 0, 1, longestTimeoutMs, 'ms');
     if (intervalMs > 0) return { intervalMs };
   }
   throw invalid('flush', flush, "'always', 'os' or { intervalMs }");
 }
 
+/** A number of bytes. */
+function byteCount(
+  name: string,
+  value: unknown,
+  fallback: number,
+  least: number,
+  largest: number = most,
+): number {
+  return integer(name, value, fallback, least, largest, 'bytes');
+}
+
 function segmentBytesOf(value: unknown, fallback: number): number {
-  return integer('segmentBytes', value, fallback, 1 << 20, most);
+  return byteCount('segmentBytes', value, fallback, 1 << 20);
 }
 
 /** −1 for no bound. */
-function bound(name: string, value: number | undefined): number {
+function bound(name: string, value: number | undefined, unit: 'bytes' | 'ms'): number {
   if (value === undefined || value === Infinity) return -1;
-  return integer(name, value, -1, 0, Number.MAX_SAFE_INTEGER);
+  return integer(name, value, -1, 0, Number.MAX_SAFE_INTEGER, unit);
 }
 
 function waitOf(options: WaitOptions): WaitOptions {

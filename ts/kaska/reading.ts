@@ -8,7 +8,7 @@ import type { Waiter } from '../shared/steps.ts';
 import { bound } from '../shared/wait.ts';
 import { StoredBatch } from './batch.ts';
 import type { Extent, Origin, RecordIndex } from './batch.ts';
-import { DamagedRecords, OffsetOutOfRange } from './failures.ts';
+import { DamagedRecords, OffsetOutOfRange, ofTopic } from './failures.ts';
 import type { ReadSettings } from './options.ts';
 import type { LogParts } from './parts.ts';
 import type { Sleeper } from './readers.ts';
@@ -196,9 +196,9 @@ export class Reading {
       partition === undefined
         ? Array.from({ length: this.#source.partitions }, (_, i) => i)
         : [partition];
-    if (from instanceof Date) {
+    if (typeof from === 'object' && 'ms' in from) {
       this.#opening = true;
-      void this.#openAt(from.getTime(), partitions);
+      void this.#openAt(from.ms, partitions);
       return;
     }
     for (const each of partitions) {
@@ -207,7 +207,7 @@ export class Reading {
   }
 
   #beginning(
-    from: Exclude<ReadSettings['from'], Date>,
+    from: Exclude<ReadSettings['from'], { ms: number }>,
     partition: number,
   ): readonly [kind: number, offset: number] {
     if (from === 'start') return [readerKind.start, 0];
@@ -244,7 +244,7 @@ export class Reading {
       this.serve();
     } catch (error) {
       this.#opening = false;
-      this.end(error as ChaskiError);
+      this.end(ofTopic(this.#source.name, error as ChaskiError));
     }
   }
 
@@ -252,16 +252,20 @@ export class Reading {
   #end(partition: number): number {
     const { log } = this.#parts;
     const out = new Float64Array(ends.length);
-    log.checked(log.native.kaskaEnds(log.handle, this.#source.number, partition, out));
+    const { name, number } = this.#source;
+    log.checked(log.native.kaskaEnds(log.handle, number, partition, out), name);
     return out[ends.visible] as number;
   }
 
   /** `last`: where the partition ended when reading began. */
   #track(partition: number, kind: number, offset: number, last: number): void {
     const { log } = this.#parts;
-    const { number } = this.#source;
+    const { name, number } = this.#source;
     const until = this.#settings.untilEnd ? last : Infinity;
-    const reader = log.checked(log.native.kaskaReader(log.handle, number, partition, kind, offset));
+    const reader = log.checked(
+      log.native.kaskaReader(log.handle, number, partition, kind, offset),
+      name,
+    );
     this.#tracks.push(new Track(this, partition, reader, until));
   }
 
@@ -420,7 +424,7 @@ export class Reading {
       this.#close(undefined);
       return false;
     }
-    throw log.failure(code);
+    throw ofTopic(topic, log.failure(code));
   }
 
   /** Records that the index still takes. */

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 
+import type { ChaskiError } from '../errors.ts';
 import { ends } from '../binding/index.ts';
 import type { NativeTopic } from '../binding/index.ts';
 import { readableOf, writableOf } from '../shared/node-streams.ts';
@@ -9,7 +10,7 @@ import { showAs } from '../shared/shown.ts';
 import { sizeOfRecord } from './append-slab.ts';
 import { Appends } from './appends.ts';
 import type { Target } from './appends.ts';
-import { invalid } from './failures.ts';
+import { invalid, ofTopic } from './failures.ts';
 import { BatchIterator, RecordIterator } from './iterators.ts';
 import {
   acksOf,
@@ -64,7 +65,7 @@ export class Topic {
     this.id = id;
     this.partitions = partitions;
     this.#parts = parts;
-    this.#target = { number, partitions, maxBatchBytes };
+    this.#target = { name, number, partitions, maxBatchBytes };
     this.#appends = new Appends(parts, this.#target);
   }
 
@@ -121,7 +122,7 @@ export class Topic {
     await this.#parts.outbox.handedOver();
     const { log, settling } = this.#parts;
     const tickets = Array.from({ length: this.partitions }, (_, partition) =>
-      log.checked(log.native.kaskaFlush(log.handle, this.number, partition)),
+      log.checked(log.native.kaskaFlush(log.handle, this.number, partition), this.name),
     );
     await Promise.all(tickets.map((ticket) => settling.done(ticket)));
   }
@@ -135,7 +136,8 @@ export class Topic {
     checkName('name', name, longestClient);
     if (options !== undefined) checkPlain('options', options, ['acks']);
     const acks = acksOf(options?.acks);
-    this.#parts.life.checkOpen();
+    // Of a topic that was deleted, no name is stored.
+    this.#end(0, ends.start);
     const { log, requests } = this.#parts;
     await requests.ask((request) => log.native.kaskaName(log.handle, request, name));
     return new NamedWriter(name, this.#parts, this.#target, this.#appends, acks);
@@ -178,9 +180,12 @@ export class Topic {
     const at = this.#partition(partition);
     this.#parts.life.checkOpen();
     const { log, requests } = this.#parts;
-    const { value = -1 } = await requests.ask((request) =>
+    const asked = requests.ask((request) =>
       log.native.kaskaOffsetAt(log.handle, request, this.number, at, ms),
     );
+    const { value = -1 } = await asked.catch((error: ChaskiError) => {
+      throw ofTopic(this.name, error);
+    });
     return value < 0 ? undefined : value;
   }
 
@@ -216,7 +221,7 @@ export class Topic {
     this.#parts.life.checkOpen();
     const { log } = this.#parts;
     const out = new Float64Array(ends.length);
-    log.checked(log.native.kaskaEnds(log.handle, this.number, at, out));
+    log.checked(log.native.kaskaEnds(log.handle, this.number, at, out), this.name);
     return out[which] as number;
   }
 

@@ -193,13 +193,6 @@ export function streamLetGo(peer: string, bytes: number): ChaskiError {
   );
 }
 
-export function memoryGone(): ChaskiError {
-  return new ChaskiError(
-    'ERR_CHASKI_INVALID_ARGUMENT',
-    'The memory of this message was released, or transferred to another thread, and cannot be read any more. Do that last.',
-  );
-}
-
 export function streamBlocked(peer: string): ChaskiError {
   return new ChaskiError(
     'ERR_CHASKI_BUSY',

@@ -1,10 +1,10 @@
 import { kindShift, lengthMask } from '../binding/index.ts';
+import { lostMemory } from '../codec/index.ts';
 import { showAs, shownOr } from '../shared/shown.ts';
 import { Origin } from './origin.ts';
 import type { Delivery, Source } from './origin.ts';
 import type { ReceivedBatch } from './batch.ts';
 import { copyOf } from '../shared/copies.ts';
-import { memoryGone } from './failures.ts';
 import { nack } from './nack.ts';
 import type { Message, NackOptions } from './types.ts';
 
@@ -149,7 +149,7 @@ function bytesAt({ buffer }: Origin, offset: number, length: number): Uint8Array
   try {
     return new Uint8Array(buffer, offset, length);
   } catch {
-    throw memoryGone();
+    throw lostMemory();
   }
 }
 

@@ -33,16 +33,18 @@ export function integer(
   fallback: number,
   least: number,
   most: number,
+  unit?: 'bytes' | 'ms',
 ): number {
   if (value === undefined) return fallback;
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
     return value;
   }
-  throw invalid(name, value, `an integer from ${least} to ${most}`);
+  const number = unit === undefined ? 'an integer' : `a whole number of ${unit}`;
+  throw invalid(name, value, `${number} from ${least} to ${most}`);
 }
 
 export function time(name: string, value: unknown, fallback: number): number {
-  return integer(name, value, fallback, 0, longestTimeoutMs);
+  return integer(name, value, fallback, 0, longestTimeoutMs, 'ms');
 }
 
 /** The first of `values` is the default. */

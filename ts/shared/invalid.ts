@@ -1,4 +1,6 @@
 // What is said of a wrong argument.
+import { types } from 'node:util';
+
 import { ChaskiError } from '../errors.ts';
 
 export function invalid(name: string, value: unknown, wanted: string): ChaskiError {
@@ -13,7 +15,7 @@ export function invalidSecret(name: string, value: unknown, wanted: string): Cha
   const told =
     typeof value === 'string'
       ? `a text of ${value.length} characters`
-      : value instanceof Uint8Array
+      : ArrayBuffer.isView(value)
         ? `${value.byteLength} bytes`
         : `of type ${typeof value}`;
   return new ChaskiError(
@@ -36,11 +38,18 @@ export function isPlain(value: unknown): value is object {
   );
 }
 
+/** Ms since 1970, whatever its owner has it say; NaN if it is invalid. */
+export function timeOf(date: Date): number {
+  return Date.prototype.getTime.call(date);
+}
+
 /** A value in a word or two, whatever it is. Never throws. */
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return `${value}n`;
   if (typeof value !== 'object' || value === null) return String(value);
+  if (types.isDate(value) && Number.isNaN(timeOf(value))) return 'an invalid Date';
   const name = Array.isArray(value) ? 'array' : classOf(value);
   return `${/^[aeiou]/iu.test(name) ? 'an' : 'a'} ${name}`;
 }

@@ -1,4 +1,6 @@
 // Many messages in one piece of memory, checked before anything of it is counted or sent.
+import { types } from 'node:util';
+
 import { isLost, lostMemory, plain, unshared } from '../codec/index.ts';
 import { ChaskiError } from '../errors.ts';
 import { invalid } from './invalid.ts';
@@ -38,7 +40,7 @@ export function checkPacked(
   most: number,
   tooLarge: (length: number, most: number) => ChaskiError,
 ): Checked {
-  if (!(data instanceof Uint8Array)) throw invalid('data', data, 'a Uint8Array');
+  if (!types.isUint8Array(data)) throw invalid('data', data, 'a Uint8Array');
   if (isLost(data)) throw lostMemory();
   const bytes = unshared(plain(data));
   if (typeof lengths === 'number') {
@@ -53,7 +55,7 @@ export function checkPacked(
     if (lengths > most) throw tooLarge(lengths, most);
     return { data: bytes, count, words: lengths };
   }
-  if (!(lengths instanceof Uint32Array)) {
+  if (!types.isUint32Array(lengths)) {
     throw invalid('lengths', lengths, 'a Uint32Array, or one length for all');
   }
   // Native reads what was checked, also when another thread writes to it.

@@ -1,5 +1,5 @@
 // Bytes in order, kept as the chunks in which they came.
-import { asBytes, isLost } from '../codec/bytes.ts';
+import { asBytes, isLost, lostMemory } from '../codec/bytes.ts';
 import { ChaskiError } from '../errors.ts';
 import { ChunkDeque } from './stream-deque.ts';
 
@@ -29,7 +29,7 @@ export class Rope implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
       this.#chunks.push(chunk);
       this.#bytes += chunk.length;
     } else if (isLost(chunk)) {
-      throw lostMemory();
+      throw lostMemory(anew);
     }
     return chunk.length;
   }
@@ -41,7 +41,7 @@ export class Rope implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
       this.#chunks.unshift(chunk);
       this.#bytes += chunk.length;
     } else if (isLost(chunk)) {
-      throw lostMemory();
+      throw lostMemory(anew);
     }
     return chunk.length;
   }
@@ -294,7 +294,7 @@ export class Rope implements Iterable<Uint8Array>, AsyncIterable<Uint8Array> {
   /** Chunk `index`. Chunks are never empty: one that is has lost its memory since. */
   #alive(index: number): Uint8Array | undefined {
     const chunk = this.#chunks.at(index);
-    if (chunk !== undefined && chunk.length === 0) throw lostMemory();
+    if (chunk !== undefined && chunk.length === 0) throw lostMemory(anew);
     return chunk;
   }
 
@@ -338,7 +338,6 @@ interface Waiter {
 }
 
 function bytesOf(data: BytesLike): Uint8Array {
-  if (data instanceof Uint8Array) return data;
   const bytes = asBytes(data);
   if (bytes !== undefined) return bytes;
   throw new ChaskiError(
@@ -356,12 +355,5 @@ function countOf(n: number | undefined): number {
   );
 }
 
-function lostMemory(): ChaskiError {
-  return new ChaskiError(
-    'ERR_CHASKI_INVALID_ARGUMENT',
-    'The memory of a chunk was transferred, or shrunk under it, before the stream was read. Write a copy, or transfer it ' +
-      'afterwards; clear() makes the stream usable again.',
-  );
-}
-
+const anew = 'clear() makes the stream usable again.';
 const newline = 0x0a;

@@ -10,7 +10,7 @@ const error = new ChaskiError('ERR_CHASKI_STORAGE', 'on purpose');
 
 describe('the results of a shipment', () => {
   it('tell where each record is, in the part where it went', async () => {
-    const shipment = new Shipment(load);
+    const shipment = new Shipment('t', load);
     const results = [0, 1, 2, 3, 4].map((place) => new RecordResult(shipment, place));
     const first = results[0]!.then(({ offset }) => offset);
     expect(await settled(first)).toBe('pending');
@@ -34,7 +34,7 @@ describe('the results of a shipment', () => {
   });
 
   it('reject with what failed their part, and only theirs', async () => {
-    const shipment = new Shipment(load);
+    const shipment = new Shipment('t', load);
     const [kept, lost] = [new RecordResult(shipment, 0), new RecordResult(shipment, 1)];
     const parts = [new Part(shipment, 0, 3, 1), new Part(shipment, 1, -1, 1)];
     shipment.sent(parts, Uint32Array.of(0, 1));
@@ -51,7 +51,7 @@ describe('the results of a shipment', () => {
   });
 
   it('reject all of what native did not take', async () => {
-    const shipment = new Shipment(load);
+    const shipment = new Shipment('t', load);
     const whole = rejection(shipment.whole());
     const waiting = rejection(new RecordResult(shipment, 5));
     shipment.fail(error);
