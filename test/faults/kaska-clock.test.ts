@@ -157,6 +157,20 @@ describe.runIf(process.platform === 'linux')('a clock', () => {
     },
   );
 
+  it('that was far ahead for a while keeps no segment for ever once it is right again', async () => {
+    const dir = join(await logs.folder(), 'log');
+    for (const time of ['2106-02-07T06:28:16', '2026-11-22T12:00:00', '2026-11-22T12:01:00']) {
+      await under(time, { dir, times: [time], each: 8 });
+    }
+    const later = '2026-11-23T12:00:00';
+    const { start, told } = await under(later, { dir, times: [later], each: 4 });
+    // All but the last segments are older than an hour, whatever the clock said then.
+    expect(start).toBeGreaterThan(16);
+    expect(start).toBeLessThanOrEqual(24);
+    const kaska = await logs.open({ dir });
+    await expectTimes(kaska, told);
+  });
+
   it('that is set back while `close()` waits does not make it wait longer', async () => {
     const dir = join(await logs.folder(), 'log');
     // After some, each sync takes ten seconds.

@@ -87,8 +87,8 @@ describe.runIf(mayMount)('a log on a disk without room', () => {
         expect(await texts(topic)).toEqual(stored);
       };
       /** There is room again. */
-      const goesOnTo = (count: number): Promise<void> =>
-        expect
+      const goesOnTo = async (count: number): Promise<void> => {
+        await expect
           .poll(async () => {
             const text = value('full', stored.length, 20_000);
             const { offset } = await topic.append(text).catch(() => ({ offset: -1 }));
@@ -96,6 +96,7 @@ describe.runIf(mayMount)('a log on a disk without room', () => {
             return stored.length;
           })
           .toBeGreaterThan(count);
+      };
       await refuses();
       const before = stored.length;
       await rm(`${mount}/other`);

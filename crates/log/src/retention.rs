@@ -19,8 +19,7 @@ pub(crate) fn due(
 ) -> usize {
     let mut left = old.iter().map(|one| one.bytes).sum::<u64>() + active_bytes;
     let mut count = 0;
-    for one in old {
-        let age = u64::try_from(now_ms.saturating_sub(one.appended_ms)).unwrap_or(0);
+    for (one, age) in old.iter().zip(ages(old, now_ms)) {
         let too_old = most_ms.is_some_and(|most| age > most);
         left -= one.bytes;
         let too_much = most_bytes.is_some_and(|most| left >= most);
@@ -30,6 +29,18 @@ pub(crate) fn due(
         count += 1;
     }
     count
+}
+
+/// How old each is, in ms. One that the clock then took for later than now is as old as what follows it: else it would keep all
+/// behind it until then.
+fn ages(old: &[Old], now_ms: i64) -> Vec<u64> {
+    let mut ages = vec![0; old.len()];
+    let mut behind = 0;
+    for (one, age) in old.iter().zip(&mut ages).rev() {
+        behind = u64::try_from(now_ms.saturating_sub(one.appended_ms)).unwrap_or(behind);
+        *age = behind;
+    }
+    ages
 }
 
 /// Whether the wall clock can be trusted to say how old something is.
@@ -104,6 +115,15 @@ mod tests {
         assert_eq!(due(&old, 10, None, None, 1_000_000), 0);
         // A clock that was set back makes nothing old.
         assert_eq!(due(&old, 10, Some(0), None, 0), 0);
+    }
+
+    #[test]
+    fn what_was_appended_later_than_now_is_as_old_as_what_follows() {
+        let old = segments(&[50, -9_000, 40, -9_000, 30, -9_000]);
+        let due_ms = |most| due(&old, 10, Some(most), None, 1_000_000);
+        assert_eq!(due_ms(45), 1);
+        assert_eq!(due_ms(35), 3);
+        assert_eq!(due_ms(10), 5);
     }
 
     #[test]
