@@ -1,4 +1,4 @@
-// The packed package on other runtimes than the one that runs the tests: program.mjs, in a folder where the package was
+// The packed package on other runtimes than the one that runs the tests: queue.mjs and log.mjs, in a folder where the package was
 // installed as users install it. `npm test` installs the runtimes beforehand, from the lockfile of this folder.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -74,7 +74,9 @@ let folder: string;
 beforeAll(() => {
   packed = new Packed();
   folder = packed.consumer('runtimes', packed.main, packed.platform);
-  copyFileSync(join(root, 'test', 'runtimes', 'program.mjs'), join(folder, 'program.mjs'));
+  for (const program of ['queue.mjs', 'log.mjs']) {
+    copyFileSync(join(root, 'test', 'runtimes', program), join(folder, program));
+  }
 }, 60_000);
 
 afterAll(() => packed.remove());
@@ -88,7 +90,7 @@ describe.skipIf(!supported).each(runtimes)('$name', (runtime) => {
   );
 
   test.each(cases)('exchanges messages over $protocol, CHASKI_HOST=$host', async (what) => {
-    const { output } = await run(runtime, what);
+    const { output } = await exchange(runtime, what);
     const host = (what.host || defaultHost) as 'loop' | 'thread';
     expect(JSON.parse(output)).toEqual({
       received: 10_000,
@@ -102,8 +104,30 @@ describe.skipIf(!supported).each(runtimes)('$name', (runtime) => {
   });
 
   test.each(cases)('ends by itself over $protocol, CHASKI_HOST=$host', async (what) => {
-    const { errors, end } = await run(runtime, what);
+    const { errors, end } = await exchange(runtime, what);
     expect({ errors, end }).toEqual({ errors: '', end: 'code 0' });
+  });
+
+  test.each(['in a folder', 'in memory'])('keeps a log %s, and ends by itself', async (place) => {
+    const dir = place === 'in memory' ? ':memory:' : join(folder, `log of ${runtime.name}`);
+    const { output, errors, end } = await run(runtime, ['log.mjs', dir]);
+    expect({ errors, end }).toEqual({ errors: '', end: 'code 0' });
+    const first = {
+      first: 0,
+      inOrder: true,
+      large: 5000,
+      again: 0,
+      read: 5002,
+      wrong: 0,
+      before: -1,
+      polled: 5002,
+      thread: place === 'in memory' ? -1 : 5003,
+      refused: 'ERR_CHASKI_NOT_FOUND',
+      damaged: 0,
+      closed: true,
+    };
+    const second = { ...first, first: 5004, before: 5002 };
+    expect(JSON.parse(output)).toEqual(place === 'in memory' ? [first] : [first, second]);
   });
 });
 
@@ -112,7 +136,7 @@ const strangers = runtimes.filter(({ hosts }) => !hosts.includes('loop'));
 test.skipIf(!supported).each(strangers)(
   '$name refuses the loop host, and says what to do',
   async (runtime) => {
-    const { errors, end } = await run(runtime, { protocol: 'tcp', host: 'loop' });
+    const { errors, end } = await exchange(runtime, { protocol: 'tcp', host: 'loop' });
     expect(errors).toMatch(/The loop host needs Node .* Leave out runOn and CHASKI_HOST/);
     expect(end).toBe('code 1');
   },
@@ -124,14 +148,28 @@ interface What {
   readonly host: string;
 }
 
-async function run({ name, program, args }: Runtime, { protocol, host }: What) {
+async function exchange(runtime: Runtime, { protocol, host }: What): Promise<Ran> {
+  return await run(runtime, ['queue.mjs', protocol, join(folder, 'queue.sock')], host);
+}
+
+interface Ran {
+  readonly output: string;
+  readonly errors: string;
+  readonly end: string;
+}
+
+async function run(
+  { name, program, args }: Runtime,
+  what: readonly string[],
+  host: string = '',
+): Promise<Ran> {
   const path = join(root, 'test', 'runtimes', 'node_modules', program[platform] ?? '');
   if (!existsSync(path)) {
     throw new Error(
       `${name} is not installed: run npm test -- --only runtimes, or npm ci in test/runtimes`,
     );
   }
-  const child = spawn(path, [...args, 'program.mjs', protocol, join(folder, 'queue.sock')], {
+  const child = spawn(path, [...args, ...what], {
     cwd: folder,
     env: {
       ...process.env,
