@@ -409,16 +409,21 @@ export class Reading {
       log.checked(log.native.kaskaSeek(log.handle, reader, kind, 0));
       return true;
     }
-    if (name === 'ERR_CHASKI_CORRUPT') {
-      const [first, next] = [
-        info[readInfo.damagedFirst] as number,
-        info[readInfo.damagedNext] as number,
-      ];
-      if (!skipDamage || next <= first) {
-        throw new DamagedRecords({ topic, partition, first, next });
-      }
+    const [first, next] = [
+      info[readInfo.damagedFirst] as number,
+      info[readInfo.damagedNext] as number,
+    ];
+    if (skipDamage && next > Number.MAX_SAFE_INTEGER) {
+      // Nothing of this partition can be read, which opening has told.
+      track.done = true;
+      return false;
+    }
+    if (skipDamage && next > first) {
       log.checked(log.native.kaskaSeek(log.handle, reader, readerKind.offset, next));
       return true;
+    }
+    if (name === 'ERR_CHASKI_CORRUPT') {
+      throw new DamagedRecords({ topic, partition, first, next });
     }
     if (name === 'ERR_CHASKI_CLOSED') {
       this.#close(undefined);

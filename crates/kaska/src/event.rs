@@ -66,3 +66,15 @@ pub struct Verified {
     /// What cannot be read: topic, partition, first offset, first offset behind. At most 1,000 are listed.
     pub damaged: Vec<(u32, u32, u64, u64)>,
 }
+
+/// So many damaged ranges are listed.
+const MOST_LISTED: usize = 1_000;
+
+impl Verified {
+    /// Takes note of offsets of a partition that cannot be read.
+    pub(crate) fn is_damaged(&mut self, (topic, partition): (u32, u32), (first, next): (u64, u64)) {
+        if self.damaged.len() < MOST_LISTED {
+            self.damaged.push((topic, partition, first, next));
+        }
+    }
+}

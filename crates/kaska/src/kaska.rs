@@ -25,8 +25,6 @@ pub struct Kaska {
 
 /// Bytes of a read that checks everything.
 const STEP: usize = 1 << 20;
-/// So many damaged ranges are listed.
-const MOST_LISTED: usize = 1_000;
 
 impl Kaska {
     /// On a store that is open. Reads what positions there are. Writers spread records without a key from partition
@@ -285,6 +283,10 @@ fn verify_partition(
     verified.partitions += 1;
     let place = (partition.topic(), partition.number());
     let ends = partition.ends();
+    if partition.unavailable().is_some() {
+        verified.is_damaged(place, (ends.start, ends.visible));
+        return Ok(());
+    }
     let mut cursor = Cursor::checking_again(ends.start);
     let mut data = Vec::new();
     while cursor.offset() < ends.visible {
@@ -311,10 +313,6 @@ fn verify_partition(
             Ok(true) if whole => None,
             Ok(true) => Some((from, cursor.offset())),
             Ok(false) => break,
-            Err(error) if error.kind == ErrorKind::Corrupt => {
-                let damage = partition.damage_at(cursor.offset());
-                Some(damage.ok_or(error)?)
-            }
             // Retention may have moved on meanwhile.
             Err(error) if error.kind == ErrorKind::OutOfRange => {
                 let start = partition.ends().start;
@@ -324,12 +322,16 @@ fn verify_partition(
                 cursor.seek(start);
                 continue;
             }
-            Err(error) => return Err(error),
+            // Its topic was deleted meanwhile.
+            Err(error) if error.kind == ErrorKind::NotFound => break,
+            // Where nobody knows how far it goes, the rest of the partition cannot be read.
+            Err(_) => {
+                let damage = partition.damage_at(cursor.offset());
+                Some(damage.unwrap_or((from, ends.visible)))
+            }
         };
         if let Some((first, next)) = damage {
-            if verified.damaged.len() < MOST_LISTED {
-                verified.damaged.push((place.0, place.1, first, next));
-            }
+            verified.is_damaged(place, (first, next));
             if next <= from {
                 break;
             }

@@ -259,13 +259,7 @@ impl Ahead {
             let end = batch.start.saturating_add(batch.bytes);
             let bytes = self.data.get(batch.start..end).unwrap_or_default();
             for record in Records::of(bytes, &batch.header) {
-                let record = record.map_err(|fault| {
-                    let message = format!(
-                        "the batch at offset {} is damaged: {fault}",
-                        batch.header.base_offset
-                    );
-                    Error::new(ErrorKind::Corrupt, message)
-                })?;
+                let record = record.map_err(|_| partition.is_malformed(batch))?;
                 // The original tells an empty message by 0, as if there were none.
                 if let Some(value) = record.value.filter(|value| !value.is_empty())
                     && record.offset >= offset

@@ -149,7 +149,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// `OutOfRange`, `Corrupt` (then [`Session::damage`] tells what), `Storage`; `Closed` if there is no such reader.
+    /// `OutOfRange`, `Corrupt`, `TooLarge` and `Storage` ([`Session::damage`] tells what cannot be read); `Closed` if there
+    /// is no such reader.
     pub fn read(&mut self, reader: u32, to: &mut ReadTo<'_>) -> Result<ReadDone, Error> {
         self.opened()?.reads.read(reader, to)
     }
@@ -161,11 +162,16 @@ impl Session {
         Some((reader.cursor.offset(), reader.partition.ends()))
     }
 
-    /// The damaged records where a reader is: the first of them, and the first behind that can be read.
+    /// The records where a reader is that cannot be read: the first of them, and the first behind that can be; the largest
+    /// number if nothing of the partition can.
     #[must_use]
     pub fn damage(&mut self, reader: u32) -> Option<(u64, u64)> {
         let reader = self.opened().ok()?.reads.reader(reader).ok()?;
-        reader.partition.damage_at(reader.cursor.offset())
+        let offset = reader.cursor.offset();
+        if reader.partition.unavailable().is_some() {
+            return Some((offset, u64::MAX));
+        }
+        reader.partition.damage_at(offset)
     }
 }
 
@@ -288,16 +294,12 @@ impl Reader {
                 let times = times.unwrap_or_default();
                 let end = start.saturating_add(batch.bytes);
                 let bytes = to.data.get(start..end).unwrap_or_default();
-                if let Err(fault) = fill_index(bytes, start, header, index, times) {
+                if fill_index(bytes, start, header, index, times).is_err() {
                     self.back_to(header.base_offset, wanted);
                     if done.batches > 0 {
                         return Ok(());
                     }
-                    let message = format!(
-                        "the batch at offset {} is damaged: {fault}",
-                        header.base_offset
-                    );
-                    return Err(Error::new(ErrorKind::Corrupt, message));
+                    return Err(self.partition.is_malformed(batch));
                 }
             }
             let skipped = wanted.saturating_sub(header.base_offset);

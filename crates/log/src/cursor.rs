@@ -90,6 +90,8 @@ pub struct ReadInto<'a> {
 pub struct ReadBatch {
     /// Its header as it is stored. The first one's base offset may be before the cursor's offset.
     pub header: Header,
+    /// Where it begins in its segment.
+    pub position: u32,
     /// Where its records begin in the memory: as [`crate::batch::Records::of`] takes them, inflated if they were
     /// compressed.
     pub start: usize,

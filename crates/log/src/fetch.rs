@@ -4,7 +4,7 @@ use crate::batch::{Fault, Header, inflate_records};
 use crate::disk::fill_at;
 use crate::locks::lock;
 use crate::scan::{Scan, scan, survey};
-use crate::view::{Damage, SegmentView};
+use crate::view::{Damage, SegmentView, Unreadable};
 use crate::{
     Error, ErrorKind, Event, File, Indexer, Note, Partition, PartitionNote, load_sidecars,
     save_sidecars,
@@ -239,13 +239,14 @@ impl Partition {
             to: run.map_or(size, |run| run.from),
             first: offset,
             next: run.map_or(end, |run| run.first_offset),
+            why: Unreadable::Damaged,
         };
         self.is_damaged(view, damage);
         Ok(())
     }
 
     /// Takes note of damage, and tells of it if that is new.
-    fn is_damaged(&self, view: &SegmentView, damage: Damage) {
+    pub(crate) fn is_damaged(&self, view: &SegmentView, damage: Damage) {
         if view.add_damage(damage) {
             self.shared.observers.happened(&Event::Damaged {
                 topic: self.topic(),
@@ -270,28 +271,17 @@ impl Partition {
         let Err(fault) = inflate_records(packed, header, most, &mut bytes) else {
             return Ok(bytes);
         };
-        let (first, next) = (header.base_offset, header.next_offset());
-        let kind = match fault {
-            Fault::Memory => ErrorKind::Storage,
-            Fault::Inflated => ErrorKind::TooLarge,
-            _ => ErrorKind::Corrupt,
+        let why = match fault {
+            Fault::Memory => {
+                let message = format!("no memory for the batch at {}", header.base_offset);
+                return Err(Error::new(ErrorKind::Storage, message));
+            }
+            Fault::Inflated => Unreadable::TooLarge,
+            _ => Unreadable::Damaged,
         };
-        if kind == ErrorKind::Corrupt {
-            let (from, to) = (position, position.saturating_add(header.size));
-            let damage = Damage {
-                from,
-                to,
-                first,
-                next,
-            };
-            self.is_damaged(view, damage);
-        }
-        let message = format!(
-            "the records from {first} to {next} of partition {} of topic {} cannot be inflated: {fault}",
-            self.number(),
-            self.topic()
-        );
-        Err(Error::new(kind, message))
+        let damage = Damage::of_batch(header, position, why);
+        self.is_damaged(view, damage);
+        Err(self.unreadable(&damage))
     }
 }
 

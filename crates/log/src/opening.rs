@@ -16,7 +16,7 @@ use crate::sidecars::remove_sidecars;
 use crate::small_file::{NEW, load, make_folder, replace, sync_folder};
 use crate::store::{Serving, TopicNumber, Topics};
 use crate::topic_file::{self, TopicFile};
-use crate::view::{Damage, SegmentView};
+use crate::view::{Damage, SegmentView, Unreadable};
 use crate::{
     Appender, Checkpoint, Disk, Entry, Error, ErrorKind, Flush, Lock, LockError, Partition,
     PartitionMark, PartitionNote, Producers, Report, Topic, TopicOptions, load_producers,
@@ -488,6 +488,7 @@ impl<'a> Opener<'a> {
                     to,
                     first,
                     next,
+                    why: Unreadable::Damaged,
                 });
             }
         }

@@ -6,7 +6,7 @@ use crate::cursor::{Cursor, Place, ReadBatch, ReadInto, ReadOutcome};
 use crate::disk::fill_at;
 use crate::fetch::{Fetch, Fetched, Want, Window};
 use crate::segment::MAX_SEGMENT_BYTES;
-use crate::view::SegmentView;
+use crate::view::{Damage, SegmentView, Unreadable};
 use crate::{Codec, Error, ErrorKind, Partition};
 
 /// Batches larger than this are not inflated on a thread that may not wait.
@@ -21,8 +21,8 @@ impl Partition {
     /// # Errors
     ///
     /// `OutOfRange` if the cursor is before the start or behind the visible end; `Corrupt` if the records there are
-    /// damaged ([`Partition::damage_at`] tells which, [`Cursor::seek`] goes on behind them); `Storage`; `NotFound` when
-    /// its topic was deleted.
+    /// damaged, and `TooLarge` if their batch becomes larger than may be ([`Partition::damage_at`] tells which,
+    /// [`Cursor::seek`] goes on behind them); `Storage`; `NotFound` when its topic was deleted.
     pub fn read(
         self: &Arc<Self>,
         cursor: &mut Cursor,
@@ -49,7 +49,7 @@ impl Partition {
         }
     }
 
-    /// The damaged records around `offset`: the first of them, and the first behind that can be read.
+    /// The records around `offset` that cannot be read: the first of them, and the first behind that can be.
     #[must_use]
     pub fn damage_at(&self, offset: u64) -> Option<(u64, u64)> {
         match self.view_of(offset) {
@@ -90,7 +90,32 @@ impl Partition {
         Error::new(ErrorKind::OutOfRange, message)
     }
 
-    pub(crate) fn corrupt(&self, first: u64, next: u64) -> Error {
+    /// Takes note that the records of a batch that was read are none, though its checksum is right: who wrote it did not
+    /// keep to the format. What follows it can be read.
+    pub fn is_malformed(&self, batch: &ReadBatch) -> Error {
+        let header = &batch.header;
+        let damage = Damage::of_batch(header, batch.position, Unreadable::Damaged);
+        if let Ok(view) = self.view_of(header.base_offset) {
+            self.is_damaged(&view, damage);
+        }
+        self.unreadable(&damage)
+    }
+
+    pub(crate) fn unreadable(&self, damage: &Damage) -> Error {
+        let Damage { first, next, .. } = *damage;
+        if damage.why == Unreadable::Damaged {
+            return self.corrupt(first, next);
+        }
+        let message = format!(
+            "offsets {first} to {next} of partition {} of topic {} become more than {} bytes; open with a larger maxInflatedBytes, or read on from {next}",
+            self.number(),
+            self.topic(),
+            self.shared.config.inflated_bytes
+        );
+        Error::new(ErrorKind::TooLarge, message)
+    }
+
+    fn corrupt(&self, first: u64, next: u64) -> Error {
         let message = format!(
             "offsets {first} to {next} of partition {} of topic {} are damaged; read on from {next}",
             self.number(),
@@ -204,7 +229,7 @@ impl Reading<'_, '_> {
             Err(Missing::Gap(first, next)) => return Err(partition.corrupt(first, next)),
         };
         if let Some(damage) = view.damage(offset, None) {
-            return Err(partition.corrupt(damage.first, damage.next));
+            return Err(partition.unreadable(&damage));
         }
         // Who reads on from segment to segment needs no index.
         let is_first = offset == view.base();
@@ -315,6 +340,7 @@ impl Reading<'_, '_> {
                 }
                 self.into.batches.push(ReadBatch {
                     header,
+                    position: place.position,
                     start: self.used + at + HEADER_BYTES,
                     bytes: size - HEADER_BYTES,
                 });
@@ -369,13 +395,14 @@ impl Reading<'_, '_> {
             if let Some(room) = room.get_mut(..size) {
                 room.copy_from_slice(batch);
             }
-            place.passed(header.size);
-            self.cursor.offset = header.next_offset();
             self.into.batches.push(ReadBatch {
                 header,
+                position: place.position,
                 start: self.used + HEADER_BYTES,
                 bytes: size - HEADER_BYTES,
             });
+            place.passed(header.size);
+            self.cursor.offset = header.next_offset();
             self.used += size;
             self.batches += 1;
             return Ok(Stepped::Again);
@@ -406,8 +433,10 @@ impl Reading<'_, '_> {
             return Stepped::Ends(ReadOutcome::Needs(bytes.len()));
         };
         room.copy_from_slice(bytes);
+        let position = self.cursor.place.as_ref().map_or(0, |place| place.position);
         self.into.batches.push(ReadBatch {
             header: *header,
+            position,
             start: self.used,
             bytes: bytes.len(),
         });
@@ -503,7 +532,7 @@ impl Reading<'_, '_> {
             ..
         } = place;
         if let Some(damage) = view.damage(self.cursor.offset, Some(position)) {
-            return Err(self.partition.corrupt(damage.first, damage.next));
+            return Err(self.partition.unreadable(&damage));
         }
         // An index only says where to begin, and this one was wrong; unless it was made just now.
         let want = if by_index && !view.is_indexed_anew() {

@@ -230,13 +230,14 @@ impl<'a> Recovery<'a> {
             let size = file
                 .size()
                 .map_err(|error| Error::system("stat", &name, &error))?;
-            let size = u32::try_from(size)
+            let fits = u32::try_from(size)
                 .ok()
                 .filter(|size| *size <= MAX_SEGMENT_BYTES);
-            let Some(size) = size else {
-                let message =
-                    format!("{name} is longer than a segment can be; nothing was changed");
-                return Err(Error::new(ErrorKind::Corrupt, message));
+            let Some(size) = fits else {
+                let message = format!(
+                    "{name} has {size} bytes, and a segment at most {MAX_SEGMENT_BYTES}; put the right file in its place, or move it away, and open again. Nothing was changed"
+                );
+                return Err(Error::new(ErrorKind::Storage, message));
             };
             found.push(Found {
                 base,

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::batch::Header;
 use crate::locks::lock;
 use crate::{File, Indexer, Segment, SegmentState};
 
@@ -32,6 +33,29 @@ pub(crate) struct Damage {
     pub(crate) to: u32,
     pub(crate) first: u64,
     pub(crate) next: u64,
+    pub(crate) why: Unreadable,
+}
+
+/// Why bytes of a segment cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// They are not as they were written.
+    Damaged,
+    /// A batch that becomes larger than this directory is opened to read.
+    TooLarge,
+}
+
+impl Damage {
+    /// That of one batch alone.
+    pub(crate) const fn of_batch(header: &Header, position: u32, why: Unreadable) -> Self {
+        Self {
+            from: position,
+            to: position.saturating_add(header.size),
+            first: header.base_offset,
+            next: header.next_offset(),
+            why,
+        }
+    }
 }
 
 /// The end of a segment that is still written.
@@ -218,7 +242,8 @@ impl SegmentView {
     }
 
     pub(crate) fn is_damaged(&self) -> bool {
-        !lock(&self.damage).is_empty()
+        let damage = lock(&self.damage);
+        damage.iter().any(|one| one.why == Unreadable::Damaged)
     }
 
     pub(crate) fn delete(&self) {

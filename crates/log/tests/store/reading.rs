@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use log::sim::SimDisk;
+use log::sim::{SimClock, SimDisk};
 use log::*;
 
 use crate::support::*;
@@ -202,6 +202,124 @@ fn read_to_damage(
         }
         found.extend(batches.iter().map(|batch| batch.header.base_offset));
     }
+}
+
+/// Some batches are read, or why not.
+fn read_some(
+    store: &Store,
+    topic: &Arc<Partition>,
+    from: u64,
+) -> Result<Vec<(u64, ReadBatch)>, Error> {
+    let mut cursor = Cursor::new(from);
+    let mut data = vec![0; 4 << 20];
+    loop {
+        let mut batches = Vec::new();
+        let mut into = ReadInto {
+            data: &mut data,
+            batches: &mut batches,
+            most: 10,
+            may_wait: false,
+        };
+        match topic.read(&mut cursor, &mut into)? {
+            ReadOutcome::Later => assert!(store.housekeep()),
+            _ => {
+                let based = |batch: ReadBatch| (batch.header.base_offset, batch);
+                return Ok(batches.into_iter().map(based).collect());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_becomes_too_large_is_a_range_of_its_own_and_no_damage() {
+    let disk = Arc::new(SimDisk::new());
+    let mut driven = Driven::open(&disk).unwrap();
+    let topic = driven.topic("t", &small());
+    let packed = Writer {
+        compression: Codec::Zstd.into(),
+        ..Writer::default()
+    };
+    // One that is inflated by who reads, and one that is not.
+    let large = [vec![b'.'; 200_000], vec![b'.'; 900_000]];
+    for value in [b"a".as_slice(), &large[0], b"b", &large[1], b"c"] {
+        append_as(&topic, &[value], &packed, false).unwrap();
+        driven.commit();
+    }
+    driven.store.close(None).unwrap();
+    drop((driven, topic));
+    let clock = Arc::new(SimClock::new(BEGIN_MS));
+    let little = Config {
+        inflated_bytes: 150_000,
+        ..config()
+    };
+    let driven = Driven::open_at(&disk, clock, &little).unwrap();
+    let heard = Arc::new(Heard::default());
+    let observer = Arc::clone(&heard) as Arc<dyn Observer>;
+    driven.store.observe(observer);
+    let topic = driven.topic("t", &small());
+    for _ in 0..2 {
+        for (large, next) in [(1, 2), (3, 4)] {
+            let refused = read_some(&driven.store, &topic, large).unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::TooLarge);
+            for word in [
+                &format!("{large} to {next}"),
+                "150000 bytes",
+                "maxInflatedBytes",
+            ] {
+                assert!(refused.message.contains(word), "{refused}");
+            }
+            assert_eq!(topic.damage_at(large), Some((large, next)));
+            let behind = read_some(&driven.store, &topic, next).unwrap();
+            assert_eq!(behind[0].0, next);
+        }
+    }
+    assert_eq!(*heard.damage.lock().unwrap(), [(1, 2), (3, 4)]);
+    driven.store.close(None).unwrap();
+    drop((driven, topic));
+    // It was never damaged.
+    let driven = Driven::open(&disk).unwrap();
+    assert_eq!(driven.report.notes, []);
+    let read = read_all(&driven.store, &driven.topic("t", &small()));
+    assert_eq!(read.len(), 5);
+    assert!(read[3].1 == large[1]);
+}
+
+#[test]
+fn records_that_are_none_under_a_right_checksum_are_damage_of_their_batch() {
+    let disk = Arc::new(SimDisk::new());
+    let mut driven = Driven::open(&disk).unwrap();
+    let topic = driven.topic("t", &small());
+    for offset in 0..3 {
+        written(append(&topic, &[&value_of(offset)]));
+    }
+    driven.commit();
+    driven.store.close(None).unwrap();
+    let second = read_some(&driven.store, &topic, 1).unwrap()[0].1;
+    drop((driven, topic));
+    let (at, size) = (u64::from(second.position), second.header.size as usize);
+    let log = log_of(&*disk, 0);
+    let mut bytes = vec![0; size];
+    fill_at(&*log, &mut bytes, at).unwrap();
+    bytes[61] ^= 0x7e;
+    let crc = batch::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    put_at(&*log, &bytes, at).unwrap();
+    let driven = Driven::open(&disk).unwrap();
+    let topic = driven.topic("t", &small());
+    let heard = Arc::new(Heard::default());
+    let observer = Arc::clone(&heard) as Arc<dyn Observer>;
+    driven.store.observe(observer);
+    // Batches are handed out as they are; who looks into one says what it is.
+    let read = read_some(&driven.store, &topic, 0).unwrap();
+    for _ in 0..2 {
+        let damaged = topic.is_malformed(&read[1].1);
+        assert_eq!(damaged.kind, ErrorKind::Corrupt);
+    }
+    assert_eq!(*heard.damage.lock().unwrap(), [(1, 2)]);
+    assert_eq!(topic.damage_at(1), Some((1, 2)));
+    let inside = read_some(&driven.store, &topic, 1).unwrap_err();
+    assert_eq!(inside.kind, ErrorKind::Corrupt);
+    assert_eq!(read_some(&driven.store, &topic, 2).unwrap()[0].0, 2);
 }
 
 #[test]
