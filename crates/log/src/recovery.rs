@@ -235,7 +235,7 @@ impl<'a> Recovery<'a> {
                 .filter(|size| *size <= MAX_SEGMENT_BYTES);
             let Some(size) = fits else {
                 let message = format!(
-                    "{name} has {size} bytes, and a segment at most {MAX_SEGMENT_BYTES}; put the right file in its place, or move it away, and open again. Nothing was changed"
+                    "the file {name} has {size} bytes, and a segment at most {MAX_SEGMENT_BYTES}; put the right file in its place, or move it away, and open again. Nothing was changed"
                 );
                 return Err(Error::new(ErrorKind::Storage, message));
             };
