@@ -14,6 +14,7 @@ import type { WaitOptions } from '../shared/wait.ts';
 import type { Appends } from './appends.ts';
 import { Client } from './client.ts';
 import { closed, DamagedRecords, fromNative, notFolder, noTopic } from './failures.ts';
+import { Hold } from './hold.ts';
 import { Load } from './load.ts';
 import { NativeLog } from './native-log.ts';
 import {
@@ -54,7 +55,7 @@ import type {
 /**
  * A directory of topics, open in this process. An awaited append with acks 'all' (the default) returns after fsync; 1 after write.
  *
- * It keeps the process alive until it is closed, unless `unref()` was called. Many worker threads of a process can have the same directory
+ * It keeps the process alive until it is closed, unless `unref()` was called; see there. Many worker threads of a process can have the same directory
  * open; of several processes, one.
  *
  * @example
@@ -69,6 +70,9 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
   readonly #native: NativeBinding;
   readonly #handle: KaskaHandle;
   readonly #life: Life;
+  readonly #hold: Hold = new Hold((keeps) => {
+    if (!this.closed) this.#native.kaskaRef(this.#handle, keeps);
+  });
   readonly #parts: LogParts;
   readonly #topics: Map<string, Topic> = new Map();
   readonly #view: TopicsView = new TopicsView(this.#topics);
@@ -144,8 +148,8 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
       isAwaited: () => true,
     });
     const log = new NativeLog(native, this.#handle, native.errorCodes());
-    const settling = new Settling(log);
-    const load = new Load(settings);
+    const settling = new Settling(log, this.#hold);
+    const load = new Load(settings, this.#hold);
     let drains = false;
     const host = {
       onDrain: (): void => {
@@ -165,8 +169,8 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
       load,
       settling,
       outbox: new Outbox(log, settling, load, host),
-      requests: new Requests(log),
-      readers: new Readers(log),
+      requests: new Requests(log, this.#hold),
+      readers: new Readers(log, this.#hold),
       gathered: (appends) => {
         if (this.#gathered.push(appends) > 1) return;
         if (turns.due) setImmediate(this.#endTurn);
@@ -280,7 +284,9 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
    */
   async close(options?: CloseOptions): Promise<void> {
     const { timeoutMs = this.#settings.closeTimeoutMs, force } = closeOptions(options);
+    this.#hold.begin();
     await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), force);
+    this.#hold.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -289,13 +295,16 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
 
   /** Lets it keep the process alive (the default). */
   ref(): this {
-    if (!this.closed) this.#native.kaskaRef(this.#handle, true);
+    this.#hold.always = true;
     return this;
   }
 
-  /** Lets the process end although it is open. */
+  /**
+   * Lets the process end although it is open. What is under way keeps it all the same: appends that are not acknowledged, and every other
+   * promise of it, but for readers and polls that wait for what may come.
+   */
   unref(): this {
-    if (!this.closed) this.#native.kaskaRef(this.#handle, false);
+    this.#hold.always = false;
     return this;
   }
 

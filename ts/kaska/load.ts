@@ -1,6 +1,7 @@
 // How much was appended and is not acknowledged: what `highWaterMark` bounds.
 import type { ChaskiError } from '../errors.ts';
 import { queueFull } from './failures.ts';
+import type { Hold } from './hold.ts';
 import type { OnFull } from './types.ts';
 
 /** Bytes of appends on their way: gathered in this turn, waiting in line, or with native. */
@@ -9,10 +10,15 @@ export class Load {
   readonly mark: number;
   /** Beyond so many, nothing is taken. */
   readonly #most: number;
+  readonly #hold: Hold;
   #bytes = 0;
   #high = false;
 
-  constructor({ onFull, highWaterMark }: { onFull: OnFull; highWaterMark: number }) {
+  constructor(
+    { onFull, highWaterMark }: { readonly onFull: OnFull; readonly highWaterMark: number },
+    hold: Hold,
+  ) {
+    this.#hold = hold;
     this.mark = highWaterMark;
     this.#most = onFull === 'error' ? highWaterMark : 4 * highWaterMark;
   }
@@ -53,11 +59,14 @@ export class Load {
   }
 
   add(bytes: number): void {
+    if (this.#bytes === 0) this.#hold.begin();
     this.#bytes += bytes;
   }
 
   /** They are acknowledged, or lost. */
   remove(bytes: number): void {
+    if (bytes === 0) return;
     this.#bytes -= bytes;
+    if (this.#bytes === 0) this.#hold.end();
   }
 }

@@ -40,7 +40,6 @@ class Track implements Sleeper {
     this.partition = partition;
     this.reader = reader;
     this.until = until;
-    this.done = until === 0;
   }
 
   wake(): void {
@@ -331,7 +330,7 @@ export class Reading {
           track.done = true;
         } else {
           track.asleep = true;
-          this.#parts.readers.sleep(track.reader, track);
+          this.#parts.readers.sleep(track.reader, track, state === readState.later);
         }
         return [];
       }

@@ -2,6 +2,7 @@
 import type { NativeKaskaEvent } from '../binding/index.ts';
 import type { ChaskiError } from '../errors.ts';
 import { fromNative } from './failures.ts';
+import type { Hold } from './hold.ts';
 import type { NativeLog } from './native-log.ts';
 
 interface Asker {
@@ -11,11 +12,13 @@ interface Asker {
 
 export class Requests {
   readonly #log: NativeLog;
+  readonly #hold: Hold;
   readonly #askers: Map<number, Asker> = new Map();
   #latest = 0;
 
-  constructor(log: NativeLog) {
+  constructor(log: NativeLog, hold: Hold) {
     this.#log = log;
+    this.#hold = hold;
   }
 
   /** Has `call` ask under a number that it is given; resolves with the answer. */
@@ -24,24 +27,26 @@ export class Requests {
       this.#latest += 1;
       const request = this.#latest;
       this.#askers.set(request, { resolve, reject });
+      this.#hold.begin();
       const code = call(request);
-      if (code >= 0) return;
-      this.#askers.delete(request);
-      reject(this.#log.failure(code));
+      if (code < 0) this.#take(request)?.reject(this.#log.failure(code));
     });
   }
 
   answer(event: NativeKaskaEvent): void {
-    const asker = this.#askers.get(event.request ?? 0);
-    this.#askers.delete(event.request ?? 0);
+    const asker = this.#take(event.request ?? 0);
     if (event.code === undefined) asker?.resolve(event);
     else asker?.reject(fromNative(event));
   }
 
   /** Nobody will answer. */
   lose(error: ChaskiError): void {
-    const askers = [...this.#askers.values()];
-    this.#askers.clear();
-    for (const { reject } of askers) reject(error);
+    for (const request of this.#askers.keys()) this.#take(request)?.reject(error);
+  }
+
+  #take(request: number): Asker | undefined {
+    const asker = this.#askers.get(request);
+    if (this.#askers.delete(request)) this.#hold.end();
+    return asker;
   }
 }

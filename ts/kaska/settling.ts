@@ -1,6 +1,7 @@
 // What native has not acknowledged yet: tickets, and those who wait for them.
 import { settledRow } from '../binding/index.ts';
 import type { ChaskiError } from '../errors.ts';
+import type { Hold } from './hold.ts';
 import type { NativeLog } from './native-log.ts';
 
 /** Waits for a ticket. */
@@ -11,14 +12,16 @@ export interface Ticketed {
 
 export class Settling {
   readonly #log: NativeLog;
+  readonly #hold: Hold;
   /** By writer, then by ticket. */
   readonly #pending: Map<number, Map<number, Ticketed>> = new Map();
   readonly #rows: Float64Array = new Float64Array(rowsAtOnce * settledRow.length);
   #count = 0;
   #idle: (() => void)[] = [];
 
-  constructor(log: NativeLog) {
+  constructor(log: NativeLog, hold: Hold) {
     this.#log = log;
+    this.#hold = hold;
   }
 
   /** How many wait. */
@@ -40,7 +43,9 @@ export class Settling {
   async done(ticket: number): Promise<void> {
     if (ticket === 0) return;
     await new Promise<void>((resolve, reject) => {
+      this.#hold.begin();
       const settle = (_base: number, error?: Error): void => {
+        this.#hold.end();
         if (error === undefined) resolve();
         else reject(error);
       };

@@ -144,6 +144,12 @@ describe.each(places)('reading from %s', (place) => {
 
   it('tells of an offset that is not there, or goes to where something is', async () => {
     const topic = await (await logs.openIn(place)).createTopic('t');
+    expect(await rejection(topic.read({ from: 1, until: 'end' }).next())).toMatchObject({
+      code: 'ERR_CHASKI_OUT_OF_RANGE',
+    });
+    expect(await topic.read({ from: 0, until: 'end' }).next()).toMatchObject({ done: true });
+    const empty = topic.read({ from: 1, until: 'end', onOutOfRange: 'start' });
+    expect(await empty.next()).toMatchObject({ done: true });
     await topic.appendBatch(numbers(3));
     const error = await rejection(topic.read({ from: 4 }).next());
     expect(error).toBeInstanceOf(OffsetOutOfRange);

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 
 import { ChaskiError } from '../../../ts/errors.ts';
 import { Part, RecordResult, Shipment } from '../../../ts/kaska/append-result.ts';
+import { Hold } from '../../../ts/kaska/hold.ts';
 import { Load } from '../../../ts/kaska/load.ts';
 import { rejection, settled } from '../../integration/net-queue/support/waiting.ts';
 
-const load = new Load({ onFull: 'wait', highWaterMark: 1024 });
+const load = new Load({ onFull: 'wait', highWaterMark: 1024 }, new Hold(() => {}));
 const error = new ChaskiError('ERR_CHASKI_STORAGE', 'on purpose');
 
 describe('the results of a shipment', () => {

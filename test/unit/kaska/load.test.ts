@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 
+import { Hold } from '../../../ts/kaska/hold.ts';
 import { Load } from '../../../ts/kaska/load.ts';
+
+const hold = new Hold(() => {});
 
 describe.each([
   ['error', 1],
   ['wait', 4],
 ] as const)("a load with onFull '%s'", (onFull, times) => {
   it(`takes up to ${times} times the mark, and one of any size where there is nothing else`, () => {
-    const load = new Load({ onFull, highWaterMark: 1000 });
+    const load = new Load({ onFull, highWaterMark: 1000 }, hold);
     expect(load.takes(50_000)).toBe(true);
     load.add(1);
     expect(load.takes(1000 * times - 1)).toBe(true);
@@ -20,7 +23,7 @@ describe.each([
   });
 
   it('is high from the mark on until half of it is free', () => {
-    const load = new Load({ onFull, highWaterMark: 1000 });
+    const load = new Load({ onFull, highWaterMark: 1000 }, hold);
     load.add(1000);
     expect([load.high, load.relieve()]).toEqual([false, false]);
     load.takes(1);
@@ -32,4 +35,19 @@ describe.each([
     load.raise();
     expect([load.high, load.relieve(), load.relieve()]).toEqual([true, true, false]);
   });
+});
+
+it('keeps the process while it is not empty', () => {
+  const told: boolean[] = [];
+  const watched = new Hold((keeps) => told.push(keeps));
+  watched.always = false;
+  const load = new Load({ onFull: 'wait', highWaterMark: 1000 }, watched);
+  told.length = 0;
+  load.add(10);
+  load.add(10);
+  load.remove(0);
+  load.remove(10);
+  expect(told).toEqual([true]);
+  load.remove(10);
+  expect(told).toEqual([true, false]);
 });

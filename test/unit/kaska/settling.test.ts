@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { KaskaHandle, NativeKaska } from '../../../ts/binding/index.ts';
 import { ChaskiError } from '../../../ts/errors.ts';
+import { Hold } from '../../../ts/kaska/hold.ts';
 import { NativeLog } from '../../../ts/kaska/native-log.ts';
 import { Settling } from '../../../ts/kaska/settling.ts';
 
@@ -16,7 +17,10 @@ function settlingOf(answers: number[][]): Settling {
     kaskaFailure: () => ({ code: 'ERR_CHASKI_STORAGE', message: 'no room', retryable: true }),
   };
   const codes = ['', 'ERR_CHASKI_STORAGE'];
-  return new Settling(new NativeLog(native as NativeKaska, 1 as KaskaHandle, codes));
+  return new Settling(
+    new NativeLog(native as NativeKaska, 1 as KaskaHandle, codes),
+    new Hold(() => {}),
+  );
 }
 
 describe('settling', () => {
