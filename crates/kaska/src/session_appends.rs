@@ -276,7 +276,7 @@ impl Writer {
         let mut how = self.how;
         let mut given = *input;
         if let Some(mark) = self.mark {
-            let last = partition.last_sequence(mark.producer);
+            let (last, place_of_last) = partition.last_of(mark.producer).unzip();
             let next = last.map_or(0, |last| u64::from(last) + 1);
             let first = number_in(sequence.unwrap_or(next), count)?;
             let skip = match overlap(last, first) {
@@ -290,9 +290,11 @@ impl Writer {
                 }
                 Overlap::Stored(stored) => stored.min(count),
             };
-            if skip == count {
-                let group = self.stored_before(place, to);
-                return group.ok_or_else(no_writer);
+            if skip == count
+                && let Some(last) = place_of_last
+            {
+                let partition = Arc::clone(partition);
+                return Ok(self.stored_before(&partition, last, to));
             }
             given = trimmed(input, skip as usize)?;
             how.mark = Some(ProducerMark {
@@ -338,24 +340,26 @@ impl Writer {
         })
     }
 
-    /// All of it was stored before: done when all that was is durable, or written.
-    fn stored_before(&mut self, place: usize, to: &mut Target<'_>) -> Option<Group> {
-        let partition = Arc::clone(self.partitions.get(place)?);
+    /// All of it was appended before: done when the last that this writer has appended is, for it is behind.
+    fn stored_before(
+        &mut self,
+        partition: &Arc<Partition>,
+        last: Appended,
+        to: &mut Target<'_>,
+    ) -> Group {
         to.signal.expect(1);
-        let ticket = self.wait(
-            &partition,
-            Pending::Until(partition.ends().written),
-            false,
-            0,
-            to,
-        );
-        Some(Group {
+        let ticket = self.wait(partition, Pending::of(last), false, 0, to);
+        if ticket > 0 && self.how.acks == Acks::All {
+            // Whoever appended it need not have asked for that.
+            partition.flush();
+        }
+        Group {
             partition: partition.number(),
             ticket,
             base: None,
             records: 0,
             failed: None,
-        })
+        }
     }
 
     /// The ticket of what waits; 0 if it need not. Something was expected before.

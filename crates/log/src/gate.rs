@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::queued::Queued;
+use crate::queued::{Coming, Queued};
 use crate::view::SegmentView;
 use crate::{Appender, Durable, File, Segment};
 
@@ -12,8 +12,8 @@ pub(crate) struct Gate {
     /// Missing while somebody writes, and for ever where a partition cannot be used.
     pub(crate) appender: Option<Box<Appender>>,
     pub(crate) queue: VecDeque<Queued>,
-    /// Who wrote the batch that was taken from the queue last, and the number of its last record.
-    pub(crate) in_hand: Option<(u64, u32)>,
+    /// What the batch that was taken from the queue last is to its writer, if he has a name.
+    pub(crate) in_hand: Option<Coming>,
     /// Where the written batches end, as of when the appender was put back last.
     pub(crate) written: Durable,
     /// The segment that is written, and its file.

@@ -132,6 +132,14 @@ impl Producers {
         Some(last.first_sequence.wrapping_add(last.last_delta) & MASK)
     }
 
+    /// Offsets of the last batch of a producer: of its first record, and the one behind its last.
+    #[must_use]
+    pub fn last_offsets(&self, id: u64) -> Option<(u64, u64)> {
+        let last = self.known.get(&id)?.last()?;
+        let end = last.base_offset + u64::from(last.last_delta) + 1;
+        Some((last.base_offset, end))
+    }
+
     /// The highest id that is known.
     #[must_use]
     pub fn highest(&self) -> Option<u64> {

@@ -9,6 +9,14 @@ pub(crate) struct Queued {
     pub(crate) acks: Acks,
 }
 
+/// A batch of a writer with a name that is not written yet.
+pub(crate) struct Coming {
+    pub(crate) producer: u64,
+    /// Number of its last record.
+    pub(crate) last_sequence: u32,
+    pub(crate) ticket: Ticket,
+}
+
 /// What waits: a batch, or the records that it will be made of.
 pub(crate) enum Body {
     Batch(Encoded),
@@ -107,11 +115,15 @@ impl Body {
 }
 
 impl Queued {
-    /// Who wrote it, if he has a name, and the number of its last record.
-    pub(crate) fn last_sequence(&self) -> Option<(u64, u32)> {
+    /// What it is to its writer, if he has a name.
+    pub(crate) fn coming(&self) -> Option<Coming> {
         let (mark, count) = self.body.mark()?;
         let last = mark.sequence.wrapping_add(count.saturating_sub(1));
-        Some((mark.id, last & MOST_SEQUENCE))
+        Some(Coming {
+            producer: mark.id,
+            last_sequence: last & MOST_SEQUENCE,
+            ticket: self.ticket.clone(),
+        })
     }
 
     /// Tells who waits that it will not be written.

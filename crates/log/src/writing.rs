@@ -7,9 +7,11 @@ use crate::batch::{Encoded, Header};
 use crate::chores::Chore;
 use crate::gate::Synced;
 use crate::locks::{lock, write};
+use crate::queued::Queued;
 use crate::view::SegmentView;
 use crate::{
-    Acks, Appender, Error, ErrorKind, Flush, Outcome, Partition, Segment, Verdict, Written,
+    Acks, Appended, Appender, Error, ErrorKind, Flush, Outcome, Partition, Segment, Verdict,
+    Written,
 };
 
 /// What became of a batch.
@@ -62,7 +64,7 @@ impl Partition {
             let queued = {
                 let mut gate = lock(&self.gate);
                 let queued = gate.queue.pop_front();
-                gate.in_hand = queued.as_ref().and_then(|queued| queued.last_sequence());
+                gate.in_hand = queued.as_ref().and_then(Queued::coming);
                 queued
             };
             let Some(queued) = queued else {
@@ -174,11 +176,28 @@ impl Partition {
     /// Number of the last record of a producer that is stored or queued; `None` if nothing is known of him.
     #[must_use]
     pub fn last_sequence(&self, producer: u64) -> Option<u32> {
+        self.last_of(producer).map(|last| last.0)
+    }
+
+    /// The same, and where the batch is that it came with: stored, or what tells when.
+    #[must_use]
+    pub fn last_of(&self, producer: u64) -> Option<(u32, Appended)> {
         let gate = lock(&self.gate);
-        let queued = gate.queue.iter().rev().map(|queued| queued.last_sequence());
-        let mut waiting = queued.chain([gate.in_hand]).flatten();
-        let last = waiting.find(|last| last.0 == producer).map(|last| last.1);
-        last.or_else(|| lock(&self.producers).last_sequence(producer))
+        let queued = gate
+            .queue
+            .iter()
+            .rev()
+            .filter_map(Queued::coming)
+            .find(|one| one.producer == producer);
+        let in_hand = gate.in_hand.as_ref().filter(|one| one.producer == producer);
+        if let Some(coming) = queued.as_ref().or(in_hand) {
+            let place = Appended::Queued(coming.ticket.clone());
+            return Some((coming.last_sequence, place));
+        }
+        let producers = lock(&self.producers);
+        let (base, end) = producers.last_offsets(producer)?;
+        let place = Appended::Written(Written { base, end });
+        Some((producers.last_sequence(producer)?, place))
     }
 
     /// The highest id of a producer that has stored something.

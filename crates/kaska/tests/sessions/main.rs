@@ -8,6 +8,7 @@
 mod appends;
 mod clients;
 mod failures;
+mod held;
 mod positions;
 mod reads;
 mod sharing;

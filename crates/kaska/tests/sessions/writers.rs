@@ -1,6 +1,7 @@
 use kaska::WriterOptions;
-use log::{Acks, ErrorKind};
+use log::{Acks, ErrorKind, Flush, TopicOptions};
 
+use crate::held::HeldDisk;
 use crate::support::{Folder, Owner, stored};
 
 #[test]
@@ -99,4 +100,55 @@ fn two_names_are_two_writers_and_one_name_is_one() {
         let named = owner.session.name_writer(9, name).unwrap_err();
         assert_eq!(named.kind, ErrorKind::Invalid);
     }
+}
+
+#[test]
+fn what_comes_again_while_the_first_waits_is_acknowledged_when_the_first_is() {
+    let disk = HeldDisk::new();
+    let mut owner = Owner::open(disk.location());
+    let topic = owner.create("t", 1);
+    let writer = owner.named(topic, "w");
+    // Too much for this thread to write it.
+    let large = "x".repeat(200_000);
+    let held = disk.hold();
+    let first = owner.append_from(writer, Some(0), &[&large]).unwrap();
+    let again = owner.append_from(writer, Some(0), &[&large]).unwrap();
+    assert_eq!((first.records, again.records), (1, 0));
+    assert!(again.ticket > 0, "nothing is on the disk yet");
+    drop(held);
+    assert_eq!(owner.settle(writer, again.ticket).failed, None);
+    assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 1);
+    owner.close();
+}
+
+#[test]
+fn what_comes_again_is_as_durable_as_it_asks_for() {
+    let folder = Folder::new("writers_durable");
+    let mut owner = Owner::open(folder.location());
+    let options = TopicOptions {
+        flush: Flush::Os,
+        ..TopicOptions::default()
+    };
+    let topic = owner.create_with("t", options);
+    let named = |owner: &mut Owner, acks| {
+        owner.named(topic, "w");
+        let options = WriterOptions {
+            topic,
+            partition: Some(0),
+            acks,
+            codec: None,
+            level: None,
+        };
+        owner.session.writer(&options, Some("w")).unwrap()
+    };
+    let quick = named(&mut owner, Acks::Written);
+    let safe = named(&mut owner, Acks::All);
+    owner.append_from(quick, Some(0), &["a"]).unwrap();
+    let again = owner.append_from(safe, Some(0), &["a"]).unwrap();
+    assert_eq!(again.records, 0);
+    if again.ticket > 0 {
+        assert_eq!(owner.settle(safe, again.ticket).failed, None);
+    }
+    assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 1);
+    owner.close();
 }
