@@ -278,6 +278,14 @@ fn notes(recovery: &Recovery) -> Vec<KaskaNote> {
         message: Some("its topic.meta cannot be read; its folder was left as it is".into()),
         ..KaskaNote::default()
     });
+    let missing_topics = report.missing_topics.iter().map(|topic| KaskaNote {
+        kind: "missing".into(),
+        topic: Some(*topic),
+        message: Some(format!(
+            "The folder topics/{topic:08} is gone, with all records of its topic. Put it back and open again"
+        )),
+        ..KaskaNote::default()
+    });
     let foreign = report.foreign.iter().map(|name| KaskaNote {
         kind: "foreign".into(),
         message: Some(name.clone()),
@@ -287,6 +295,7 @@ fn notes(recovery: &Recovery) -> Vec<KaskaNote> {
     told.chain(state.iter().map(KaskaNote::from))
         .chain(unavailable)
         .chain(damaged_topics)
+        .chain(missing_topics)
         .chain(foreign)
         .collect()
 }

@@ -64,6 +64,8 @@ pub struct Report {
     pub unavailable: Vec<(u32, u32, Error)>,
     /// Numbers of topics whose `topic.meta` cannot be read. Their folders were left as they are.
     pub damaged_topics: Vec<u32>,
+    /// Numbers of topics that the last checkpoint knows and that have no folder any more. Told once.
+    pub missing_topics: Vec<u32>,
     /// Files and folders that are not ours. They were left alone.
     pub foreign: Vec<String>,
 }

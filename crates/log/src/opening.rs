@@ -278,6 +278,13 @@ impl<'a> Opener<'a> {
             };
             self.next_topic = self.next_topic.max(number.saturating_add(1));
         }
+        let known: BTreeSet<_> = self.marks.keys().map(|place| place.0).collect();
+        let is_there =
+            |number: &TopicNumber| folders.contains_key(number) || self.deleted.contains(number);
+        let missing = known
+            .into_iter()
+            .filter(|number| *number > 0 && !is_there(number));
+        report.missing_topics.extend(missing);
         for (number, folder) in folders {
             if self.deleted.contains(&number) {
                 continue;
@@ -367,7 +374,8 @@ impl<'a> Opener<'a> {
         });
         match recovered {
             Ok((recovered, clean, producers)) => {
-                let (partition, notes) = self.ready(task, start, recovered, producers);
+                let (partition, mut notes) = self.ready(task, start, recovered, producers);
+                notes.extend(mark.and_then(|_| lost_before(start, &partition, &notes)));
                 if clean {
                     partition.is_unscanned();
                 }
@@ -510,6 +518,16 @@ impl<'a> Opener<'a> {
         };
         (Partition::new(self.shared, opened), notes)
     }
+}
+
+/// What is missing where a partition must begin, unless other notes tell of it.
+fn lost_before(start: u64, partition: &Partition, notes: &[Note]) -> Option<Note> {
+    let missing = notes.iter().filter_map(|note| match note {
+        Note::Missing { first, .. } => Some(*first),
+        _ => None,
+    });
+    let next = missing.fold(partition.ends().start, u64::min);
+    (start < next).then_some(Note::Missing { first: start, next })
 }
 
 /// Those of the partition of positions: small segments, since all that is live is written anew now and then.

@@ -1,7 +1,7 @@
 // What cannot be read: files that are none, batches that become too large, records that are none. Reading says which and what to
 // do, `onDamage: 'skip'` passes it, and verify() goes on with all that can be read.
 import { spawnSync } from 'node:child_process';
-import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, expect, it } from 'vitest';
@@ -78,6 +78,37 @@ it('a folder in the place of a file is missing records', async () => {
   const kaska = await logs.open({ dir });
   expect(kaska.recovery).toMatchObject([{ kind: 'missing', topic: 't', first: 0, next: 2 }]);
   expect(await texts(kaska.topic('t'))).toEqual(['1a', '1b']);
+});
+
+it('a topic whose folder is gone is missing, and nothing else is', async () => {
+  const dir = await twoTopics();
+  const folder = join(dir, 'topics', '00000001');
+  await rename(folder, `${dir}.kept`);
+  const kaska = await logs.open({ dir });
+  const [missing, ...others] = kaska.recovery;
+  expect(missing).toMatchObject({ kind: 'missing', topic: undefined });
+  expect(missing?.message).toContain('topics/00000001');
+  expect(others).toEqual([]);
+  expect([...kaska.topics.keys()]).toEqual(['u']);
+  await kaska.close();
+  const without = await logs.open({ dir });
+  expect(without.recovery).toEqual([]);
+  await without.close();
+  await rename(`${dir}.kept`, folder);
+  const again = await logs.open({ dir });
+  expect(await texts(again.topic('t'))).toEqual(['0a', '0b', '1a', '1b']);
+});
+
+it('a partition that begins too late is missing records', async () => {
+  const dir = await logs.folder();
+  const kaska = await logs.open({ dir, segmentBytes: 1 << 20 });
+  const topic = await kaska.createTopic('t', { segmentBytes: 1 << 20, maxBatchBytes: 1 << 20 });
+  for (let i = 0; i < 4; i += 1) await topic.append(Buffer.alloc(600_000));
+  await kaska.close();
+  await rm(join(dir, 'topics', '00000001', '0', first));
+  const again = await logs.open({ dir });
+  expect(again.recovery).toMatchObject([{ kind: 'missing', topic: 't', first: 0, next: 1 }]);
+  expect(await texts(again.topic('t'))).toHaveLength(3);
 });
 
 /** What became of a topic of which the record 1 of 0 to 2 cannot be read. */

@@ -173,6 +173,81 @@ fn names_are_never_paths_and_topics_are_numbered() {
     assert_eq!(names, [16, 3, 1, 4, 65_534]);
 }
 
+#[test]
+fn what_is_missing_is_told_once() {
+    let disk = Arc::new(SimDisk::new());
+    let mut driven = Driven::open(&disk).unwrap();
+    for name in ["whole", "gone", "deleted"] {
+        let topic = driven.topic(name, &small());
+        for offset in 0..4 {
+            topic.begin_segment();
+            append_as(&topic, &[&value_of(offset)], &writer(Acks::All), false).unwrap();
+            driven.commit();
+        }
+    }
+    driven.store.delete_topic(3).unwrap();
+    let whole = driven.store.partition(1, 0).unwrap();
+    driven.store.delete_before(&whole, 1).unwrap();
+    driven.keep_house();
+    driven.store.close(None).unwrap();
+    drop((driven, whole));
+    for file in disk.list("topics/00000002/0").unwrap() {
+        let name = format!("topics/00000002/0/{}", file.name);
+        disk.remove_file(&name).unwrap();
+    }
+    disk.remove_folder("topics/00000002/0").unwrap();
+    disk.remove_file("topics/00000002/topic.meta").unwrap();
+    disk.remove_folder("topics/00000002").unwrap();
+    disk.remove_file(&log_name("topics/00000001/0", 1)).unwrap();
+    disk.remove_file(&log_name("topics/00000001/0", 2)).unwrap();
+    let driven = Driven::open(&disk).unwrap();
+    assert_eq!(driven.report.missing_topics, [2]);
+    // Neither what was deleted nor what is there.
+    assert_eq!(
+        driven.report.notes,
+        [PartitionNote {
+            topic: 1,
+            partition: 0,
+            note: Note::Missing { first: 1, next: 3 }
+        }]
+    );
+    let topic = driven.store.partition(1, 0).unwrap();
+    assert_eq!(read_all(&driven.store, &topic), records(3, 4));
+    driven.store.close(None).unwrap();
+    let again = Driven::open(&disk).unwrap();
+    assert!(again.report.notes.is_empty() && again.report.missing_topics.is_empty());
+    assert_eq!(again.topic("new", &small()).topic(), 4);
+}
+
+#[test]
+fn a_partition_without_its_folder_is_told_and_keeps_no_other_from_being_used() {
+    let disk = Arc::new(SimDisk::new());
+    let mut driven = Driven::open(&disk).unwrap();
+    let two = TopicOptions {
+        partitions: 2,
+        ..small()
+    };
+    let topic = driven.topic("t", &two);
+    written(append(&topic, &[&value_of(0)]));
+    driven.commit();
+    driven.store.close(None).unwrap();
+    drop((driven, topic));
+    for file in disk.list("topics/00000001/1").unwrap() {
+        let name = format!("topics/00000001/1/{}", file.name);
+        disk.remove_file(&name).unwrap();
+    }
+    disk.remove_folder("topics/00000001/1").unwrap();
+    for _ in 0..2 {
+        let driven = Driven::open(&disk).unwrap();
+        let [(1, 1, ref why)] = driven.report.unavailable[..] else {
+            panic!("{:?}", driven.report)
+        };
+        assert_eq!(why.system, Some(("ENOENT", "readdir")));
+        let topic = driven.topic("t", &two);
+        assert_eq!(read_all(&driven.store, &topic), records(0, 1));
+    }
+}
+
 /// All that a power cut may leave at every step of `change`, on a directory with one topic of two records.
 fn at_every_power_cut(
     change: impl Fn(&mut Driven) -> Result<(), Error>,
