@@ -172,6 +172,8 @@ export interface NativeKaska {
     out: Float64Array,
   ): number;
   kaskaSettled(handle: KaskaHandle, rows: Float64Array): number;
+  /** After the appends of a turn: nobody makes them durable before. */
+  kaskaCommitTurn(handle: KaskaHandle): void;
   kaskaFlush(handle: KaskaHandle, topic: number, partition: number): number;
   /** Kind 0: `offset`; 1: the start; 2: the end. */
   kaskaReader(

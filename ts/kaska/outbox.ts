@@ -1,6 +1,7 @@
 // The way of records to native: one call for many of them, and a line for those that find no room.
 import { appended } from '../binding/index.ts';
 import type { ChaskiError } from '../errors.ts';
+import { nextTick } from '../shared/timers.ts';
 import { Part } from './append-result.ts';
 import type { Shipment } from './append-result.ts';
 import type { Load } from './load.ts';
@@ -50,6 +51,8 @@ export class Outbox {
   #idle: (() => void)[] = [];
   /** Wait for there to be less. */
   #callers: (() => void)[] = [];
+  /** What was handed over in this turn is committed at its end. */
+  #isUncommitted = false;
   #barred: ChaskiError | undefined = undefined;
 
   constructor(log: NativeLog, settling: Settling, load: Load, host: OutboxHost) {
@@ -175,9 +178,19 @@ export class Outbox {
       shipment.fail(this.#log.failure(n, 'no'));
       return true;
     }
+    if (!this.#isUncommitted) {
+      this.#isUncommitted = true;
+      nextTick(this.#commit);
+    }
     this.#sent(to.writer, shipment, n, places);
     return true;
   }
+
+  /** One sync for all of a turn. */
+  readonly #commit = (): void => {
+    this.#isUncommitted = false;
+    this.#log.native.kaskaCommitTurn(this.#log.handle);
+  };
 
   #sent(writer: number, shipment: Shipment, n: number, places: Uint32Array): void {
     const out = this.#out;

@@ -60,6 +60,9 @@ export declare function kaskaCommit(handle: number, client: string, topic: numbe
 /** The committed position of a client, or −code. */
 export declare function kaskaCommitted(handle: number, client: string, topic: number, partition: number): number
 
+/** A turn has ended: what was appended in it is made durable, together. */
+export declare function kaskaCommitTurn(handle: number): void
+
 /** What a directory is opened with; see the TypeScript options for meanings and defaults. */
 export interface KaskaConfig {
   /** The folder; empty: memory of this process. */

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { errorCodes, kaskaAppend, kaskaAppendValues, kaskaClient, kaskaClientClose, kaskaClientPoll, kaskaClientPosition, kaskaClientSeek, kaskaClientSubscribe, kaskaClientUnsubscribe, kaskaClose, kaskaCommit, kaskaCommitted, kaskaCreateTopic, kaskaDeleteTopic, kaskaEnds, kaskaEvents, kaskaFailure, kaskaFlush, kaskaForget, kaskaIndex, kaskaLastSequence, kaskaMessageLength, kaskaMetadata, kaskaName, kaskaOffsetAt, kaskaOpen, kaskaRead, kaskaReader, kaskaReaderClose, kaskaReady, kaskaRef, kaskaSeek, kaskaSettled, kaskaStats, kaskaTopic, kaskaTopics, kaskaVerify, kaskaWake, kaskaWriter, kaskaWriterClose, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHangUp, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
+const { errorCodes, kaskaAppend, kaskaAppendValues, kaskaClient, kaskaClientClose, kaskaClientPoll, kaskaClientPosition, kaskaClientSeek, kaskaClientSubscribe, kaskaClientUnsubscribe, kaskaClose, kaskaCommit, kaskaCommitted, kaskaCommitTurn, kaskaCreateTopic, kaskaDeleteTopic, kaskaEnds, kaskaEvents, kaskaFailure, kaskaFlush, kaskaForget, kaskaIndex, kaskaLastSequence, kaskaMessageLength, kaskaMetadata, kaskaName, kaskaOffsetAt, kaskaOpen, kaskaRead, kaskaReader, kaskaReaderClose, kaskaReady, kaskaRef, kaskaSeek, kaskaSettled, kaskaStats, kaskaTopic, kaskaTopics, kaskaVerify, kaskaWake, kaskaWriter, kaskaWriterClose, queueAck, queueCancel, queueClose, queueDrain, queueDropOldest, queueEvents, queueFinish, queueForget, queueHangUp, queueHold, queueLimit, queueOpen, queuePut, queuePutLent, queuePutUniform, queueRef, queueRelease, queueSkip, queueStats, queueStatus, queueTakeBack, queueTakeLarge, queueWake, queueWatch } = nativeBinding
 export { errorCodes }
 export { kaskaAppend }
 export { kaskaAppendValues }
@@ -787,6 +787,7 @@ export { kaskaClientUnsubscribe }
 export { kaskaClose }
 export { kaskaCommit }
 export { kaskaCommitted }
+export { kaskaCommitTurn }
 export { kaskaCreateTopic }
 export { kaskaDeleteTopic }
 export { kaskaEnds }

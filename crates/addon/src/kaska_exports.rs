@@ -360,6 +360,16 @@ pub fn kaska_settled(handle: u32, mut rows: Float64ArraySlice<'_>) -> u32 {
     filled.unwrap_or(0)
 }
 
+/// A turn has ended: what was appended in it is made durable, together.
+#[napi(catch_unwind)]
+pub fn kaska_commit_turn(handle: u32) {
+    // Whoever has no directory any more has nothing that waits.
+    let _ = run(handle, |session| {
+        session.commit_turn();
+        Ok(())
+    });
+}
+
 /// Has what is written in a partition made durable; a ticket of writer 0, or −code.
 #[napi(catch_unwind)]
 #[must_use]

@@ -471,6 +471,7 @@ impl Session {
         self.closing = false;
         self.take_share();
         self.closing = true;
+        self.commit_turn();
         let signal = Arc::clone(&self.signal);
         let Some(mut open) = self.open.take() else {
             let abandoned = self.abandon();
@@ -493,6 +494,13 @@ impl Session {
         if let Err(error) = Threads::start("kaska-close", run) {
             // The share was dropped with what could not run, and so let go of.
             signal.tell(Event::Closed(Some(wire_error(&error))));
+        }
+    }
+
+    /// A turn of the owner has ended: what was appended in it is made durable, together.
+    pub fn commit_turn(&self) {
+        if let Some(open) = &self.open {
+            open.kaska.store().commit();
         }
     }
 
@@ -519,6 +527,8 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.signal.silence();
         self.abandon();
+        // Its thread may have ended in the middle of a turn.
+        self.commit_turn();
         if let Some(open) = self.open.take() {
             open.kaska.unobserve(open.observer);
         }

@@ -19,12 +19,15 @@ pub(crate) type Place = (u32, u32);
 /// What threads of the store leave for the owner of a session. He is called once, however much is left before he looks.
 pub(crate) struct Signal {
     left: Mutex<Left>,
+    /// Locked while it is called, so that the owner does not go away meanwhile; it does not wait. Never inside `left`: the
+    /// owner who was called would find that locked, and sleep again.
+    wake: Mutex<Option<Box<dyn Wake>>>,
     /// How many things the session waits for. Progress that nobody waits for calls nobody.
     interest: AtomicU64,
 }
 
+#[derive(Default)]
 struct Left {
-    wake: Option<Box<dyn Wake>>,
     rung: bool,
     events: Vec<Event>,
     changed: HashSet<Place>,
@@ -40,21 +43,15 @@ pub(crate) struct Taken {
 impl Signal {
     pub(crate) fn new(wake: Box<dyn Wake>) -> Arc<Self> {
         Arc::new(Self {
-            left: Mutex::new(Left {
-                wake: Some(wake),
-                rung: false,
-                events: Vec::new(),
-                changed: HashSet::new(),
-            }),
+            left: Mutex::default(),
+            wake: Mutex::new(Some(wake)),
             interest: AtomicU64::new(0),
         })
     }
 
     /// Leaves an event. On any thread.
     pub(crate) fn tell(&self, event: Event) {
-        let mut left = self.left();
-        left.events.push(event);
-        left.ring();
+        self.leave(|left| left.events.push(event));
     }
 
     /// Answers a request. On any thread.
@@ -76,9 +73,9 @@ impl Signal {
 
     /// Leaves word that something of a partition is new.
     pub(crate) fn changed(&self, partition: &Partition) {
-        let mut left = self.left();
-        left.changed.insert((partition.topic(), partition.number()));
-        left.ring();
+        self.leave(|left| {
+            left.changed.insert((partition.topic(), partition.number()));
+        });
     }
 
     /// Takes which partitions have changed; from now on the next one calls again.
@@ -98,23 +95,28 @@ impl Signal {
 
     /// Calls nobody from now on: the owner goes away. A call that is under way has ended.
     pub(crate) fn silence(&self) {
-        let wake = self.left().wake.take();
+        let wake = self.wake().take();
         drop(wake);
+    }
+
+    /// Leaves something, and calls the owner unless somebody has since he looked last.
+    fn leave(&self, something: impl FnOnce(&mut Left)) {
+        let rung = {
+            let mut left = self.left();
+            something(&mut left);
+            std::mem::replace(&mut left.rung, true)
+        };
+        if !rung && let Some(wake) = &*self.wake() {
+            wake.wake();
+        }
     }
 
     fn left(&self) -> MutexGuard<'_, Left> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Left {
-    /// Under the lock, so that the owner does not go away meanwhile; it does not wait.
-    fn ring(&mut self) {
-        if !std::mem::replace(&mut self.rung, true)
-            && let Some(wake) = &self.wake
-        {
-            wake.wake();
-        }
+    fn wake(&self) -> MutexGuard<'_, Option<Box<dyn Wake>>> {
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,12 +125,10 @@ impl Observer for Signal {
         if self.interest.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let mut left = self.left();
         let places = partitions
             .iter()
             .map(|partition| (partition.topic(), partition.number()));
-        left.changed.extend(places);
-        left.ring();
+        self.leave(|left| left.changed.extend(places));
     }
 
     fn happened(&self, event: &log::Event) {

@@ -67,6 +67,7 @@ fn appends(root: &Path, in_flight: u64, time: Duration) -> (f64, Vec<u64>) {
             topic.append(&input, &writer, true).unwrap();
             sent += 1;
         } else {
+            store.commit();
             thread::park();
         }
     }

@@ -56,6 +56,7 @@ fn main() {
                 Ok(Appended::Queued(_)) => queued += 1,
                 Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::Full => {
+                    store.commit();
                     full += 1;
                     std::thread::yield_now();
                     continue;
@@ -67,6 +68,7 @@ fn main() {
     }
     let rate = f64::from(batches) * RECORDS as f64 / began.elapsed().as_secs_f64();
     println!("append: {rate:.0} records/s, {queued} batches queued, {full} times full");
+    store.commit();
     while topic.ends().written < u64::from(batches) * RECORDS as u64 {
         std::thread::yield_now();
     }

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::gate::Dirty;
 use crate::shared::Shared;
@@ -24,14 +24,11 @@ pub enum Step {
     Idle,
     /// Something was written or made durable.
     Worked,
-    /// Who appends is about to be ready, and says so then.
+    /// Somebody writes still, and says so when he is ready.
     Waiting,
     /// Nothing is taken any more.
     Poisoned,
 }
-
-/// How long one who writes is waited for without sleeping.
-const PATIENCE: Duration = Duration::from_micros(50);
 
 impl Committer {
     /// One that has seen nothing yet.
@@ -89,29 +86,16 @@ impl Committer {
         }
     }
 
-    /// Writes what is queued, and waits a little for those who write by themselves; whether one is not ready still.
+    /// Writes what is queued; whether somebody else writes at this moment. He is not waited for, and what he has written
+    /// before is synced nevertheless: who spins beside a disk takes from it the processor that completes its work.
     fn write(&mut self, shared: &Shared) -> bool {
-        let mut waited = None;
         let mut busy = false;
         self.told.clear();
         for partition in &self.list {
-            loop {
-                let emptied = partition.write_queued();
-                if emptied.is_awaited {
-                    self.told.push(Arc::clone(partition));
-                }
-                if !emptied.is_busy && !partition.is_written() {
-                    break;
-                }
-                let since: &Instant = waited.get_or_insert_with(Instant::now);
-                if since.elapsed() > PATIENCE {
-                    // What of it is written already is synced nevertheless.
-                    busy |= partition.await_writer();
-                    break;
-                }
-                while partition.seems_written() && since.elapsed() <= PATIENCE {
-                    std::hint::spin_loop();
-                }
+            let emptied = partition.write_queued();
+            busy |= emptied.is_busy;
+            if emptied.is_awaited {
+                self.told.push(Arc::clone(partition));
             }
         }
         shared.observers.progressed(&self.told);

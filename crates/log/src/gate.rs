@@ -33,8 +33,6 @@ pub(crate) struct Gate {
     pub(crate) due: Option<Duration>,
     /// Written bytes that are not durable and are counted for the directory.
     pub(crate) unsynced: u64,
-    /// The committer waits for the appender.
-    pub(crate) is_awaited: bool,
     /// Nobody writes any more what comes now.
     pub(crate) is_closed: bool,
 }
@@ -85,7 +83,6 @@ impl Gate {
             wanted: 0,
             due: None,
             unsynced: 0,
-            is_awaited: false,
             is_closed: false,
         }
     }

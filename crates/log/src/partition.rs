@@ -30,8 +30,6 @@ pub struct Partition {
     pub(crate) durable: Mutex<Durable>,
     /// It is in the committer's list.
     listed: Listed,
-    /// Somebody who appends has the appender: what the committer looks at while it waits, without the lock.
-    is_borrowed: AtomicBool,
     is_deleted: AtomicBool,
     unavailable: Option<Error>,
     /// What is known of those who number their records. Changed by who has the appender.
@@ -80,10 +78,20 @@ impl Ticket {
 /// What the committer found when it came to write what is queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Emptied {
-    /// Somebody writes: again when he is ready.
+    /// Somebody writes, and says so when he is ready.
     pub(crate) is_busy: bool,
     /// Somebody waits for what was done.
     pub(crate) is_awaited: bool,
+}
+
+/// What the one who had the appender leaves to the committer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    Nothing,
+    /// Something that is to be made durable, now or in time.
+    Unsynced,
+    /// Batches that came while he wrote.
+    Queued,
 }
 
 /// Longest batch that is written by the thread that appends it, if that may not wait.
@@ -123,7 +131,6 @@ impl Partition {
             segments: RwLock::new(opened.segments),
             durable: Mutex::new(opened.durable),
             listed: Listed::new(),
-            is_borrowed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
             unavailable,
             producers: Mutex::new(opened.producers),
@@ -155,7 +162,9 @@ impl Partition {
     }
 
     /// Appends one batch: all of its records or none. Copies before it returns, and never syncs. With `inline` it may
-    /// write on the calling thread, if that will be quick; else the batch waits for the committer.
+    /// write on the calling thread, if that will be quick; else the batch waits for the committer. Who appends inline
+    /// calls [`Store::commit`](crate::Store::commit) when he has appended what is there: before that, nobody makes it
+    /// durable for him.
     ///
     /// # Errors
     ///
@@ -173,8 +182,6 @@ impl Partition {
         if self.may_write(input.data.len(), inline) {
             let borrowed = lock(&self.gate).borrow();
             if let Some(appender) = borrowed {
-                // Relaxed: a hint; who sees it too late looks at the gate.
-                self.is_borrowed.store(true, Ordering::Relaxed);
                 return self.append_with(appender, input, writer);
             }
         }
@@ -241,21 +248,12 @@ impl Partition {
                 && !shared.slow.is_at(shared.now()))
     }
 
-    /// Whether the committer must hear of an append at once.
-    fn is_synced_at_once(&self, acks: Acks) -> bool {
-        self.options.flush == Flush::Always || acks == Acks::All
-    }
-
     fn append_with(
         self: &Arc<Self>,
         mut appender: Box<Appender>,
         input: &Input<'_>,
         writer: &Writer,
     ) -> Result<Appended, Error> {
-        if self.shared.keeps && self.is_synced_at_once(writer.acks) {
-            // It wakes up while this thread encodes and writes.
-            self.is_to_be_looked_at();
-        }
         let result = match appender.encode(input, writer.compression, writer.mark) {
             Ok(batch) => self.write_here(&mut appender, batch),
             Err(error) => Err(error),
@@ -342,9 +340,11 @@ impl Partition {
         let mark = appender.segment().mark();
         if keeps {
             self.ends.set_written(mark.next_offset);
-            let looks = self.return_appender(&mut lock(&self.gate), appender, first, all);
-            if looks {
-                self.is_to_be_looked_at();
+            let leaves = self.return_appender(&mut lock(&self.gate), appender, first, all);
+            match leaves {
+                Leaves::Nothing => {}
+                Leaves::Unsynced => self.is_listed(),
+                Leaves::Queued => self.is_to_be_looked_at(),
             }
             if self.options.flush != Flush::Always && self.show(mark.next_offset) {
                 self.shared.observers.progressed(&[Arc::clone(self)]);
@@ -369,14 +369,14 @@ impl Partition {
         }
     }
 
-    /// The appender is where others find it; whether the committer must look at this.
+    /// The appender is where others find it.
     fn return_appender(
         &self,
         gate: &mut Gate,
         appender: Box<Appender>,
         first: Option<Queued>,
         all: bool,
-    ) -> bool {
+    ) -> Leaves {
         let mark = appender.segment().mark();
         let always = self.options.flush == Flush::Always;
         let grown = mark.next_offset > gate.written.next_offset;
@@ -392,7 +392,6 @@ impl Partition {
         }
         gate.written = mark;
         gate.appender = Some(appender);
-        self.is_borrowed.store(false, Ordering::Relaxed);
         if let Some(first) = first {
             gate.queue.push_front(first);
         }
@@ -406,8 +405,13 @@ impl Partition {
             }
             _ => false,
         };
-        let awaited = std::mem::take(&mut gate.is_awaited);
-        awaited || timed || !gate.queue.is_empty() || (grown && (all || always))
+        if !gate.queue.is_empty() {
+            Leaves::Queued
+        } else if timed || (grown && (all || always)) {
+            Leaves::Unsynced
+        } else {
+            Leaves::Nothing
+        }
     }
 
     /// What is written so far was not looked at since it was closed cleanly: reads check it.
@@ -422,34 +426,22 @@ impl Partition {
         self.ends.show(end)
     }
 
-    /// Puts it in the committer's list, if it is not there.
-    pub(crate) fn is_to_be_looked_at(self: &Arc<Self>) {
+    /// Puts it in the committer's list, if it is not there. He looks at it when he is nudged.
+    fn is_listed(self: &Arc<Self>) {
         if self.listed.enter() {
             self.shared.work.add(Arc::clone(self));
         }
     }
 
+    /// Has the committer look at it. Also where it is in the list: who put it there may nudge later.
+    pub(crate) fn is_to_be_looked_at(self: &Arc<Self>) {
+        self.is_listed();
+        self.shared.work.nudge();
+    }
+
     /// The committer has it now.
     pub(crate) fn is_looked_at(&self) {
         self.listed.leave();
-    }
-
-    /// Whether somebody writes at this moment.
-    pub(crate) fn is_written(&self) -> bool {
-        let gate = lock(&self.gate);
-        gate.appender.is_none() && self.is_there().is_ok()
-    }
-
-    /// The same, perhaps a moment late, and without the lock.
-    pub(crate) fn seems_written(&self) -> bool {
-        self.is_borrowed.load(Ordering::Relaxed)
-    }
-
-    /// The committer goes to sleep: who writes now tells it when he is ready.
-    pub(crate) fn await_writer(&self) -> bool {
-        let mut gate = lock(&self.gate);
-        gate.is_awaited = gate.appender.is_none();
-        gate.is_awaited
     }
 
     /// Writes what is queued. For the committer alone.
@@ -462,7 +454,7 @@ impl Partition {
         }
         let appender = {
             let mut gate = lock(&self.gate);
-            if gate.queue.is_empty() {
+            if gate.queue.is_empty() && gate.appender.is_some() {
                 return Emptied::default();
             }
             gate.appender.take()

@@ -161,20 +161,17 @@ impl Counts {
 #[derive(Default)]
 pub(crate) struct Work {
     list: Mutex<Vec<Arc<Partition>>>,
-    /// What the committer looks at while it spins, so that it does not keep others from the lock.
+    /// Seen without the lock.
     is_some: AtomicBool,
     committer: OnceLock<Thread>,
 }
 
 impl Work {
     pub(crate) fn add(&self, partition: Arc<Partition>) {
-        {
-            let mut list = lock(&self.list);
-            list.push(partition);
-            // Release: pairs with the Acquire in `is_empty`. Changed under the lock alone, so it agrees with the list.
-            self.is_some.store(true, Ordering::Release);
-        }
-        self.nudge();
+        let mut list = lock(&self.list);
+        list.push(partition);
+        // Release: pairs with the Acquire in `is_empty`. Changed under the lock alone, so it agrees with the list.
+        self.is_some.store(true, Ordering::Release);
     }
 
     /// Costs a system call only if the committer sleeps.

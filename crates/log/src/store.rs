@@ -396,6 +396,15 @@ impl Store {
         self.shared.chores.add(Chore::Job(job));
     }
 
+    /// Has what was appended inline made durable, as one group. Who appends inline calls it when he has appended what is
+    /// there, or he waits for ever.
+    pub fn commit(&self) {
+        let work = &self.shared.work;
+        if !work.is_empty() {
+            work.nudge();
+        }
+    }
+
     /// Begins to close: nothing more is taken, what is written is made durable, and the directory is left clean. Observers
     /// hear [`Event::Closed`] when it is done. May be called twice.
     pub fn begin_close(&self) {

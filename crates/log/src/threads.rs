@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Builder};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::committer::{Committer, Step};
 use crate::locks::lock;
@@ -12,10 +12,6 @@ use crate::{Clock, Config, Disk, Error, ErrorKind, Report, Store};
 #[derive(Debug)]
 pub struct Threads {}
 
-/// How long the committer looks for the next group without sleeping, if groups come quickly.
-const SPIN: Duration = Duration::from_micros(50);
-/// Groups come quickly if the last one came so soon.
-const QUICK: Duration = Duration::from_micros(100);
 /// How long the housekeeper sleeps at most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -79,29 +75,23 @@ fn commit(store: &Arc<Store>) {
     let mut committer = Committer::new();
     let shared = store.shared();
     shared.work.is_done_by(thread::current());
-    let mut is_quick = false;
     loop {
         let step = no_panic(store, || committer.step(store)).unwrap_or(Step::Poisoned);
         if store.is_all_synced(step) {
             break;
         }
-        if step == Step::Worked {
-            is_quick = true;
+        if step == Step::Worked || !shared.work.is_empty() {
             continue;
         }
-        let ended = Instant::now();
-        if is_quick && step != Step::Waiting {
-            while shared.work.is_empty() && ended.elapsed() < SPIN {
-                std::hint::spin_loop();
-            }
+        if store.syncs_all() {
+            // One who began to write before is about to be ready.
+            thread::yield_now();
+            continue;
         }
-        if shared.work.is_empty() && !store.syncs_all() {
-            match committer.due() {
-                Some(due) => thread::park_timeout(due.saturating_sub(shared.now())),
-                None => thread::park(),
-            }
+        match committer.due() {
+            Some(due) => thread::park_timeout(due.saturating_sub(shared.now())),
+            None => thread::park(),
         }
-        is_quick = ended.elapsed() < QUICK;
     }
     store.committer_ended();
 }

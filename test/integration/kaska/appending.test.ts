@@ -41,6 +41,20 @@ describe.each(places)('appending to %s', (place) => {
     expect(await rejection(topic.flush())).toMatchObject({ code: 'ERR_CHASKI_CLOSED' });
   });
 
+  it('makes durable together what is appended in one turn', async () => {
+    const kaska = await logs.openIn(place);
+    const topic = await kaska.createTopic('t');
+    const turns = 20;
+    for (let turn = 0; turn < turns; turn += 1) {
+      const batch = [{ value: 'a' }, { value: 'b' }];
+      const line = async () => topic.appendBatch(batch, { acks: 'all' });
+      await Promise.all(Array.from({ length: 8 }, line));
+    }
+    expect(topic.endOffset()).toBe(turns * 16);
+    // One each, but for those that a slow disk had the committer write.
+    expect(kaska.stats()['syncs'] ?? 0).toBeLessThan(turns * 4);
+  });
+
   it('keeps key, value, headers and time, null and empty apart', async () => {
     const topic = await (await logs.openIn(place)).createTopic('t');
     void topic.append('plain');

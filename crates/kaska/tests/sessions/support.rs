@@ -92,6 +92,7 @@ impl Owner {
 
     /// Waits to be woken, and takes what there is.
     pub(crate) fn look(&mut self) {
+        self.session.commit_turn();
         self.rung.recv_timeout(PATIENCE).unwrap();
         let bits = self.session.take_wake();
         if bits & WakeBits::EVENTS != 0 {

@@ -62,6 +62,7 @@ fn on_a_real_disk_what_is_acknowledged_is_there_again() {
     let mut expected = Vec::new();
     for offset in 0..200 {
         append(&topic, &[&value_of(offset)]).unwrap();
+        store.commit();
         expected.push((offset, value_of(offset)));
         while topic.ends().durable <= offset {
             bells.recv_timeout(PATIENCE).unwrap();
@@ -85,7 +86,7 @@ fn many_threads_append_and_each_keeps_its_order() {
     let topic = create(&store, "t", small());
     std::thread::scope(|scope| {
         for thread in 0..4_u64 {
-            let topic = &topic;
+            let (store, topic) = (&store, &topic);
             scope.spawn(move || {
                 let filler = vec![b'.'; 3000];
                 for number in 0..500_u64 {
@@ -95,6 +96,7 @@ fn many_threads_append_and_each_keeps_its_order() {
                         std::thread::yield_now();
                     }
                 }
+                store.commit();
             });
         }
     });
