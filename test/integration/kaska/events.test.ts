@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { rejection, soon } from '../net-queue/support/waiting.ts';
 import { eventOf } from './support/events.ts';
+import { crc32c, reframed } from './support/frames.ts';
 import { Logs, texts } from './support/logs.ts';
 
 const logs = new Logs();
@@ -109,19 +110,9 @@ async function misleadIndex(partition: string): Promise<void> {
     places.writeUInt32BE(places.readUInt32BE(at) + 1, at);
   }
   await writeFile(index, places);
-  const frame = await readFile(seal);
-  const [headerBytes, crcOfFrame, crcOfIndex] = [16, 12, 24];
-  frame.writeUInt32BE(crc32c(places), crcOfIndex);
-  const covered = Buffer.concat([frame.subarray(0, crcOfFrame), frame.subarray(headerBytes)]);
-  frame.writeUInt32BE(crc32c(covered), crcOfFrame);
-  await writeFile(seal, frame);
-}
-
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ ((crc & 1) * 0x82f6_3b78);
-  }
-  return ~crc >>> 0;
+  const crcOfIndex = 8;
+  const sealed = reframed(await readFile(seal), (body) => {
+    body.writeUInt32BE(crc32c(places), crcOfIndex);
+  });
+  await writeFile(seal, sealed);
 }

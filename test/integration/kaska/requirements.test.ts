@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { rejection } from '../net-queue/support/waiting.ts';
 import { all, Logs, places, texts } from './support/logs.ts';
 
 const logs = new Logs();
@@ -69,6 +70,36 @@ describe('publishers and subscribers', () => {
     for (let i = 0; i < 100; i += 1) {
       expect(await client.sendMsg('t', `${i}`)).toBe(i);
       expect((await client.poll())?.offset).toBe(i);
+    }
+  });
+});
+
+describe('calls that cannot reach the log any more', () => {
+  it('fail, all of them, as those of the original without its broker', async () => {
+    const kaska = await logs.open();
+    const client = kaska.client();
+    await client.createTopic('t');
+    await client.subscribe(['t']);
+    await kaska.close();
+    const promised = [
+      () => client.createTopic('other'),
+      () => client.ntopics(),
+      () => client.sendMsg('t', 'x'),
+      () => client.msgLength('t', 0),
+      () => client.endOffset('t'),
+      () => client.subscribe(['t']),
+      () => client.poll(),
+      () => client.commit('me', 't', 0),
+      () => client.commited('me', 't'),
+    ];
+    const closed = { code: 'ERR_CHASKI_CLOSED' };
+    for (const call of promised) expect(await rejection(call())).toMatchObject(closed);
+    for (const call of [
+      () => client.unsubscribe(),
+      () => client.position('t'),
+      () => client.seek('t', 0),
+    ]) {
+      expect(call).toThrow(expect.objectContaining(closed));
     }
   });
 });
