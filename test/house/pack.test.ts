@@ -8,9 +8,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tool } from '../../scripts/lib/run.mjs';
+import { Markdown } from './markdown.ts';
 import { Packed } from './packed.ts';
 import { root } from './root.ts';
 import { modulesIn } from './ts-rules.ts';
@@ -28,20 +29,38 @@ function node(folder: string, ...args: string[]) {
 }
 
 describe('the packed package', () => {
-  test('contains dist/ and no addon, source or test', () => {
+  const contents = (): string[] => {
     const list = packed.npm(root, 'pack', '--json', '--dry-run', '--ignore-scripts');
     const [{ files }] = JSON.parse(list) as [{ files: { path: string }[] }];
-    const paths = files.map(({ path }) => path);
-    const outside = paths.filter((path) => !path.startsWith('dist/'));
+    return files.map(({ path }) => path);
+  };
+
+  test('contains dist/, documents and examples, and no addon, source or test', () => {
+    const paths = contents();
+    const outside = paths.filter((path) => !/^(dist|docs|examples\/net-queue)\//.test(path));
     expect(outside.sort()).toEqual([
       'ARCHITECTURE.md',
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'SECURITY.md',
       'package.json',
     ]);
     expect(paths.filter((path) => path.endsWith('.node'))).toEqual([]);
     expect(paths).toContain('dist/net-queue/index.js');
+  });
+
+  test('has documents that link only to what is in it', () => {
+    const paths = contents();
+    const documents = paths.filter((path) => path.endsWith('.md'));
+    expect(documents).toContain('docs/kaska.md');
+    const leadingOut = documents.flatMap((path) =>
+      new Markdown(path).links
+        .map((link) => posix.join(posix.dirname(path), link))
+        .filter((to) => !paths.some((each) => each === to || each.startsWith(`${to}/`)))
+        .map((to) => `${path}: ${to}`),
+    );
+    expect(leadingOut).toEqual([]);
   });
 
   test('imports nothing that is not in it', () => {
