@@ -38,9 +38,7 @@ export class AloneRun {
   }
 
   start() {
-    this.#clock.start();
-    const { warmup, seconds } = this.spec;
-    setTimeout(() => (this.running = false), (warmup + seconds) * 1e3 + 150);
+    this.#clock.start(() => (this.running = false));
   }
 
   result() {

@@ -19,6 +19,7 @@ export class Clock {
   /** @type {import('./meter.mjs').Mark | undefined} */ #to;
   #delay = new LoopDelay();
   /** @type {{ p50: number, p99: number, max: number } | undefined} */ #delays;
+  /** @type {(() => void) | undefined} */ #ended;
 
   /** @param {import('./peer.mjs').Spec} spec @param {() => number} count */
   constructor(spec, count) {
@@ -29,9 +30,11 @@ export class Clock {
     this.timed = false;
   }
 
-  start() {
+  /** `ended` is called when the window is over, however late that is. @param {() => void} [ended] */
+  start(ended) {
     if (this.started) return;
     this.started = true;
+    this.#ended = ended;
     setTimeout(() => this.#open(), this.spec.warmup * 1e3);
   }
 
@@ -46,6 +49,7 @@ export class Clock {
     this.#to = mark(this.count());
     this.timed = false;
     this.#delays = this.#delay.stop();
+    this.#ended?.();
   }
 
   result() {
