@@ -32,7 +32,8 @@ export declare function kaskaClientClose(handle: number, client: number): void
 
 /**
  * The next message of a client, copied to `data`: 0 nothing, 1 a message, 2 ask again, 3 needs room; or −code. `info`: topic,
- * partition, offset, bytes, bytes needed, start (with −OutOfRange).
+ * partition, offset, bytes, bytes needed, start (with −OutOfRange). With −NotFound the topic is that which was deleted, and
+ * which it is not subscribed to any more; 0: it is subscribed to nothing.
  */
 export declare function kaskaClientPoll(handle: number, client: number, data: Uint8Array, info: Float64Array): number
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use kaska::client::{Polled, Reset};
-use kaska::{From, Group, ReadState, ReadTo, Session, WriterOptions};
+use kaska::{From, Group, PollTrouble, ReadState, ReadTo, Session, WriterOptions};
 use log::batch::{Input, Shape, Times};
 use log::{Acks, Codec, Error};
 use napi::Env;
@@ -624,7 +624,8 @@ pub fn kaska_client_seek(handle: u32, client: u32, topic: u32, offset: f64) -> i
 }
 
 /// The next message of a client, copied to `data`: 0 nothing, 1 a message, 2 ask again, 3 needs room; or −code. `info`: topic,
-/// partition, offset, bytes, bytes needed, start (with −OutOfRange).
+/// partition, offset, bytes, bytes needed, start (with −OutOfRange). With −NotFound the topic is that which was deleted, and
+/// which it is not subscribed to any more; 0: it is subscribed to nothing.
 #[napi(catch_unwind)]
 #[must_use]
 pub fn kaska_client_poll(
@@ -636,11 +637,20 @@ pub fn kaska_client_poll(
     // SAFETY: this thread is JavaScript's, so nobody else looks at the arrays during the call.
     let (data, info) = unsafe { (data.as_mut(), info.as_mut()) };
     told(run(handle, |session| {
-        let mut below = None;
-        let polled = session.poll(client, data, &mut below);
-        if let Some((topic, partition, start)) = below {
-            set(info, &[f64::from(topic), f64::from(partition)]);
-            set(info.get_mut(5..).unwrap_or_default(), &[number(start)]);
+        let mut trouble = None;
+        let polled = session.poll(client, data, &mut trouble);
+        set(info, &[0.0]);
+        match trouble {
+            Some(PollTrouble::OutOfRange {
+                topic,
+                partition,
+                start,
+            }) => {
+                set(info, &[f64::from(topic), f64::from(partition)]);
+                set(info.get_mut(5..).unwrap_or_default(), &[number(start)]);
+            }
+            Some(PollTrouble::Deleted { topic }) => set(info, &[f64::from(topic)]),
+            None => {}
         }
         Ok(match polled? {
             Polled::Nothing => 0,

@@ -81,6 +81,11 @@ pub enum PollError<E> {
         /// Where its records begin.
         start: u64,
     },
+    /// The topic was deleted. It is not subscribed to any more; one that is made again under its name is another.
+    Gone {
+        /// Number of the topic.
+        topic: u32,
+    },
     /// The read failed.
     Read(E),
 }
@@ -108,6 +113,8 @@ pub struct Client {
 
 /// So many runs of records without a value are skipped in one poll; it must not keep JavaScript for long.
 const MOST_SKIPS: usize = 64;
+/// So many partitions are waited for at once: each holds what was read for it.
+const MOST_WAITS: usize = 16;
 
 impl Client {
     /// One that is subscribed to nothing.
@@ -206,7 +213,7 @@ impl Client {
             return Err(PollError::Refused(Refused::NotSubscribed));
         }
         let mut skips = 0;
-        let mut again = false;
+        let mut waits = 0;
         for step in 0..count {
             let place = (self.turn + step) % count;
             let after = (place + 1) % count;
@@ -257,18 +264,38 @@ impl Client {
                         }
                     }
                     Found::Later => {
-                        again = true;
+                        waits += 1;
+                        if waits >= MOST_WAITS {
+                            return Ok(Polled::Again);
+                        }
                         break;
                     }
-                    Found::Nothing | Found::Gone => break,
+                    Found::Gone => {
+                        let topic = slot.topic;
+                        self.leave(topic, place);
+                        return Err(PollError::Gone { topic });
+                    }
+                    Found::Nothing => break,
                 }
             }
         }
-        Ok(if again {
+        Ok(if waits > 0 {
             Polled::Again
         } else {
             Polled::Nothing
         })
+    }
+}
+
+impl Client {
+    /// Forgets a topic; whoever stands behind `place` has the next turn.
+    fn leave(&mut self, topic: u32, place: usize) {
+        let stays = |slot: &&Slot| slot.topic != topic;
+        self.turn = self.slots.iter().take(place).filter(stays).count();
+        self.slots.retain(|slot| slot.topic != topic);
+        if self.turn >= self.slots.len() {
+            self.turn = 0;
+        }
     }
 }
 
@@ -449,6 +476,56 @@ mod tests {
                 Ok(Polled::Message { topic: 1, .. })
             ));
         }
+    }
+
+    #[test]
+    fn a_topic_that_was_deleted_is_told_once_and_is_no_part_of_the_subscription_any_more() {
+        let mut client = Client::default();
+        client
+            .subscribe([(0, vec![0]), (1, vec![0, 0]), (2, vec![0])])
+            .unwrap();
+        let found = |slot: Slot| -> Result<Found, ()> {
+            Ok(match slot.topic {
+                1 => Found::Gone,
+                _ => Found::Message {
+                    offset: slot.offset.unsigned_abs(),
+                    bytes: 1,
+                },
+            })
+        };
+        let topic_of = |polled| match polled {
+            Ok(Polled::Message { topic, .. }) => topic,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(topic_of(client.poll(found, |_| 0)), 0);
+        let gone = client.poll(found, |_| 0);
+        assert_eq!(gone, Err(PollError::Gone { topic: 1 }));
+        // It is the turn of who comes behind it.
+        assert_eq!(topic_of(client.poll(found, |_| 0)), 2);
+        assert_eq!(topic_of(client.poll(found, |_| 0)), 0);
+        assert_eq!(client.position(1), Err(Refused::NotSubscribed));
+        let none = |_: Slot| Ok::<_, ()>(Found::Gone);
+        assert_eq!(client.poll(none, |_| 0), Err(PollError::Gone { topic: 2 }));
+        assert_eq!(client.poll(none, |_| 0), Err(PollError::Gone { topic: 0 }));
+        let nothing = client.poll(none, |_| 0);
+        assert_eq!(nothing, Err(PollError::Refused(Refused::NotSubscribed)));
+        assert_eq!(client.subscribe([(0, vec![0])]), Ok(1));
+    }
+
+    #[test]
+    fn few_partitions_are_waited_for_at_once() {
+        let mut client = Client::default();
+        client.subscribe([(0, vec![0; 1_000])]).unwrap();
+        let mut looks = 0;
+        let polled = client.poll(
+            |_| {
+                looks += 1;
+                Ok::<_, ()>(Found::Later)
+            },
+            |_| 0,
+        );
+        assert_eq!(polled, Ok(Polled::Again));
+        assert!(looks < 100, "{looks}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub use partitioner::{Partitioner, murmur2, partition_of};
 pub use recovery::{Recovery, StateNote};
 pub use session::{Session, Stats, WakeBits};
 pub use session_appends::{Group, MOST_RECORDS, WriterOptions};
+pub use session_clients::PollTrouble;
 pub use session_reads::{
     BATCH_NUMBERS, From, NULL, RECORD_NUMBERS, ReadDone, ReadState, ReadTo, index_batch,
 };

@@ -27,6 +27,8 @@ struct Ahead {
     messages: VecDeque<Message>,
     /// Offset behind the last of them.
     end: u64,
+    /// What it is being read by, while the disk or a codec is waited for.
+    waits: Option<Cursor>,
 }
 
 struct Message {
@@ -37,6 +39,27 @@ struct Message {
 
 /// Bytes that are read ahead of a partition, or one batch.
 const AHEAD_BYTES: usize = 16 * 1024;
+/// Bytes that are read ahead of all partitions of a client, beside those of the one that is polled.
+const MOST_AHEAD_BYTES: usize = 4 << 20;
+
+/// Whose poll it was that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollTrouble {
+    /// Records at the client's offset are gone.
+    OutOfRange {
+        /// Number of the topic.
+        topic: u32,
+        /// The partition.
+        partition: u32,
+        /// Where its records begin.
+        start: u64,
+    },
+    /// The topic was deleted.
+    Deleted {
+        /// Its number.
+        topic: u32,
+    },
+}
 
 impl Session {
     /// A client that is subscribed to nothing.
@@ -116,31 +139,41 @@ impl Session {
         own.client.seek(topic, offset).map_err(refused)
     }
 
-    /// The next message of a client, copied to `data`. `below` gets where the records of a partition begin, where it fails
-    /// with `OutOfRange`.
+    /// The next message of a client, copied to `data`. `trouble` gets what the failure is about, where it is about a topic
+    /// alone.
     ///
     /// # Errors
     ///
-    /// `NotFound` if it is not subscribed; `OutOfRange`; `Corrupt` and `Storage`. The next poll begins behind that topic.
+    /// `NotFound` if it is not subscribed, and once for a topic that was deleted, which it is not subscribed to from then on;
+    /// `OutOfRange`; `Corrupt` and `Storage`. The next poll begins behind that topic.
     pub fn poll(
         &mut self,
         client: u32,
         data: &mut [u8],
-        below: &mut Option<(u32, u32, u64)>,
+        trouble: &mut Option<PollTrouble>,
     ) -> Result<Polled, Error> {
         let (own, kaska) = self.own_client(client)?;
         let Own { client, ahead } = own;
         let look = |slot: Slot| -> Result<Found, Error> {
+            let place = (slot.topic, slot.partition);
             let Ok(partition) = kaska.partition(slot.topic, slot.partition) else {
+                ahead.retain(|(topic, _), _| *topic != slot.topic);
                 return Ok(Found::Gone);
             };
-            let place = (slot.topic, slot.partition);
             let there = ahead.entry(place).or_default();
+            let before = there.data.len();
             let found = there.look(&partition, slot.offset.unsigned_abs(), data);
-            if there.messages.is_empty() {
+            let grown = there.data.len() > before;
+            if there.messages.is_empty() && there.waits.is_none() {
                 ahead.remove(&place);
+            } else if grown {
+                keep_within(ahead, place);
             }
-            found
+            match found {
+                // It was deleted in this moment.
+                Err(error) if error.kind == ErrorKind::NotFound => Ok(Found::Gone),
+                found => found,
+            }
         };
         let end = |slot: Slot| {
             let partition = kaska.partition(slot.topic, slot.partition);
@@ -149,17 +182,36 @@ impl Session {
         client.poll(look, end).map_err(|error| match error {
             PollError::Refused(why) => refused(why),
             PollError::Read(error) => error,
+            PollError::Gone { topic } => {
+                *trouble = Some(PollTrouble::Deleted { topic });
+                let message = format!(
+                    "topic {topic} was deleted, and is not subscribed to any more; subscribe anew if there is another"
+                );
+                Error::new(ErrorKind::NotFound, message)
+            }
             PollError::OutOfRange {
                 topic,
                 partition,
                 start,
             } => {
-                *below = Some((topic, partition, start));
+                *trouble = Some(PollTrouble::OutOfRange {
+                    topic,
+                    partition,
+                    start,
+                });
                 let message =
                     format!("records before offset {start} are gone: seek, or say onOutOfRange");
                 Error::new(ErrorKind::OutOfRange, message)
             }
         })
+    }
+}
+
+/// Lets go of what was read ahead of other partitions than `own`, if it is too much; it is read again.
+fn keep_within(ahead: &mut HashMap<Place, Ahead>, own: Place) {
+    let bytes: usize = ahead.values().map(|one| one.data.len()).sum();
+    if bytes > MOST_AHEAD_BYTES {
+        ahead.retain(|place, one| *place == own || one.waits.is_some());
     }
 }
 
@@ -225,11 +277,14 @@ impl Ahead {
     /// Reads what is at `offset`; what there is to tell if that cannot be done now.
     fn read(&mut self, partition: &Arc<Partition>, offset: u64) -> Result<Option<Found>, Error> {
         self.messages.clear();
+        let waits = self.waits.take();
+        let mut cursor = waits
+            .filter(|cursor| cursor.offset() == offset)
+            .unwrap_or_else(|| Cursor::new(offset));
         if self.data.len() < AHEAD_BYTES {
             self.data = vec![0; AHEAD_BYTES];
         }
         let mut batches = Vec::new();
-        let mut cursor = Cursor::new(offset);
         loop {
             let into = &mut ReadInto {
                 data: &mut self.data,
@@ -240,7 +295,11 @@ impl Ahead {
             match partition.read(&mut cursor, into)? {
                 ReadOutcome::Batches(_) => break,
                 ReadOutcome::AtEnd => return Ok(Some(Found::Nothing)),
-                ReadOutcome::Later => return Ok(Some(Found::Later)),
+                ReadOutcome::Later => {
+                    self.data = Vec::new();
+                    self.waits = Some(cursor);
+                    return Ok(Some(Found::Later));
+                }
                 ReadOutcome::Needs(bytes) if bytes > self.data.len() => {
                     let more = bytes - self.data.len();
                     self.data.try_reserve_exact(more).map_err(|_| {

@@ -126,7 +126,7 @@ impl Session {
     pub fn close_reader(&mut self, reader: u32) {
         let signal = Arc::clone(&self.signal);
         if let Ok(open) = self.opened()
-            && open.reads.readers.remove(reader).is_some()
+            && open.reads.close(reader)
         {
             signal.forgo(1);
         }
@@ -191,13 +191,30 @@ impl Reads {
         there.ok_or_else(|| Error::new(ErrorKind::Closed, "there is no such reader"))
     }
 
+    /// Whether there was one.
+    fn close(&mut self, reader: u32) -> bool {
+        let Some(gone) = self.readers.remove(reader) else {
+            return false;
+        };
+        let place = (gone.partition.topic(), gone.partition.number());
+        if gone.waits
+            && let Some(waiting) = self.waiting.get_mut(&place)
+        {
+            waiting.retain(|other| *other != reader);
+            if waiting.is_empty() {
+                self.waiting.remove(&place);
+            }
+        }
+        true
+    }
+
     /// Takes note of what has changed; whether a reader that waits may go on.
     pub(crate) fn look(&mut self, changed: &HashSet<Place>) -> bool {
         for place in changed {
-            let Some(waiting) = self.waiting.get_mut(place) else {
+            let Some(waiting) = self.waiting.remove(place) else {
                 continue;
             };
-            for reader in waiting.drain(..) {
+            for reader in waiting {
                 if let Some(there) = self.readers.at(reader)
                     && mem::take(&mut there.waits)
                 {

@@ -1,8 +1,10 @@
-use kaska::client::{Polled, Reset};
-use kaska::{Answer, Session};
-use log::{Acks, ErrorKind};
+use std::time::Instant;
 
-use crate::support::{Folder, Owner};
+use kaska::client::{Polled, Reset};
+use kaska::{Answer, PollTrouble, Session};
+use log::{Acks, Codec, ErrorKind, TopicOptions};
+
+use crate::support::{Folder, Owner, PATIENCE};
 
 /// A message that can be polled: topic, offset, text. Asks again as it is told to.
 fn poll(session: &mut Session, client: u32) -> Option<(u32, u64, String)> {
@@ -92,17 +94,74 @@ fn refusals_have_their_kinds() {
 }
 
 #[test]
-fn a_topic_that_is_deleted_has_no_more_messages() {
+fn a_topic_that_is_deleted_is_told_once_and_left() {
     let mut owner = Owner::memory();
-    let (a, b) = (owner.create("a", 1), owner.create("b", 1));
+    let (a, b) = (owner.create("a", 3), owner.create("b", 1));
+    let to_a = owner.writer(a, Some(1), Acks::All);
     let to_b = owner.writer(b, Some(0), Acks::All);
     let client = owner.session.client(Reset::Fail).unwrap();
     owner.session.subscribe(client, &[a, b]).unwrap();
+    owner.store(to_a, &["1", "2"]);
+    assert_eq!(poll(&mut owner.session, client), Some((a, 0, "1".into())));
     owner
         .ask(|session, request| session.delete_topic(request, a))
         .unwrap();
     owner.store(to_b, &["x"]);
+    let mut trouble = None;
+    // What was read ahead of it is not told either.
+    let gone = owner.session.poll(client, &mut [0; 9], &mut trouble);
+    assert_eq!(gone.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(trouble, Some(PollTrouble::Deleted { topic: a }));
     assert_eq!(poll(&mut owner.session, client), Some((b, 0, "x".into())));
+    // One of the same name is another.
+    let again = owner.create("a", 1);
+    let to_again = owner.writer(again, Some(0), Acks::All);
+    owner.store(to_again, &["new"]);
+    assert_eq!(poll(&mut owner.session, client), None);
+    owner
+        .ask(|session, request| session.delete_topic(request, b))
+        .unwrap();
+    let gone = owner.session.poll(client, &mut [0; 9], &mut trouble);
+    assert_eq!(gone.unwrap_err().kind, ErrorKind::NotFound);
+    let none = owner.session.poll(client, &mut [0; 9], &mut None);
+    assert_eq!(none.unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(owner.session.subscribe(client, &[again]), Ok(1));
+}
+
+#[test]
+fn a_large_compressed_batch_is_polled_too() {
+    let folder = Folder::new("clients_compressed");
+    let mut owner = Owner::open(folder.location());
+    let options = TopicOptions {
+        codec: Codec::Gzip,
+        ..TopicOptions::default()
+    };
+    let topic = owner.create_with("t", options);
+    let writer = owner.writer(topic, Some(0), Acks::All);
+    let client = owner.session.client(Reset::Fail).unwrap();
+    owner.session.subscribe(client, &[topic]).unwrap();
+    // Too much to be inflated by this thread, and hard to compress.
+    let numbers = (0..40_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) % 9_973).to_string());
+    let large = numbers.collect::<String>();
+    owner.store(writer, &[&large, &large]);
+    let until = Instant::now() + PATIENCE;
+    let mut data = vec![0; large.len()];
+    for offset in 0..2 {
+        let polled = loop {
+            match owner.session.poll(client, &mut data, &mut None).unwrap() {
+                Polled::Again if Instant::now() < until => std::thread::yield_now(),
+                polled => break polled,
+            }
+        };
+        let message = Polled::Message {
+            topic,
+            partition: 0,
+            offset,
+            bytes: large.len(),
+        };
+        assert_eq!(polled, message);
+    }
+    owner.close();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use log::batch::{Input, Shape, Times};
 use log::{Acks, Config, TopicOptions};
 
 /// So long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder of its own for each test, gone with it.
 pub(crate) struct Folder(pub(crate) PathBuf);
