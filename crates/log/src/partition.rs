@@ -41,7 +41,7 @@ pub struct Partition {
 pub enum Appended {
     /// It is written. It is durable when [`Ends::durable`] has reached its end.
     Written(Written),
-    /// It waits to be written.
+    /// It waits to be written; or writing it failed, and it may be stored nevertheless.
     Queued(Ticket),
     /// A named writer has stored it before, at this offset: nothing was stored again. It is durable as the first was.
     Duplicate(Written),
@@ -168,7 +168,7 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// `Full` if too much waits already: again when observers have heard of progress; `TooLarge` and `Invalid` as
+    /// Nothing of it is stored then. `Full` if too much waits already: again when observers have heard of progress; `TooLarge` and `Invalid` as
     /// [`Encoder::encode`]; `NoSpace`: nothing was stored, it may be tried again; `OutOfOrder` for a writer with a name
     /// that left out a number; `Storage` when poisoned or unavailable; `NotFound` when its topic was deleted; `Closed`.
     /// A ticket may have any of them as well.
@@ -182,10 +182,24 @@ impl Partition {
         if self.may_write(input.data.len(), inline) {
             let borrowed = lock(&self.gate).borrow();
             if let Some(appender) = borrowed {
-                return self.append_with(appender, input, writer);
+                let appended = self.append_with(appender, input, writer);
+                return self.or_unknown(appended);
             }
         }
         self.enqueue(input, writer)
+    }
+
+    /// A write that failed for another reason than room may have left the whole batch in the file, and the next opening may
+    /// keep it. So it is not refused: its ticket tells, as of all whose end nobody knows.
+    fn or_unknown(&self, appended: Result<Appended, Error>) -> Result<Appended, Error> {
+        match appended {
+            Err(error) if error.system.is_some() && self.shared.poisoned().is_some() => {
+                let ticket = Ticket::default();
+                ticket.settle(Err(error));
+                Ok(Appended::Queued(ticket))
+            }
+            appended => appended,
+        }
     }
 
     /// Asks for a sync of all that was appended so far, whatever the topic's flush is.

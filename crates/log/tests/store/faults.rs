@@ -118,6 +118,48 @@ fn what_waits_when_the_directory_is_poisoned_fails() {
 }
 
 #[test]
+fn what_a_failed_write_may_have_stored_is_not_refused_but_unknown() {
+    // Half of the batch is written, or all of it: the disk says nothing of that.
+    for kept in [false, true] {
+        let disk = Arc::new(SimDisk::new());
+        let mut driven = Driven::open(&disk).unwrap();
+        let topic = driven.topic("t", &small());
+        written(append(&topic, &[&value_of(0)]));
+        driven.commit();
+        let size = |name: &str| disk.open(name, Mode::Read).unwrap().size().unwrap();
+        let log = log_name("topics/00000001/0", 0);
+        let before = size(&log);
+        disk.fail_write(0, std::io::ErrorKind::Other);
+        let Appended::Queued(ticket) = append(&topic, &[&value_of(1)]).unwrap() else {
+            panic!("nobody knows where it is")
+        };
+        let failed = ticket.outcome().unwrap().unwrap_err();
+        assert_eq!(failed.system, Some(("EIO", "write")));
+        assert_eq!(driven.store.poisoned().unwrap().system, failed.system);
+        assert!(size(&log) > before);
+        // What comes behind it is refused before anything is written.
+        let refused = append(&topic, &[b"x"]).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Storage);
+        driven.commit();
+        assert_eq!(topic.ends().visible, 1);
+        drop((driven, topic));
+        if kept {
+            let file = disk.open(&log, Mode::Write).unwrap();
+            let mut whole = vec![0; usize::try_from(before).unwrap()];
+            fill_at(&*file, &mut whole, 0).unwrap();
+            // The same batch again, at the next offset: that is outside of its checksum.
+            whole[..8].copy_from_slice(&1_u64.to_be_bytes());
+            put_at(&*file, &whole, before).unwrap();
+        }
+        let again = Driven::open(&disk).unwrap();
+        assert_eq!(
+            again.topic("t", &small()).ends().visible,
+            1 + u64::from(kept)
+        );
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
     for inline in [true, false] {
         let disk = Wrapped::new(None);
