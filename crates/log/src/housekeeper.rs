@@ -305,8 +305,14 @@ impl Store {
     /// Removes what is left of a topic that is deleted. Its mark stays until a checkpoint is saved: till then nothing else
     /// keeps its number from being given out again, and what was durable of it from being told of another one.
     fn bury(&self, number: TopicNumber) -> Result<(), Error> {
-        remove_tree(&*self.shared().disk, &topic_folder(number))?;
-        lock(&self.keeping).marks.push(Mark::topic(number));
+        let folder = topic_folder(number);
+        remove_tree(&*self.shared().disk, &folder)?;
+        {
+            let marks = &mut lock(&self.keeping).marks;
+            // Those of its partitions have gone with it.
+            marks.retain(|mark| !mark.is_below(&folder));
+            marks.push(Mark::topic(number));
+        }
         self.save_if_room()
     }
 

@@ -61,6 +61,12 @@ impl Mark {
         sync_folder(disk, &self.folder)
     }
 
+    /// Whether it stands below `folder`.
+    pub(crate) fn is_below(&self, folder: &str) -> bool {
+        let rest = self.folder.strip_prefix(folder);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Removes it. What it says is told by a checkpoint; what it marked must be gone for good, or be dropped by that.
     pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<(), Error> {
         self.settle(disk)?;

@@ -56,6 +56,7 @@ fn a_topic_is_deleted_where_nothing_can_be_written() {
     let observer = Arc::clone(&warnings) as Arc<dyn Observer>;
     driven.store.observe(observer);
     driven.keep_house();
+    driven.store.delete_before(&topic, 1).unwrap();
     driven.store.delete_topic(1).unwrap();
     driven.keep_house();
     // All that is left is the mark.
@@ -86,6 +87,22 @@ fn a_topic_is_deleted_where_nothing_can_be_written() {
     let again = Driven::open(&disk).unwrap();
     assert_eq!(again.report.notes, []);
     assert_eq!(again.topic("t", &small()).topic(), 2);
+}
+
+#[test]
+fn what_marked_segments_of_a_topic_goes_with_it() {
+    let disk = Wrapped::new(None);
+    let (driven, topic) = filled(&disk, 3, &small());
+    let warnings = Arc::new(Warnings::default());
+    driven.keep_house();
+    driven.store.delete_before(&topic, 1).unwrap();
+    driven.store.delete_topic(1).unwrap();
+    let observer = Arc::clone(&warnings) as Arc<dyn Observer>;
+    driven.store.observe(observer);
+    disk.moods.is_full.store(false, Ordering::SeqCst);
+    driven.keep_house();
+    assert_eq!(names(&*disk, "topics"), [""; 0]);
+    assert_eq!(*warnings.0.lock().unwrap(), [""; 0]);
 }
 
 #[test]
