@@ -51,7 +51,7 @@ export declare function kaskaClientUnsubscribe(handle: number, client: number): 
 
 /**
  * Lets go of a directory, and closes it if nobody else of this process has it open. The event `closed` comes in any case,
- * within that time. 0: at once.
+ * when its threads have left the folder, or after that time, which is a second at least.
  */
 export declare function kaskaClose(handle: number, timeoutMs: number): void
 

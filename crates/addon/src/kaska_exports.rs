@@ -706,7 +706,7 @@ pub fn kaska_ref(env: Env, handle: u32, on: bool) -> napi::Result<()> {
 }
 
 /// Lets go of a directory, and closes it if nobody else of this process has it open. The event `closed` comes in any case,
-/// within that time. 0: at once.
+/// when its threads have left the folder, or after that time, which is a second at least.
 #[napi(catch_unwind)]
 pub fn kaska_close(handle: u32, timeout_ms: f64) {
     let until = duration(timeout_ms).unwrap_or(Duration::ZERO);

@@ -463,7 +463,8 @@ impl Session {
     }
 
     /// Lets go of the directory, and closes it if nobody else of this process has it open; [`Event::Closed`] follows in any
-    /// case, within about that time. What is not settled is not told any more.
+    /// case, when its threads have left the folder, or after that time, which is a second at least. What is not settled is
+    /// not told any more.
     pub fn close(&mut self, until: Option<Duration>) {
         if mem::replace(&mut self.closing, true) {
             return;
@@ -486,6 +487,8 @@ impl Session {
         let (kaska, observer) = (Arc::clone(&open.kaska), open.observer);
         drop(open);
         let told = Arc::clone(&signal);
+        // Whoever does not wait for what is under way may remove the folder next.
+        let until = until.map(|until| until.max(LEAST_CLOSE));
         let run = move || {
             let closed = share.close(until);
             kaska.unobserve(observer);
@@ -522,6 +525,9 @@ impl Session {
         matches!(before, Slot::Opening | Slot::Ready(..))
     }
 }
+
+/// So long the threads of a directory have to leave its folder.
+const LEAST_CLOSE: Duration = Duration::from_secs(1);
 
 impl Drop for Session {
     fn drop(&mut self) {

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem;
 use std::sync::Arc;
 
 use log::{Error, Partition, Ticket};
@@ -20,6 +21,8 @@ pub(crate) struct Settling {
 struct Line {
     partition: Arc<Partition>,
     waiting: VecDeque<Waiting>,
+    /// It stands among those that are due.
+    is_due: bool,
 }
 
 /// One that waits.
@@ -70,6 +73,7 @@ impl Settling {
         let line = self.lines.entry((place, all)).or_insert_with(|| Line {
             partition: Arc::clone(partition),
             waiting: VecDeque::new(),
+            is_due: false,
         });
         line.waiting.push_back(one);
         self.waiting += 1;
@@ -78,9 +82,11 @@ impl Settling {
     /// Takes note of what has changed; whether something is done.
     pub(crate) fn look(&mut self, changed: &HashSet<Place>, poisoned: bool) -> bool {
         if poisoned {
-            let all = self.lines.iter();
-            let all = all.filter(|(_, line)| !line.waiting.is_empty());
-            self.due = all.map(|(key, _)| *key).collect();
+            for (key, line) in &mut self.lines {
+                if !line.waiting.is_empty() && !mem::replace(&mut line.is_due, true) {
+                    self.due.push(*key);
+                }
+            }
             return !self.due.is_empty();
         }
         for place in changed {
@@ -88,7 +94,7 @@ impl Settling {
                 let key = (*place, all);
                 if let Some(line) = self.lines.get_mut(&key)
                     && line.front(all, false).is_some()
-                    && !self.due.contains(&key)
+                    && !mem::replace(&mut line.is_due, true)
                 {
                     self.due.push(key);
                 }
@@ -144,6 +150,7 @@ impl Settling {
                 return settled;
             }
             self.due.pop();
+            line.is_due = false;
             if line.waiting.is_empty() && self.lines.len() > KEPT_LINES {
                 self.lines.remove(&key);
             }
