@@ -20,6 +20,8 @@ export class Client {
   readonly #client: number;
   readonly #info: Float64Array = new Float64Array(pollInfo.length);
   #memory: Uint8Array = new Uint8Array(4096);
+  /** What it has subscribed to, by number: also of topics that were deleted since. */
+  #names: ReadonlyMap<number, string> = new Map();
 
   static {
     showAs(this, 'Client', () => ({}));
@@ -89,16 +91,17 @@ export class Client {
   async subscribe(topics: readonly string[]): Promise<number> {
     if (!Array.isArray(topics)) throw invalid('topics', topics, 'an array of names');
     this.#parts.life.checkOpen();
-    const known = this.#kaska.topics;
-    const numbers = topics.flatMap((name) => known.get(name)?.number ?? []);
+    const names = new Map<number, string>();
+    for (const name of topics) {
+      const topic = this.#kaska.topics.get(name);
+      if (topic !== undefined) names.set(topic.number, name);
+    }
     const { log } = this.#parts;
-    const n = log.native.kaskaClientSubscribe(
-      log.handle,
-      this.#client,
-      Uint32Array.from(new Set(numbers)),
-    );
-    if (n >= 0) return n;
-    throw this.#refusal(n, 'It is subscribed already: unsubscribe() first.');
+    const numbers = Uint32Array.from(names.keys());
+    const n = log.native.kaskaClientSubscribe(log.handle, this.#client, numbers);
+    if (n < 0) throw this.#refusal(n, 'It is subscribed already: unsubscribe() first.');
+    this.#names = names;
+    return n;
   }
 
   /** @throws ChaskiError `ERR_CHASKI_NOT_FOUND` if it is not subscribed. */
@@ -139,7 +142,8 @@ export class Client {
   /**
    * The next message of the topics in turn, beginning behind the one that gave last; null if there is none now.
    *
-   * @throws ChaskiError `ERR_CHASKI_NOT_FOUND` if it is not subscribed, OffsetOutOfRange (see `onOutOfRange` of `client()`).
+   * @throws ChaskiError `ERR_CHASKI_NOT_FOUND` if it is not subscribed, and once for a topic that was deleted, which it is not subscribed to
+   * any more then; OffsetOutOfRange (see `onOutOfRange` of `client()`).
    */
   async poll(): Promise<Polled | null> {
     await this.#parts.turns.pause();
@@ -150,9 +154,8 @@ export class Client {
       const state = log.native.kaskaClientPoll(log.handle, this.#client, this.#memory, info);
       if (state === polled.nothing) return null;
       if (state === polled.message) {
-        const name = this.#kaska.topicName(info[pollInfo.topic] as number) ?? '';
         const msg = this.#memory.slice(0, info[pollInfo.bytes]);
-        return { topic: name, msg, offset: info[pollInfo.offset] as number };
+        return { topic: this.#polledTopic, msg, offset: info[pollInfo.offset] as number };
       }
       if (state === polled.needsRoom) {
         this.#memory = new Uint8Array(info[pollInfo.needed] as number);
@@ -200,9 +203,16 @@ export class Client {
 
   #pollError(code: number): Error {
     const { log } = this.#parts;
-    if (log.codeName(code) !== 'ERR_CHASKI_OUT_OF_RANGE') return this.#refusal(code, unsubscribed);
     const info = this.#info;
-    const topic = this.#kaska.topicName(info[pollInfo.topic] as number) ?? '';
+    const topic = this.#polledTopic;
+    const name = log.codeName(code);
+    if (name === 'ERR_CHASKI_NOT_FOUND' && topic !== '') {
+      return refused(
+        name,
+        `The topic '${topic}' was deleted, and is not subscribed to any more. Poll again for the others; one that is made again is another.`,
+      );
+    }
+    if (name !== 'ERR_CHASKI_OUT_OF_RANGE') return this.#refusal(code, unsubscribed);
     const partition = info[pollInfo.partition] as number;
     return new OffsetOutOfRange({
       topic,
@@ -211,6 +221,11 @@ export class Client {
       start: info[pollInfo.start] as number,
       end: this.#kaska.topic(topic).endOffset(partition),
     });
+  }
+
+  /** The name of the topic that the last poll was about; '' if it was about none. */
+  get #polledTopic(): string {
+    return this.#names.get(this.#info[pollInfo.topic] as number) ?? '';
   }
 
   /** The number of a topic; one that there is not is not subscribed to. */

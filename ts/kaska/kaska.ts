@@ -314,11 +314,6 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
     return this.#lastStats;
   }
 
-  /** @internal The topic that native calls `number`. */
-  topicName(number: number): string | undefined {
-    return this.#names.get(number);
-  }
-
   readonly #onWake = (): void => {
     if (this.closed) return;
     const { outbox, readers, settling } = this.#parts;

@@ -200,6 +200,38 @@ describe('poll', () => {
     expect(await rejection(client.poll())).toMatchObject(notFound);
   });
 
+  it('tells once of a topic that was deleted, and goes on with the others', async () => {
+    for (const topic of ['gone', 'kept']) await client.createTopic(topic);
+    await client.subscribe(['gone', 'kept']);
+    await client.sendMsg('kept', 'a');
+    await kaska.deleteTopic('gone');
+    await client.createTopic('gone');
+    await client.sendMsg('gone', 'of another');
+    const polled = await Promise.allSettled([poll(), poll(), poll()]);
+    const told = polled.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatchObject(notFound);
+    expect(told[0]?.message).toContain("The topic 'gone' was deleted");
+    const given = polled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(new Set(given)).toEqual(new Set(['kept 0 a', null]));
+    expect(() => client.position('gone')).toThrow(expect.objectContaining(notFound));
+    expect(client.position('kept')).toBe(1);
+  });
+
+  it('of a client whose only topic was deleted says that it is not subscribed; it can subscribe again', async () => {
+    await client.createTopic('t');
+    await client.subscribe(['t']);
+    await kaska.deleteTopic('t');
+    expect((await rejection(poll())).message).toContain("The topic 't' was deleted");
+    const error = await rejection(poll());
+    expect(error).toMatchObject(notFound);
+    expect(error.message).toContain('not subscribed to anything');
+    await client.createTopic('t');
+    expect(await client.subscribe(['t'])).toBe(1);
+    await client.sendMsg('t', 'new');
+    expect(await poll()).toBe('t 0 new');
+  });
+
   it('asks the topics in turn, beginning behind the one that gave last, and advances that one only', async () => {
     for (const topic of ['a', 'b', 'c']) await client.createTopic(topic);
     await client.subscribe(['a', 'b', 'c']);
