@@ -243,7 +243,7 @@ export class Appends {
     try {
       to = this.destination(partition, acks);
     } catch (error) {
-      shipment.fail(error as Error as never);
+      this.#parts.outbox.refuse(shipment, error as ChaskiError);
       return;
     }
     if (this.#parts.outbox.send(to, cargoOf(slab), -1, shipment, false)) recycle(slab);

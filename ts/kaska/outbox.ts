@@ -74,7 +74,7 @@ export class Outbox {
     borrowed: boolean,
   ): boolean {
     if (this.#barred !== undefined) {
-      shipment.fail(this.#barred);
+      this.refuse(shipment, this.#barred);
       return true;
     }
     if (this.#line.length === 0 && this.#hand({ to, cargo, sequence, shipment })) {
@@ -94,8 +94,14 @@ export class Outbox {
     const line = this.#line;
     let done = 0;
     while (done < line.length && this.#hand(line[done] as Waiting)) done += 1;
-    this.#line = line.slice(done);
+    if (done > 0) this.#line = line.slice(done);
     if (this.#line.length === 0) this.#tellIdle();
+    this.#tellRoom();
+  }
+
+  /** Has nothing of a shipment stored. */
+  refuse(shipment: Shipment, error: ChaskiError): void {
+    shipment.fail(error);
     this.#tellRoom();
   }
 

@@ -125,6 +125,28 @@ describe("with onFull 'wait'", () => {
   });
 });
 
+it.each(['wait', 'error'] as const)(
+  'appends to a topic that was deleted take no room for long: %s',
+  async (onFull) => {
+    const kaska = await logs.open({ highWaterMark: 1000, onFull });
+    const topic = await kaska.createTopic('t', { partitions: 2 });
+    await kaska.deleteTopic('t');
+    const drained = eventOf(kaska, 'drain');
+    const results = Array.from({ length: 3 }, () => topic.append(value));
+    for (const result of results) {
+      expect((await rejection(result)).code).toMatch(/NOT_FOUND|QUEUE_FULL/);
+    }
+    await drained;
+    const writable = topic.toWritable();
+    writable.write(value);
+    writable.write(value);
+    const failed = new Promise((resolve) => {
+      writable.once('error', resolve);
+    });
+    expect(await failed).toMatchObject({ code: 'ERR_CHASKI_NOT_FOUND' });
+  },
+);
+
 describe.each(places)('a log that is closed while some wait for room: %s', (place) => {
   it('lets go of them all', async () => {
     const dir = place === ':memory:' ? place : await logs.folder();
