@@ -2,12 +2,9 @@
 //! 2 says that no power was lost.
 
 use log::batch::{Header, crc32c};
-use log::{
-    Boot, Disk, Durable, MemoryDisk, Mode, Opening, Recovered, fill_at, log_name, put_at, recover,
-};
+use log::sim::{FOLDER, open_partition};
+use log::{Boot, Disk, Durable, MemoryDisk, Mode, fill_at, log_name, put_at};
 
-const FOLDER: &str = "p";
-const REMOVED: &str = "removed";
 /// Longest batch.
 const MOST: u32 = 4096;
 
@@ -32,13 +29,13 @@ pub(crate) fn run(data: &[u8]) {
     let file = disk.open(&name, Mode::CreateNew).unwrap();
     put_at(&*file, &bytes, 0).unwrap();
 
-    let first = open(&disk, Durable::default(), boot);
+    let first = open_partition(&disk, Durable::default(), boot, MOST).unwrap();
     let kept = contents(&disk, &name);
     assert!(bytes.starts_with(&kept));
     if first.notes.is_empty() {
         assert_eq!(kept, bytes);
     }
-    let again = open(&disk, first.durable, boot);
+    let again = open_partition(&disk, first.durable, boot, MOST).unwrap();
     assert!(again.notes.is_empty());
     assert_eq!(again.active.next_offset, first.active.next_offset);
     assert_eq!(contents(&disk, &name), kept);
@@ -50,19 +47,6 @@ pub(crate) fn run(data: &[u8]) {
             }
         }
     }
-}
-
-fn open(disk: &MemoryDisk, durable: Durable, boot: Boot) -> Recovered {
-    recover(&Opening {
-        disk,
-        folder: FOLDER,
-        removed: REMOVED,
-        label: "1-0",
-        durable,
-        boot,
-        max_batch_bytes: MOST,
-    })
-    .unwrap()
 }
 
 fn contents(disk: &MemoryDisk, name: &str) -> Vec<u8> {

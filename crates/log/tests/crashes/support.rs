@@ -1,14 +1,13 @@
 use std::sync::Arc;
 
 use log::batch::{Encoded, Header, Input, Records, Shape, Times};
+use log::sim::open_partition;
+pub(crate) use log::sim::{FOLDER, REMOVED};
 use log::{
-    Appender, Boot, Codec, Disk, Durable, Error, MemoryDisk, Mode, Opening, Outcome, Recovered,
-    Segment, SegmentState, fill_at, put_at, recover,
+    Appender, Boot, Codec, Disk, Durable, Error, MemoryDisk, Mode, Outcome, Recovered, Segment,
+    SegmentState, fill_at, put_at,
 };
 
-/// The folder of the partition, and that of what is cut.
-pub(crate) const FOLDER: &str = "p";
-pub(crate) const REMOVED: &str = "removed";
 /// Longest batch.
 pub(crate) const MOST: u32 = 8 << 10;
 /// Bytes of a segment, where a test does not say otherwise.
@@ -32,15 +31,7 @@ pub(crate) fn open(disk: &dyn Disk, durable: Durable, boot: Boot) -> Recovered {
 }
 
 pub(crate) fn try_open(disk: &dyn Disk, durable: Durable, boot: Boot) -> Result<Recovered, Error> {
-    recover(&Opening {
-        disk,
-        folder: FOLDER,
-        removed: REMOVED,
-        label: "1-0",
-        durable,
-        boot,
-        max_batch_bytes: MOST,
-    })
+    open_partition(disk, durable, boot, MOST)
 }
 
 /// One batch of these values.
