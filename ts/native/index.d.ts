@@ -125,6 +125,8 @@ export interface KaskaEvent {
   code?: string
   /** What happened and what to do. */
   message?: string
+  /** Nothing was stored, and the same can succeed later. */
+  retryable?: boolean
   /** Name of the system's error behind it, such as ENOSPC. */
   system?: string
   /** What the system was asked to do, such as fsync. */

@@ -3,7 +3,7 @@ use std::time::Duration;
 use kaska::client::{Polled, Reset};
 use kaska::{From, Group, PollTrouble, ReadState, ReadTo, Session, WriterOptions};
 use log::batch::{Input, Shape, Times};
-use log::{Acks, Codec, Error};
+use log::{Acks, Codec, Error, ErrorKind};
 use napi::Env;
 use napi::JsValue;
 use napi::bindgen_prelude::{Float64ArraySlice, Function, Uint8ArraySlice, Uint32ArraySlice};
@@ -26,6 +26,18 @@ fn run<T>(handle: u32, act: impl FnOnce(&mut Session) -> Result<T, Error>) -> Re
 fn answer(result: Result<(), Code>) -> i32 {
     result.map_or_else(|code| -(code as i32), |()| 0)
 }
+
+fn invalid(why: &str) -> Error {
+    Error::new(ErrorKind::Invalid, why)
+}
+
+/// −code for arguments that cannot be; `kaskaFailure` says why.
+fn refuse(handle: u32, why: &str) -> i32 {
+    answer(run(handle, |_| Err(invalid(why))))
+}
+
+/// Whoever looked at these arrays before they came here saw more of them.
+const LOST_MEMORY: &str = "the memory is shorter than what it is said to hold: it was transferred or made smaller meanwhile";
 
 /// A number or −code.
 fn told(result: Result<u32, Code>) -> i32 {
@@ -128,10 +140,9 @@ pub fn kaska_create_topic(
     name: String,
     options: KaskaTopicOptions,
 ) -> i32 {
-    let Some(options) = options.options() else {
-        return -(Code::InvalidArgument as i32);
-    };
     answer(run(handle, |session| {
+        let options = options.options();
+        let options = options.ok_or_else(|| invalid("no flush or codec has that number"))?;
         session.create_topic(request, &name, options)
     }))
 }
@@ -191,7 +202,7 @@ pub fn kaska_writer(
     let codec = match u16::try_from(codec) {
         Ok(codec) => match Codec::from_number(codec) {
             Some(codec) => Some(codec),
-            None => return -(Code::InvalidArgument as i32),
+            None => return refuse(handle, "no codec has that number"),
         },
         Err(_) => None,
     };
@@ -280,7 +291,7 @@ pub fn kaska_append_values(
 ) -> i32 {
     let (Some(data), Some(lengths)) = (data.get(..bytes as usize), lengths.get(..count as usize))
     else {
-        return -(Code::InvalidArgument as i32);
+        return refuse(handle, LOST_MEMORY);
     };
     let input = Input {
         data,
@@ -313,13 +324,13 @@ pub fn kaska_append(
         data.get(..bytes as usize),
         shape.get(..count.saturating_mul(3)),
     ) else {
-        return -(Code::InvalidArgument as i32);
+        return refuse(handle, LOST_MEMORY);
     };
     let times = match times {
         [ms] => Times::One(milliseconds(*ms)),
         many => match many.get(..count) {
             Some(many) => Times::Each(many),
-            None => return -(Code::InvalidArgument as i32),
+            None => return refuse(handle, LOST_MEMORY),
         },
     };
     let input = Input {

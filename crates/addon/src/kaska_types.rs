@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use kaska::{Answer, Event, Location, Recovery, StateNote, Verified};
+use kaska::{Answer, Event, Location, Recovery, StateNote, Verified, is_retryable, wire_error};
 use log::{Codec, Config, Flush, Note, PartitionNote, Topic, TopicOptions};
 use napi_derive::napi;
 
@@ -395,6 +395,8 @@ pub struct KaskaEvent {
     pub code: Option<String>,
     /// What happened and what to do.
     pub message: Option<String>,
+    /// Nothing was stored, and the same can succeed later.
+    pub retryable: Option<bool>,
     /// Name of the system's error behind it, such as ENOSPC.
     pub system: Option<String>,
     /// What the system was asked to do, such as fsync.
@@ -420,7 +422,10 @@ impl From<Event> for KaskaEvent {
                 notes: Some(notes(&recovery)),
                 ..of("open")
             },
-            Event::Failed(error) => failed("failed", error),
+            Event::Failed(error) => Self {
+                retryable: Some(is_retryable(error.kind)),
+                ..failed("failed", wire_error(&error))
+            },
             Event::Poisoned(error) => failed("poisoned", error),
             Event::Warning(text) => Self {
                 message: Some(text),
@@ -448,7 +453,8 @@ impl From<Event> for KaskaEvent {
                 match answer {
                     Err(error) => Self {
                         request,
-                        ..failed("answer", error)
+                        retryable: Some(is_retryable(error.kind)),
+                        ..failed("answer", wire_error(&error))
                     },
                     Ok(Answer::Number(value)) => Self {
                         request,

@@ -22,6 +22,12 @@ pub fn code_of(kind: ErrorKind) -> Code {
     }
 }
 
+/// Whether nothing was stored, and the same can succeed later.
+#[must_use]
+pub const fn is_retryable(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NoSpace | ErrorKind::Full)
+}
+
 /// A failure of the log as users see it.
 #[must_use]
 pub fn wire_error(error: &Error) -> wire::Error {

@@ -1,4 +1,4 @@
-use log::PartitionNote;
+use log::{Error, PartitionNote};
 
 use crate::Recovery;
 
@@ -9,7 +9,7 @@ pub enum Event {
     /// The directory is open.
     Open(Box<Recovery>),
     /// It could not be opened; nothing follows but [`Event::Closed`].
-    Failed(wire::Error),
+    Failed(Error),
     /// Nothing is taken any more until it is opened again; reading goes on.
     Poisoned(wire::Error),
     /// Something to know, and nothing is lost.
@@ -34,7 +34,7 @@ pub enum Event {
         /// The number.
         request: u32,
         /// What came of it.
-        answer: Result<Answer, wire::Error>,
+        answer: Result<Answer, Error>,
     },
     /// The last event; with what kept the directory from being closed cleanly.
     Closed(Option<wire::Error>),

@@ -328,8 +328,9 @@ impl Ledger {
             return Ok(());
         }
         if self.next_producer > LAST_PRODUCER {
-            let why = "there are no numbers for writers left: open another directory";
-            return Err(Error::new(ErrorKind::Full, why));
+            return Err(invalid(
+                "there are no numbers for writers left: open another directory",
+            ));
         }
         let mark = WriterMark {
             producer: self.next_producer,

@@ -21,7 +21,7 @@ mod slots;
 mod state_record;
 mod writers;
 
-pub use code::{code_of, wire_error};
+pub use code::{code_of, is_retryable, wire_error};
 pub use directory::{Location, Share, open};
 pub use event::{Answer, Event, Verified};
 pub use kafka_name::is_kafka;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::{Config, Ends, Error, ErrorKind, Partition, Threads, TopicName, TopicOptions};
 use wire::Code;
 
-use crate::code::{code_of, wire_error};
+use crate::code::{code_of, is_retryable, wire_error};
 use crate::directory::{self, Location, Share};
 use crate::ledger::Pending;
 use crate::session_appends::Appends;
@@ -98,7 +98,7 @@ impl Session {
             Ok(share) => leave(&left, &told, share),
             Err(error) => {
                 *left.lock().unwrap_or_else(PoisonError::into_inner) = Slot::Taken;
-                told.tell(Event::Failed(wire_error(&error)));
+                told.tell(Event::Failed(error));
                 told.tell(Event::Closed(None));
             }
         })?;
@@ -171,8 +171,7 @@ impl Session {
     #[must_use]
     pub fn failure(&self, code: Code) -> Option<(wire::Error, bool)> {
         let error = self.failures.get(&code)?;
-        let retryable = matches!(error.kind, ErrorKind::NoSpace | ErrorKind::Full);
-        Some((wire_error(error), retryable))
+        Some((wire_error(error), is_retryable(error.kind)))
     }
 
     /// Takes what there is; see [`WakeBits`].
@@ -220,7 +219,12 @@ impl Session {
         let before = open.settling.waiting();
         let failures = &mut self.failures;
         let settled = open.settling.next(poisoned.as_ref(), |error| {
-            failures.insert(code_of(error.kind), error.clone());
+            // Several may fail before their owner asks why. What may be stored must not be taken for what is not.
+            let code = code_of(error.kind);
+            let known = failures.get(&code);
+            if poisoned.is_none() || known.is_none_or(|known| is_retryable(known.kind)) {
+                failures.insert(code, error.clone());
+            }
         });
         self.signal.forgo(before - open.settling.waiting());
         settled
@@ -511,9 +515,9 @@ impl Session {
     pub fn break_off(&mut self) {
         if let Ok(open) = self.opened() {
             let why = "a defect of chaski broke the directory off; what was printed about a panic belongs in a report of it";
-            open.kaska
-                .store()
-                .poison(Error::new(ErrorKind::Internal, why));
+            let error = Error::new(ErrorKind::Internal, why);
+            open.kaska.store().poison(error.clone());
+            self.note(Some(error));
         }
     }
 

@@ -56,7 +56,6 @@ impl Signal {
 
     /// Answers a request. On any thread.
     pub(crate) fn answer(&self, request: u32, answer: Result<Answer, log::Error>) {
-        let answer = answer.map_err(|error| wire_error(&error));
         self.tell(Event::Answer { request, answer });
     }
 

@@ -58,15 +58,18 @@ impl Error {
     /// What the system said when `call` was tried on the file or folder `name`.
     #[must_use]
     pub fn system(call: &'static str, name: &str, error: &io::Error) -> Self {
-        let kind = if is_no_space(error) {
+        // A sync that found no room has lost what was written before.
+        let is_sync = matches!(call, "fdatasync" | "fsync");
+        let kind = if is_no_space(error) && !is_sync {
             ErrorKind::NoSpace
         } else {
             ErrorKind::Storage
         };
+        let system = system_name(error);
         Self {
             kind,
-            message: format!("{call} of {name} failed: {error}"),
-            system: Some((system_name(error), call)),
+            message: format!("{call} of {name} failed: {error}{}", advice(system)),
+            system: Some((system, call)),
         }
     }
 }
@@ -85,6 +88,17 @@ fn is_no_space(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
+}
+
+/// What to do about it, where that is known.
+fn advice(system: &str) -> &'static str {
+    match system {
+        "ENOSPC" | "EDQUOT" => "; make room on the disk",
+        "EFBIG" => "; raise the limit of the size of files (ulimit -f)",
+        "EMFILE" | "ENFILE" => "; raise the limit of open files (ulimit -n)",
+        "EACCES" | "EROFS" => "; the process must be allowed to write there",
+        _ => "",
+    }
 }
 
 /// The name that programs know an error by; EIO for those that have none here.
@@ -138,6 +152,23 @@ mod tests {
         let broken = Error::system("fdatasync", "x", &io::Error::other("broken"));
         assert_eq!(broken.kind, ErrorKind::Storage);
         assert_eq!(broken.system, Some(("EIO", "fdatasync")));
+    }
+
+    #[test]
+    fn a_sync_that_finds_no_room_cannot_be_tried_again() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        for call in ["fsync", "fdatasync"] {
+            let error = Error::system(call, "1/0/x.log", &full);
+            assert_eq!(error.kind, ErrorKind::Storage);
+            assert_eq!(error.system, Some(("ENOSPC", call)));
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_is_said() {
+        let error = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        let told = Error::system("open", "lock", &error).message;
+        assert!(told.ends_with("must be allowed to write there"), "{told}");
     }
 
     #[cfg(unix)]

@@ -131,7 +131,7 @@ impl Owner {
             if let Event::Answer { request, answer } = self.event()
                 && request == number
             {
-                return answer;
+                return answer.map_err(|error| kaska::wire_error(&error));
             }
         }
     }

@@ -72,7 +72,7 @@ fn a_folder_that_is_something_else_is_not_touched() {
     std::fs::write(folder.0.join("letter.txt"), "dear").unwrap();
     let mut owner = Owner::begin(folder.location());
     match owner.event() {
-        Event::Failed(error) => assert_eq!(error.code, Code::InvalidArgument),
+        Event::Failed(error) => assert_eq!(kaska::wire_error(&error).code, Code::InvalidArgument),
         other => panic!("{other:?}"),
     }
     assert!(matches!(owner.event(), Event::Closed(None)));
