@@ -242,7 +242,8 @@ function trimmed(cargo: Cargo): Cargo {
   const { bytes, used, words, count, times } = cargo;
   return {
     ...cargo,
-    bytes: bytes.slice(0, used),
+    // Not slice(), which is no copy of a Buffer.
+    bytes: new Uint8Array(bytes.subarray(0, used)),
     words: words.slice(0, wordsOf(cargo)),
     times: times.slice(0, count),
   };

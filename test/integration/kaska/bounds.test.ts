@@ -147,6 +147,24 @@ it.each(['wait', 'error'] as const)(
   },
 );
 
+it('what waits for room is stored as it was, whatever is appended meanwhile', async () => {
+  const kaska = await logs.open({ highWaterMark: 1 << 20 });
+  const topic = await kaska.createTopic('t');
+  for (let round = 0; round < 5; round += 1) {
+    const data = new Uint8Array(700_000);
+    for (let i = 0; i < 5; i += 1) void topic.appendBatch({ data, lengths: data.length });
+    const expected: string[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      expected.push(`${round} ${i}`, `${round} ${i} in a batch`);
+      void topic.append(`${round} ${i}`);
+      // What was gathered is handed over before it.
+      void topic.appendBatch([`${round} ${i} in a batch`]);
+    }
+    await kaska.drain();
+    expect((await texts(topic)).slice(-expected.length)).toEqual(expected);
+  }
+});
+
 describe.each(places)('a log that is closed while some wait for room: %s', (place) => {
   it('lets go of them all', async () => {
     const dir = place === ':memory:' ? place : await logs.folder();
