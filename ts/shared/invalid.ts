@@ -49,9 +49,10 @@ function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value !== 'object' || value === null) return String(value);
+  if (types.isProxy(value)) return 'a Proxy';
   if (types.isDate(value) && Number.isNaN(timeOf(value))) return 'an invalid Date';
   const name = Array.isArray(value) ? 'array' : classOf(value);
-  return `${/^[aeiou]/iu.test(name) ? 'an' : 'a'} ${name}`;
+  return `${/^(?!uint)[aeiou]/iu.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 function classOf(value: object): string {

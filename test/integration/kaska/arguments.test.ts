@@ -136,6 +136,7 @@ it('what only looks like bytes is refused', async () => {
       await refusal(() => topic.appendBatch({ data: new Uint8Array(4), lengths })),
     ).toMatchObject(wrong);
   }
+  expect((await refusal(() => topic.append(fakes[0]!))).message).toContain('value is a Proxy');
   expect(topic.endOffset()).toBe(0);
 });
 
