@@ -199,7 +199,12 @@ impl Line {
         match front.place {
             Pending::Until(end) if !all || end <= durable => Some(Done::At(end)),
             _ if poisoned => Some(Done::Never(None)),
-            _ => None,
+            // Of a topic that was deleted nothing becomes durable any more.
+            _ => self
+                .partition
+                .is_there()
+                .err()
+                .map(|error| Done::Never(Some(error))),
         }
     }
 }

@@ -134,8 +134,9 @@ impl Committer {
             } else if shared.poisoned().is_some() {
                 break;
             } else {
-                // Its topic was deleted meanwhile.
+                // Its topic was deleted meanwhile, and who waits for it looks at that.
                 partition.forget_unsynced(dirty);
+                self.told.push(Arc::clone(partition));
             }
         }
         if !self.told.is_empty() {

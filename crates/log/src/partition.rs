@@ -243,7 +243,11 @@ impl Partition {
     }
 
     /// Whether it can be used, at least for reading.
-    pub(crate) fn is_there(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when its topic was deleted; what makes it unavailable.
+    pub fn is_there(&self) -> Result<(), Error> {
         if self.is_deleted.load(Ordering::Acquire) {
             let message = format!("topic {} was deleted", self.topic);
             return Err(Error::new(ErrorKind::NotFound, message));

@@ -85,7 +85,8 @@ impl Partition {
                     let message = "a batch has no room in an empty segment";
                     Err(Error::new(ErrorKind::TooLarge, message))
                 }
-                Err(error) => Err(error),
+                // Files that are gone fail because the topic is.
+                Err(error) => Err(self.is_there().err().unwrap_or(error)),
             };
             drained.wants_sync |= queued.acks == Acks::All && outcome.is_ok();
             // Who waits for the sync hears after it.

@@ -393,7 +393,7 @@ export class Modelled {
       assert.ok(now >= before);
       assert.equal(
         this.#first(name)
-          .slice(Math.max(0, before), now)
+          .slice(Math.max(0, before), Math.max(0, now))
           .every(({ value }) => !value),
         true,
       );
