@@ -432,8 +432,7 @@ impl Session {
             return Err(error);
         }
         signal.expect(1);
-        // What waits to be durable stands before this in the same line.
-        let place = match open.settling.last_queued(&partition) {
+        let place = match partition.last_queued() {
             Some(ticket) => Pending::Queued(ticket),
             None => Pending::Until(partition.ends().written),
         };

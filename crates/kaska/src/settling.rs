@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
-use log::{Error, Partition, Ticket};
+use log::{Error, Partition};
 use wire::Code;
 
 use crate::code::code_of;
@@ -52,16 +52,6 @@ pub struct Settled {
 }
 
 impl Settling {
-    /// What the last of those waits for that are not written yet and need not be durable, if there are any.
-    pub(crate) fn last_queued(&self, partition: &Partition) -> Option<Ticket> {
-        let place = (partition.topic(), partition.number());
-        let waiting = self.lines.get(&(place, false))?.waiting.iter();
-        waiting.rev().find_map(|one| match &one.place {
-            Pending::Queued(ticket) => Some(ticket.clone()),
-            Pending::Until(_) => None,
-        })
-    }
-
     /// How many wait.
     pub(crate) const fn waiting(&self) -> u64 {
         self.waiting

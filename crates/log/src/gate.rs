@@ -12,7 +12,7 @@ pub(crate) struct Gate {
     /// Missing while somebody writes, and for ever where a partition cannot be used.
     pub(crate) appender: Option<Box<Appender>>,
     pub(crate) queue: VecDeque<Queued>,
-    /// What the batch that was taken from the queue last is to its writer, if he has a name.
+    /// The batch that was taken from the queue last, until the appender is put back.
     pub(crate) in_hand: Option<Coming>,
     /// Where the written batches end, as of when the appender was put back last.
     pub(crate) written: Durable,

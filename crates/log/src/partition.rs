@@ -179,6 +179,34 @@ impl Partition {
         inline: bool,
     ) -> Result<Appended, Error> {
         self.takes()?;
+        let Some(mark) = &writer.mark else {
+            return self.append_anyhow(input, writer, inline);
+        };
+        {
+            let mut producers = lock(&self.producers);
+            if let Some(expected) = producers.must_come_first(mark) {
+                let message = format!(
+                    "record {} of writer {}: record {expected} was refused, and must come first",
+                    mark.sequence, mark.id
+                );
+                return Err(Error::new(ErrorKind::OutOfOrder, message));
+            }
+            // Before it is queued: whoever writes it may refuse it.
+            producers.take(mark);
+        }
+        let appended = self.append_anyhow(input, writer, inline);
+        if appended.is_err() {
+            lock(&self.producers).refuse(mark);
+        }
+        appended
+    }
+
+    fn append_anyhow(
+        self: &Arc<Self>,
+        input: &Input<'_>,
+        writer: &Writer,
+        inline: bool,
+    ) -> Result<Appended, Error> {
         if self.may_write(input.data.len(), inline) {
             let borrowed = lock(&self.gate).borrow();
             if let Some(appender) = borrowed {
@@ -409,6 +437,7 @@ impl Partition {
             active.view.has_checked(before, mark.position);
         }
         gate.written = mark;
+        gate.in_hand = None;
         gate.appender = Some(appender);
         if let Some(first) = first {
             gate.queue.push_front(first);

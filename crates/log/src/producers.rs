@@ -6,6 +6,8 @@ use crate::batch::{Header, ProducerMark};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Producers {
     known: HashMap<u64, Producer>,
+    /// The lowest number of one that is not known whose batch was refused: where he begins.
+    refused: HashMap<u64, u32>,
 }
 
 /// One of them. Has at least one batch.
@@ -85,7 +87,10 @@ impl Producers {
     #[must_use]
     pub fn check(&self, mark: &ProducerMark, count: u32) -> Verdict {
         let Some(producer) = self.known.get(&mark.id) else {
-            return Verdict::New;
+            return match self.must_come_first(mark) {
+                Some(expected) => Verdict::Gap { expected },
+                None => Verdict::New,
+            };
         };
         if mark.epoch < producer.epoch {
             let epoch = producer.epoch;
@@ -109,6 +114,26 @@ impl Producers {
                 Verdict::Overlap { stored }
             }
         }
+    }
+
+    /// Takes note of a batch that was refused: of one who has nothing stored yet, nothing behind it may be stored before it.
+    pub fn refuse(&mut self, mark: &ProducerMark) {
+        if !self.known.contains_key(&mark.id) {
+            let lowest = self.refused.entry(mark.id).or_insert(mark.sequence);
+            *lowest = mark.sequence.min(*lowest);
+        }
+    }
+
+    /// What was refused of him comes again: it is on its way to be stored.
+    pub fn take(&mut self, mark: &ProducerMark) {
+        self.refused.remove(&mark.id);
+    }
+
+    /// The number that was refused and must come before this, if there is one.
+    #[must_use]
+    pub fn must_come_first(&self, mark: &ProducerMark) -> Option<u32> {
+        let lowest = self.refused.get(&mark.id).copied();
+        lowest.filter(|lowest| *lowest < mark.sequence)
     }
 
     /// Takes note of a batch that is stored, now or long ago: `at_ms` is when, or the time of opening where that is not
@@ -195,6 +220,7 @@ impl Producers {
     }
 
     fn put(&mut self, id: u64, epoch: u16, stored: Stored, at_ms: i64) {
+        self.refused.remove(&id);
         let producer = self.known.entry(id).or_insert_with(|| Producer {
             epoch,
             at_ms,
@@ -300,6 +326,26 @@ mod tests {
         };
         producers.add(&nobody, 1000);
         assert_eq!(producers.len(), 1);
+    }
+
+    #[test]
+    fn a_new_producer_begins_with_what_was_refused() {
+        let mut producers = Producers::default();
+        producers.refuse(&mark(100));
+        producers.refuse(&mark(7));
+        producers.refuse(&mark(50));
+        let expected = 7;
+        assert_eq!(producers.check(&mark(100), 1), Verdict::Gap { expected });
+        assert_eq!(producers.must_come_first(&mark(8)), Some(7));
+        // Whoever begins before it may.
+        for first in [0, 7] {
+            assert_eq!(producers.check(&mark(first), 3), Verdict::New);
+        }
+        producers.add(&batch(0, mark(7), 3), 1000);
+        assert_eq!(producers.check(&mark(10), 1), Verdict::Next);
+        // Of one who is known his numbers tell.
+        producers.refuse(&mark(10));
+        assert_eq!(producers.must_come_first(&mark(12)), None);
     }
 
     #[test]

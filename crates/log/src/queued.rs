@@ -9,12 +9,20 @@ pub(crate) struct Queued {
     pub(crate) acks: Acks,
 }
 
-/// A batch of a writer with a name that is not written yet.
+/// A batch that is not written yet.
+#[derive(Clone)]
 pub(crate) struct Coming {
-    pub(crate) producer: u64,
-    /// Number of its last record.
-    pub(crate) last_sequence: u32,
+    /// Who wrote it, if he has a name, and how many records it has.
+    pub(crate) of: Option<(ProducerMark, u32)>,
     pub(crate) ticket: Ticket,
+}
+
+impl Coming {
+    /// The number of its last record, if it is of that writer.
+    pub(crate) fn last_sequence(&self, producer: u64) -> Option<u32> {
+        let (mark, count) = self.of.filter(|(mark, _)| mark.id == producer)?;
+        Some(mark.sequence.wrapping_add(count.saturating_sub(1)) & MOST_SEQUENCE)
+    }
 }
 
 /// What waits: a batch, or the records that it will be made of.
@@ -115,15 +123,12 @@ impl Body {
 }
 
 impl Queued {
-    /// What it is to its writer, if he has a name.
-    pub(crate) fn coming(&self) -> Option<Coming> {
-        let (mark, count) = self.body.mark()?;
-        let last = mark.sequence.wrapping_add(count.saturating_sub(1));
-        Some(Coming {
-            producer: mark.id,
-            last_sequence: last & MOST_SEQUENCE,
+    /// What can be known of it while it waits.
+    pub(crate) fn coming(&self) -> Coming {
+        Coming {
+            of: self.body.mark(),
             ticket: self.ticket.clone(),
-        })
+        }
     }
 
     /// Tells who waits that it will not be written.

@@ -10,8 +10,8 @@ use crate::locks::{lock, write};
 use crate::queued::Queued;
 use crate::view::SegmentView;
 use crate::{
-    Acks, Appended, Appender, Error, ErrorKind, Flush, Outcome, Partition, Segment, Verdict,
-    Written,
+    Acks, Appended, Appender, Error, ErrorKind, Flush, Outcome, Partition, Segment, Ticket,
+    Verdict, Written,
 };
 
 /// What became of a batch.
@@ -64,12 +64,13 @@ impl Partition {
             let queued = {
                 let mut gate = lock(&self.gate);
                 let queued = gate.queue.pop_front();
-                gate.in_hand = queued.as_ref().and_then(Queued::coming);
+                gate.in_hand = queued.as_ref().map(Queued::coming);
                 queued
             };
             let Some(queued) = queued else {
                 break;
             };
+            let of = queued.coming().of;
             let result = match self.takes_queued() {
                 Ok(()) => {
                     let batch = queued.body.into_batch(appender);
@@ -88,12 +89,14 @@ impl Partition {
                 // Files that are gone fail because the topic is.
                 Err(error) => Err(self.is_there().err().unwrap_or(error)),
             };
+            if let (Err(_), Some((mark, _))) = (&outcome, of) {
+                lock(&self.producers).refuse(&mark);
+            }
             drained.wants_sync |= queued.acks == Acks::All && outcome.is_ok();
             // Who waits for the sync hears after it.
             drained.is_awaited |= queued.acks != Acks::All || outcome.is_err();
             queued.ticket.settle(outcome);
         }
-        lock(&self.gate).in_hand = None;
         drained
     }
 
@@ -184,21 +187,26 @@ impl Partition {
     #[must_use]
     pub fn last_of(&self, producer: u64) -> Option<(u32, Appended)> {
         let gate = lock(&self.gate);
-        let queued = gate
-            .queue
-            .iter()
-            .rev()
-            .filter_map(Queued::coming)
-            .find(|one| one.producer == producer);
-        let in_hand = gate.in_hand.as_ref().filter(|one| one.producer == producer);
-        if let Some(coming) = queued.as_ref().or(in_hand) {
-            let place = Appended::Queued(coming.ticket.clone());
-            return Some((coming.last_sequence, place));
+        let queued = gate.queue.iter().rev().map(Queued::coming);
+        let coming = queued.chain(gate.in_hand.clone());
+        let mut own = coming.filter_map(|one| Some((one.last_sequence(producer)?, one.ticket)));
+        if let Some((last, ticket)) = own.next() {
+            return Some((last, Appended::Queued(ticket)));
         }
         let producers = lock(&self.producers);
         let (base, end) = producers.last_offsets(producer)?;
         let place = Appended::Written(Written { base, end });
         Some((producers.last_sequence(producer)?, place))
+    }
+
+    /// The last of those that wait to be written, if there are any.
+    #[must_use]
+    pub fn last_queued(&self) -> Option<Ticket> {
+        let gate = lock(&self.gate);
+        let queued = gate.queue.back().map(Queued::coming);
+        queued
+            .or_else(|| gate.in_hand.clone())
+            .map(|one| one.ticket)
     }
 
     /// The highest id of a producer that has stored something.

@@ -10,7 +10,7 @@ use log::{Disk, Entry, File, Lock, LockError, Mode};
 /// As a simulated disk, until it is held.
 #[derive(Clone)]
 pub(crate) struct HeldDisk {
-    disk: Arc<SimDisk>,
+    pub(crate) disk: Arc<SimDisk>,
     held: Arc<Mutex<()>>,
 }
 

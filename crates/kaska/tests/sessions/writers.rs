@@ -1,5 +1,6 @@
 use kaska::WriterOptions;
-use log::{Acks, ErrorKind, Flush, TopicOptions};
+use log::{Acks, Config, ErrorKind, Flush, TopicOptions};
+use wire::Code;
 
 use crate::held::HeldDisk;
 use crate::support::{Folder, Owner, stored};
@@ -150,5 +151,63 @@ fn what_comes_again_is_as_durable_as_it_asks_for() {
         assert_eq!(owner.settle(safe, again.ticket).failed, None);
     }
     assert_eq!(owner.session.ends(topic, 0).unwrap().durable, 1);
+    owner.close();
+}
+
+#[test]
+fn what_follows_a_refused_first_batch_is_not_stored_before_it() {
+    let disk = HeldDisk::new();
+    let config = Config {
+        queued_bytes: 300_000,
+        ..Config::default()
+    };
+    let (mut owner, _) = Owner::open_with(disk.location(), config);
+    let topic = owner.create("t", 1);
+    let plain = owner.writer(topic, Some(0), Acks::All);
+    let writer = owner.named(topic, "w");
+    let large = "x".repeat(150_000);
+    let held = disk.hold();
+    // The queue has room for a small one, and none for a large one.
+    let first = owner.append(plain, &[&large]);
+    let full = owner.append_from(writer, Some(0), &[&large, "b"]);
+    assert_eq!(full.unwrap_err().kind, ErrorKind::Full);
+    let behind = owner.append_from(writer, Some(2), &["c"]);
+    assert_eq!(behind.unwrap_err().kind, ErrorKind::OutOfOrder);
+    drop(held);
+    owner.settle(plain, first.ticket);
+    let again = owner.append_from(writer, Some(0), &[&large, "b"]).unwrap();
+    assert_eq!(again.records, 2);
+    let behind = owner.append_from(writer, Some(2), &["c"]).unwrap();
+    assert_eq!(behind.records, 1);
+    if behind.ticket > 0 {
+        assert_eq!(owner.settle(writer, behind.ticket).failed, None);
+    }
+    assert_eq!(owner.session.last_sequence(writer).unwrap(), Some(2));
+    owner.close();
+}
+
+#[test]
+fn what_follows_a_first_batch_that_found_no_room_is_not_stored_before_it() {
+    let disk = HeldDisk::new();
+    let mut owner = Owner::open(disk.location());
+    let topic = owner.create("t", 1);
+    let writer = owner.named(topic, "w");
+    let large = "x".repeat(150_000);
+    let held = disk.hold();
+    disk.disk.fail_write(0, std::io::ErrorKind::StorageFull);
+    let first = owner.append_from(writer, Some(0), &[&large, "b"]).unwrap();
+    let behind = owner.append_from(writer, Some(2), &[&large]).unwrap();
+    let again = owner.append_from(writer, Some(0), &[&large, "b"]).unwrap();
+    drop(held);
+    for (group, code) in [
+        (first, Code::Storage),
+        (behind, Code::OutOfOrder),
+        (again, Code::OutOfOrder),
+    ] {
+        assert_eq!(owner.settle(writer, group.ticket).failed, Some(code));
+    }
+    assert_eq!(owner.session.last_sequence(writer).unwrap(), None);
+    let group = owner.append_from(writer, Some(0), &["a", "b"]).unwrap();
+    assert_eq!(group.records, 2);
     owner.close();
 }
