@@ -77,6 +77,11 @@ impl Window {
         offset < self.limit && !self.from(position).is_empty()
     }
 
+    /// Whether the file ended at `position`, though the batch with `offset` had to be there.
+    pub(crate) const fn ends_before(&self, position: u32, offset: u64) -> bool {
+        self.at == position && self.bytes.is_empty() && offset < self.limit
+    }
+
     /// What stands from `position` on.
     pub(crate) fn from(&self, position: u32) -> &[u8] {
         let from = position.checked_sub(self.at).map(|from| from as usize);

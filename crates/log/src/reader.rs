@@ -186,7 +186,10 @@ impl Reading<'_, '_> {
         let position = self.cursor.place.as_ref().map_or(0, |place| place.position);
         let has = |window: &Window| window.has(position, offset);
         if !self.cursor.window.as_ref().is_some_and(has) {
-            self.cursor.window = None;
+            let window = self.cursor.window.take();
+            if window.is_some_and(|window| window.ends_before(position, offset)) {
+                return self.damaged();
+            }
             if !self.cursor.is_compressed {
                 return self.read_straight(visible);
             }

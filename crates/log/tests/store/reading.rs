@@ -231,6 +231,46 @@ fn read_some(
 }
 
 #[test]
+fn a_segment_that_ends_too_early_between_two_batches_is_damaged_from_there_on() {
+    for codec in [Codec::None, Codec::Zstd] {
+        for (kept, first) in [(0, 0), (1, 1), (3, 3)] {
+            let disk = Wrapped::new(None);
+            let mut driven = Driven::open(&disk).unwrap();
+            let topic = driven.topic("t", &small());
+            let how = Writer {
+                compression: codec.into(),
+                ..Writer::default()
+            };
+            let mut ends = vec![0];
+            for offset in 0..8 {
+                if offset == 5 {
+                    topic.begin_segment();
+                }
+                append_as(&topic, &[&value_of(offset)], &how, false).unwrap();
+                driven.commit();
+                ends.push(log_of(&*disk, 0).size().unwrap());
+            }
+            driven.store.close(None).unwrap();
+            drop((driven, topic));
+            log_of(&*disk, 0).set_size(ends[kept]).unwrap();
+            for is_cold in [false, true] {
+                disk.moods.is_cold.store(is_cold, Ordering::SeqCst);
+                let driven = Driven::open(&disk).unwrap();
+                let topic = driven.topic("t", &small());
+                let mut found = Vec::new();
+                assert_eq!(
+                    read_to_damage(&driven.store, &topic, 0, &mut found),
+                    Some(5)
+                );
+                assert_eq!(topic.damage_at(4), Some((first, 5)));
+                assert_eq!(read_to_damage(&driven.store, &topic, 5, &mut found), None);
+                assert_eq!(found, Vec::from_iter((0..first).chain(5..8)));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_batch_that_becomes_too_large_is_a_range_of_its_own_and_no_damage() {
     let disk = Arc::new(SimDisk::new());
     let mut driven = Driven::open(&disk).unwrap();
