@@ -1,6 +1,6 @@
 use kaska::{From, ReadState, index_batch};
 use log::batch::{Input, Shape, Times};
-use log::{Acks, ErrorKind};
+use log::{Acks, ErrorKind, TopicOptions};
 
 use crate::support::{Arena, Folder, Owner, stored};
 
@@ -292,4 +292,46 @@ fn an_index_of_any_bytes_stays_within_them() {
         }
     }
     assert!(made > 50, "{made}");
+}
+
+#[test]
+fn a_full_segment_that_ends_before_its_records_do_is_damaged() {
+    for left in [0, 1] {
+        let folder = Folder::new(&format!("reads_short_{left}"));
+        let mut owner = Owner::open(folder.location());
+        let options = TopicOptions {
+            segment_bytes: 1 << 20,
+            ..TopicOptions::default()
+        };
+        let topic = owner.create_with("t", options);
+        let writer = owner.writer(topic, Some(0), Acks::All);
+        let large = "x".repeat(400_000);
+        for _ in 0..6 {
+            owner.store(writer, &[&large]);
+        }
+        owner.close();
+        let log = folder.0.join("topics/00000001/0/00000000000000000000.log");
+        let file = std::fs::File::options().write(true).open(log).unwrap();
+        // Two batches are in a segment: none is left of the first one, or one.
+        file.set_len(file.metadata().unwrap().len() / 2 * left)
+            .unwrap();
+
+        let mut owner = Owner::open(folder.location());
+        let from = From::Offset(left);
+        let reader = owner.session.reader(topic, 0, from).unwrap();
+        let mut arena = Arena::of(1 << 20, 1024);
+        let refused = loop {
+            match arena.read(&mut owner.session, reader) {
+                Ok(done) => assert_eq!(done.state, ReadState::Later),
+                Err(error) => break error,
+            }
+            while !owner.ready.contains(&reader) {
+                owner.look();
+            }
+            owner.ready.clear();
+        };
+        assert_eq!(refused.kind, ErrorKind::Corrupt);
+        assert_eq!(owner.session.damage(reader), Some((left, 2)));
+        owner.close();
+    }
 }
