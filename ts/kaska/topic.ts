@@ -10,6 +10,7 @@ import { showAs } from '../shared/shown.ts';
 import { sizeOfRecord } from './append-slab.ts';
 import { Appends } from './appends.ts';
 import type { Target } from './appends.ts';
+import { Beginnings } from './beginnings.ts';
 import { invalid, ofTopic } from './failures.ts';
 import { BatchIterator, RecordIterator } from './iterators.ts';
 import {
@@ -53,6 +54,7 @@ export class Topic {
   readonly #parts: LogParts;
   readonly #target: Target;
   readonly #appends: Appends;
+  readonly #beginnings: Beginnings = new Beginnings();
 
   static {
     showAs(this, 'Topic', ({ name, id, partitions }) => ({ name, id, partitions }));
@@ -140,7 +142,7 @@ export class Topic {
     this.#end(0, ends.start);
     const { log, requests } = this.#parts;
     await requests.ask((request) => log.native.kaskaName(log.handle, request, name));
-    return new NamedWriter(name, this.#parts, this.#target, this.#appends, acks);
+    return new NamedWriter(name, this.#parts, this.#target, this.#appends, this.#beginnings, acks);
   }
 
   /**

@@ -2,6 +2,7 @@ import { isPacked } from '../shared/packed.ts';
 import type { Packed } from '../shared/packed.ts';
 import { showAs } from '../shared/shown.ts';
 import type { Appends, Target } from './appends.ts';
+import type { Beginnings } from './beginnings.ts';
 import { invalid } from './failures.ts';
 import { onePartition, sequenceOptions } from './options.ts';
 import type { LogParts } from './parts.ts';
@@ -34,17 +35,26 @@ export class NamedWriter implements Writer {
   readonly #parts: LogParts;
   readonly #target: Target;
   readonly #appends: Appends;
+  readonly #beginnings: Beginnings;
   readonly #acks: number;
 
   static {
     showAs(this, 'Writer', ({ name }) => ({ name }));
   }
 
-  constructor(name: string, parts: LogParts, target: Target, appends: Appends, acks: number) {
+  constructor(
+    name: string,
+    parts: LogParts,
+    target: Target,
+    appends: Appends,
+    beginnings: Beginnings,
+    acks: number,
+  ) {
     this.name = name;
     this.#parts = parts;
     this.#target = target;
     this.#appends = appends;
+    this.#beginnings = beginnings;
     this.#acks = acks;
   }
 
@@ -61,12 +71,31 @@ export class NamedWriter implements Writer {
     options: SequenceOptions,
   ): Promise<AppendedBatch> {
     const { partition, sequence } = sequenceOptions(options, this.#target.partitions);
+    this.#parts.life.checkOpen();
+    if (this.lastSequence(partition) === undefined) {
+      this.#beginnings.check(this.name, partition, sequence);
+    } else {
+      this.#beginnings.forget(this.name, partition);
+    }
+    try {
+      return await this.#append(records, partition, sequence);
+    } catch (error) {
+      if (!this.#parts.life.closed) this.#beginnings.refuse(this.name, partition, sequence);
+      throw error;
+    }
+  }
+
+  /** Throws at once what keeps the records from being handed over: what is appended next must know. */
+  #append(
+    records: Iterable<NewRecord | Bytes | null> | Packed,
+    partition: number,
+    sequence: number,
+  ): Promise<AppendedBatch> {
     const packed = isPacked(records);
     if (!packed && !isList(records)) throw invalid('records', records, severalRecords);
-    this.#parts.life.checkOpen();
     const to = this.#appends.destination(partition, this.#acks, this.name);
     return packed
-      ? await this.#appends.appendPacked(to, checkValues(records, this.#target), sequence)
-      : await this.#appends.appendRecords(to, records, sequence);
+      ? this.#appends.appendPacked(to, checkValues(records, this.#target), sequence)
+      : this.#appends.appendRecords(to, records, sequence);
   }
 }
