@@ -147,6 +147,7 @@ impl Session {
         let (Some(mark), Some(partition)) = (writer.mark, writer.partitions.first()) else {
             return Ok(None);
         };
+        partition.is_there()?;
         Ok(partition.last_sequence(mark.producer))
     }
 
@@ -293,6 +294,7 @@ impl Writer {
             if skip == count
                 && let Some(last) = place_of_last
             {
+                partition.is_there()?;
                 let partition = Arc::clone(partition);
                 return Ok(self.stored_before(&partition, last, to));
             }

@@ -113,11 +113,6 @@ pub enum ReadOutcome {
 }
 
 impl Place {
-    /// A full segment has no more bytes here, whatever records should follow. Who sees the end sees the size.
-    pub(crate) fn is_past_the_bytes(&self) -> bool {
-        self.view.end().is_some() && self.position >= self.view.size()
-    }
-
     pub(crate) fn passed(&mut self, bytes: u32) {
         self.position = self.position.saturating_add(bytes);
         self.by_index = false;

@@ -183,14 +183,6 @@ impl Reading<'_, '_> {
         if self.cursor.inflated.is_some() {
             return Ok(self.put_inflated());
         }
-        if self
-            .cursor
-            .place
-            .as_ref()
-            .is_some_and(Place::is_past_the_bytes)
-        {
-            return self.damaged();
-        }
         let position = self.cursor.place.as_ref().map_or(0, |place| place.position);
         let has = |window: &Window| window.has(position, offset);
         if !self.cursor.window.as_ref().is_some_and(has) {

@@ -211,3 +211,18 @@ fn what_follows_a_first_batch_that_found_no_room_is_not_stored_before_it() {
     assert_eq!(group.records, 2);
     owner.close();
 }
+
+#[test]
+fn a_deleted_topic_has_nothing_of_a_named_writer() {
+    let mut owner = Owner::memory();
+    let topic = owner.create("t", 1);
+    let writer = owner.named(topic, "w");
+    owner.append_from(writer, Some(0), &["a"]).unwrap();
+    owner
+        .ask(|session, request| session.delete_topic(request, topic))
+        .unwrap();
+    let again = owner.append_from(writer, Some(0), &["a"]).unwrap_err();
+    assert_eq!(again.kind, ErrorKind::NotFound);
+    let last = owner.session.last_sequence(writer).unwrap_err();
+    assert_eq!(last.kind, ErrorKind::NotFound);
+}
