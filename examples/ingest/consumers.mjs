@@ -105,14 +105,18 @@ export class Consumers {
     const old = this.#current;
     this.#unwatched.add(old);
     await old.kill();
+    const told = this.records;
     this.#before.bytes += this.#report.bytes;
     this.#before.again += this.#report.again;
     this.#report = { ...this.#report, records: 0, bytes: 0, again: 0 };
     if (this.#killed) return;
     this.#current = this.#watched(this.#start(address));
     const next = await this.#current.next('listening');
-    // The one that was killed could not say what it had stored last; the log knows.
-    this.#before.records = difference(next.starts, starts);
+    // The one that was killed could not say what it had stored last; the log knows how many records. They are shown as if
+    // they were as long as the others.
+    const records = difference(next.starts, starts);
+    if (told > 0) this.#before.bytes = Math.round(this.#before.bytes * (records / told));
+    this.#before.records = records;
   }
 
   /** @param {Child} consumer */

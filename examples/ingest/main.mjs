@@ -108,7 +108,8 @@ async function run(options, screen, signal) {
 
     const folder = printable(workspace.folder);
     const verifyMs = performance.now() - start;
-    screen.print(...summary({ last, ingested, verdict, verifyMs, folder }, screen.paint));
+    const { crashes } = options;
+    screen.print(...summary({ last, ingested, crashes, verdict, verifyMs, folder }, screen.paint));
     if (verdict.differences.length > 0) throw new Failure(verdict.differences.join('\n'));
   } finally {
     screen.settle();

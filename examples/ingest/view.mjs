@@ -108,6 +108,7 @@ export function verifying(done, total) {
  * @typedef {object} Outcome
  * @property {Snapshot} last
  * @property {Pick<import('./ingest.mjs').Ingested, 'stored' | 'crashes' | 'again'>} ingested
+ * @property {number} crashes how many were asked for
  * @property {import('./verify.mjs').Verdict} verdict
  * @property {number} verifyMs
  * @property {string} folder where the log is
@@ -117,7 +118,7 @@ export function verifying(done, total) {
  * @param {Outcome} outcome
  * @param {Paint} paint
  */
-export function summary({ last, ingested, verdict, verifyMs, folder }, paint) {
+export function summary({ last, ingested, crashes: wanted, verdict, verifyMs, folder }, paint) {
   const { stored, crashes, again } = ingested;
   const good = verdict.differences.length === 0;
   // A consumer that was killed could not say what it had done last.
@@ -145,12 +146,12 @@ export function summary({ last, ingested, verdict, verifyMs, folder }, paint) {
       'consumer',
       `${bytes(stored.peakMemory)} peak memory · ${duration(last.worstDelayMs)} event-loop delay p99 at worst · ${plural(stored.commits, 'commit')}`,
     ),
-    ...(crashes === 0
+    ...(wanted === 0
       ? []
       : [
           row(
             'crashes',
-            `killed ${crashes === 1 ? 'once' : `${crashes} times`}; ${plural(again, 'record')} came again, none was stored twice`,
+            `killed ${times(crashes, wanted)}; ${plural(again, 'record')} came again, none was stored twice`,
           ),
         ]),
     ...verdict.topics.flatMap(({ topic, from, to, sha256 }) => [
@@ -162,6 +163,16 @@ export function summary({ last, ingested, verdict, verifyMs, folder }, paint) {
     `  ${verified} (${duration(verifyMs)})`,
     '',
   ];
+}
+
+/**
+ * How often, and why not as often as was asked for.
+ * @param {number} done
+ * @param {number} wanted
+ */
+function times(done, wanted) {
+  if (done < wanted) return `${done} of ${wanted} times, until all was stored`;
+  return done === 1 ? 'once' : `${done} times`;
 }
 
 /**

@@ -111,7 +111,8 @@ describe('the views', () => {
     };
     const stored = { records: 1000, again: 0, commits: 3, peakMemory: 2e8, ends: [1007] };
     const ingested = { stored, crashes: 0, again: 0 };
-    const outcome = { last: meter.snapshot(), ingested, verdict, verifyMs: 12, folder: '/log' };
+    const last = meter.snapshot();
+    const outcome = { last, ingested, crashes: 0, verdict, verifyMs: 12, folder: '/log' };
     const text = summary(outcome, plain).join('\n');
     expect(text).toMatch(/records +1,000\n/);
     expect(text).toMatch(/bytes +97\.7 KiB \(100,000\)/);
@@ -121,9 +122,12 @@ describe('the views', () => {
     expect(text).toMatch(/log +\/log\n/);
     expect(text).not.toContain('killed');
     expect(text).toContain('verified: 1,000 records once each, in order, byte for byte (12.0 ms)');
-    const crashed = { ...outcome, ingested: { stored, crashes: 2, again: 40 } };
+    const crashed = { ...outcome, ingested: { stored, crashes: 2, again: 40 }, crashes: 2 };
     expect(summary(crashed, plain).join('\n')).toMatch(
       /crashes +killed 2 times; 40 records came again, none was stored twice/,
+    );
+    expect(summary({ ...crashed, crashes: 5 }, plain).join('\n')).toContain(
+      'killed 2 of 5 times, until all was stored; ',
     );
     verdict.differences.push('something');
     expect(summary(outcome, plain).join('\n')).toContain('NOT verified');
