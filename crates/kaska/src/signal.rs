@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::{Observer, Partition};
@@ -61,13 +61,15 @@ impl Signal {
 
     /// The owner waits for so much more. Before he asks for what he may have to wait for, so that nothing is missed.
     pub(crate) fn expect(&self, more: u64) {
-        // SeqCst: pairs with the load in `progressed`; whoever moves an end after this sees it.
-        self.interest.fetch_add(more, Ordering::SeqCst);
+        self.interest.fetch_add(more, Ordering::Relaxed);
+        // Pairs with the fence in `progressed`: either whoever moves an end sees the interest, or the owner, who looks at
+        // the end after this, sees that it moved.
+        fence(Ordering::SeqCst);
     }
 
     /// He waits for so much less.
     pub(crate) fn forgo(&self, less: u64) {
-        self.interest.fetch_sub(less, Ordering::SeqCst);
+        self.interest.fetch_sub(less, Ordering::Relaxed);
     }
 
     /// Leaves word that something of a partition is new.
@@ -121,7 +123,9 @@ impl Signal {
 
 impl Observer for Signal {
     fn progressed(&self, partitions: &[Arc<Partition>]) {
-        if self.interest.load(Ordering::SeqCst) == 0 {
+        // Pairs with the fence in `expect`.
+        fence(Ordering::SeqCst);
+        if self.interest.load(Ordering::Relaxed) == 0 {
             return;
         }
         let places = partitions

@@ -197,7 +197,6 @@ mod tests {
         fn set_size(&self, _: u64) -> io::Result<()> {
             Ok(())
         }
-        fn start_writeback(&self) {}
         fn sync_data(&self) -> io::Result<()> {
             Ok(())
         }

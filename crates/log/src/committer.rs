@@ -1,3 +1,4 @@
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub struct Committer {
     /// What this group looks at.
     list: Vec<Arc<Partition>>,
     /// What must be durable by a certain time.
-    timed: Vec<(Duration, Arc<Partition>)>,
+    timed: HashMap<Place, (Duration, Arc<Partition>)>,
     told: Vec<Arc<Partition>>,
 }
 
@@ -68,7 +69,7 @@ impl Committer {
     /// When the next step must be at the latest, by the monotonic clock.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        self.timed.iter().map(|timed| timed.0).min()
+        self.timed.values().map(|timed| timed.0).min()
     }
 
     /// What is to be looked at: what says so, and what has its time.
@@ -79,10 +80,10 @@ impl Committer {
         }
         if !self.timed.is_empty() {
             let now = shared.now();
-            let due = self.timed.extract_if(.., |timed| timed.0 <= now);
-            let due = due.map(|(_, partition)| partition);
-            let listed: Vec<_> = due.filter(|one| !is_in(&self.list, one)).collect();
-            self.list.extend(listed);
+            let listed: HashSet<Place> = self.list.iter().map(|one| place(one)).collect();
+            let due = self.timed.extract_if(|_, timed| timed.0 <= now);
+            let due = due.filter(|(place, _)| !listed.contains(place));
+            self.list.extend(due.map(|(_, (_, partition))| partition));
         }
     }
 
@@ -110,20 +111,10 @@ impl Committer {
             match partition.need(now, all) {
                 Need::Nothing => {}
                 Need::At(due) => {
-                    if !self
-                        .timed
-                        .iter()
-                        .any(|timed| Arc::ptr_eq(&timed.1, partition))
-                    {
-                        self.timed.push((due, Arc::clone(partition)));
-                    }
+                    let timed = self.timed.entry(place(partition));
+                    timed.or_insert_with(|| (due, Arc::clone(partition)));
                 }
                 Need::Now(dirty) => group.push((Arc::clone(partition), dirty)),
-            }
-        }
-        for (_, dirty) in group.iter().filter(|_| group.len() > 1) {
-            for segment in &dirty.segments {
-                segment.file.start_writeback();
             }
         }
         self.told.clear();
@@ -160,6 +151,9 @@ impl Committer {
     }
 }
 
-fn is_in(list: &[Arc<Partition>], one: &Arc<Partition>) -> bool {
-    list.iter().any(|other| Arc::ptr_eq(other, one))
+/// A topic's number and a partition's.
+type Place = (u32, u32);
+
+fn place(partition: &Partition) -> Place {
+    (partition.topic(), partition.number())
 }

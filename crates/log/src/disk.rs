@@ -77,8 +77,6 @@ pub trait File: Send + Sync + 'static {
     fn allocate(&self, from: u64, to: u64) -> io::Result<bool>;
     /// Cuts the file, or makes it longer with zeros. What was allocated beyond is freed.
     fn set_size(&self, size: u64) -> io::Result<()>;
-    /// Begins to write to the disk what is dirty, without waiting; a hint.
-    fn start_writeback(&self);
     /// Waits until all that was written is durable. After an error it never is: nothing may be tried again.
     fn sync_data(&self) -> io::Result<()>;
 }

@@ -258,8 +258,6 @@ impl File for MemoryFile {
         resize(&mut bytes, size)
     }
 
-    fn start_writeback(&self) {}
-
     fn sync_data(&self) -> io::Result<()> {
         Ok(())
     }

@@ -216,8 +216,6 @@ impl File for OsFile {
         uninterrupted(|| self.file.set_len(size))
     }
 
-    fn start_writeback(&self) {}
-
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -111,10 +111,6 @@ impl File for HeldFile {
         self.file.set_size(size)
     }
 
-    fn start_writeback(&self) {
-        self.file.start_writeback();
-    }
-
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -493,8 +493,6 @@ impl File for SimFile {
         Ok(())
     }
 
-    fn start_writeback(&self) {}
-
     fn sync_data(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.step()?;

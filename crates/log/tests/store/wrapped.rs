@@ -137,9 +137,6 @@ impl File for Open {
     fn set_size(&self, size: u64) -> io::Result<()> {
         self.inner.set_size(size)
     }
-    fn start_writeback(&self) {
-        self.inner.start_writeback();
-    }
     fn sync_data(&self) -> io::Result<()> {
         self.inner.sync_data()
     }
