@@ -29,6 +29,7 @@ mod lookup;
 mod marks;
 mod memory_disk;
 mod name;
+mod numbers;
 mod observer;
 mod open_files;
 mod opening;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
+use crate::disk::Mode;
 use crate::format_file::FormatFile;
 use crate::marks::{DELETED, Mark, starts};
+use crate::numbers::Numbers;
 use crate::partition::Opened;
 use crate::recovery::{Boot, Durable, Opening, Recovered, recover, recover_clean};
 use crate::report::Note;
@@ -91,7 +93,7 @@ pub(crate) fn open(shared: &Arc<Shared>) -> Result<Found, Error> {
             by_name,
             by_number,
             reserved: HashMap::new(),
-            next: opener.next_topic,
+            numbers: opener.numbers,
         },
         positions,
         lock,
@@ -212,7 +214,7 @@ struct Opener<'a> {
     marks: HashMap<(u32, u32), PartitionMark>,
     boot: Boot,
     is_clean: bool,
-    next_topic: TopicNumber,
+    numbers: Numbers,
     /// Folders that a creation left.
     left: Vec<String>,
     /// Topics that are marked as deleted.
@@ -242,7 +244,7 @@ impl<'a> Opener<'a> {
                 Boot::Other
             },
             is_clean: checkpoint.clean,
-            next_topic: checkpoint.next_topic.max(1),
+            numbers: Numbers::new(checkpoint.next_topic.max(1), BTreeSet::new()),
             left: Vec::new(),
             deleted: BTreeSet::new(),
         }
@@ -255,47 +257,50 @@ impl<'a> Opener<'a> {
         let entries = disk
             .list(TOPICS)
             .map_err(|error| Error::system("readdir", TOPICS, &error))?;
-        let mut folders = BTreeMap::new();
-        for entry in entries {
-            let name = format!("{TOPICS}/{}", entry.name);
-            let number = match Kind::of(&entry) {
-                Some((Kind::Topic, number)) => {
-                    folders.insert(number, name);
-                    number
-                }
-                Some((Kind::Creating, number)) => {
-                    self.left.push(name);
-                    number
-                }
-                Some((Kind::Deleted, number)) => {
-                    self.deleted.insert(number);
-                    number
-                }
-                None => {
-                    report.foreign.push(name);
-                    continue;
-                }
-            };
-            self.next_topic = self.next_topic.max(number.saturating_add(1));
+        let all = Vec::from_iter(entries.iter().map(Named::of));
+        let of_kind = |kind: Kind| {
+            let own = all.iter().filter(move |one| one.kind == Some(kind));
+            own.filter_map(|one| one.number)
+        };
+        let folders = BTreeSet::from_iter(of_kind(Kind::Topic));
+        for number in &folders {
+            let folder = topic_folder(*number);
+            match self.topic(*number, &folder) {
+                Ok(Some(topic)) => found.push(Arc::new(topic)),
+                Err(error) if error.kind == ErrorKind::Storage => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
         }
+        let next = found.last().map_or(1, |last| last.number + 1);
+        let taken = all.iter().filter_map(|one| one.number).collect();
+        self.numbers = Numbers::new(self.numbers.next().max(next), taken);
+        let next = self.numbers.next();
+        for one in &all {
+            let name = format!("{TOPICS}/{}", one.name);
+            match (one.kind, one.number) {
+                (Some(Kind::Topic), _) => {}
+                (Some(Kind::Creating), Some(number)) if number < next => self.left.push(name),
+                (Some(Kind::Deleted), Some(number)) if number < next && was_moved(disk, number) => {
+                    self.deleted.insert(number);
+                }
+                _ => report.foreign.push(name),
+            }
+        }
+        let is_found = |number: &TopicNumber| {
+            found
+                .binary_search_by_key(number, |one: &Arc<Topic>| one.number)
+                .is_ok()
+        };
+        let damaged = folders.difference(&self.deleted);
+        let damaged = damaged.filter(|number| !is_found(number));
+        report.damaged_topics.extend(damaged);
         let known: BTreeSet<_> = self.marks.keys().map(|place| place.0).collect();
         let is_there =
-            |number: &TopicNumber| folders.contains_key(number) || self.deleted.contains(number);
+            |number: &TopicNumber| folders.contains(number) || self.deleted.contains(number);
         let missing = known
             .into_iter()
             .filter(|number| *number > 0 && !is_there(number));
         report.missing_topics.extend(missing);
-        for (number, folder) in folders {
-            if self.deleted.contains(&number) {
-                continue;
-            }
-            match self.topic(number, &folder) {
-                Ok(Some(topic)) => found.push(Arc::new(topic)),
-                Ok(None) => report.damaged_topics.push(number),
-                Err(error) if error.kind == ErrorKind::Storage => return Err(error),
-                Err(_) => report.damaged_topics.push(number),
-            }
-        }
         Ok(found)
     }
 
@@ -572,26 +577,47 @@ pub(crate) fn topic_folder(number: TopicNumber) -> String {
 }
 
 /// What an entry of the folder of topics is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Topic,
     Creating,
     Deleted,
 }
 
-impl Kind {
-    fn of(entry: &Entry) -> Option<(Self, TopicNumber)> {
+/// An entry of the folder of topics.
+struct Named<'a> {
+    name: &'a str,
+    /// The number that it stands in the way of.
+    number: Option<TopicNumber>,
+    /// What it is, if it is ours.
+    kind: Option<Kind>,
+}
+
+impl<'a> Named<'a> {
+    fn of(entry: &'a Entry) -> Self {
         let name = entry.name.as_str();
         let (kind, digits) = if let Some(digits) = name.strip_suffix(CREATING) {
-            (Self::Creating, digits)
+            (Kind::Creating, digits)
         } else if let Some(digits) = name.strip_suffix(DELETED) {
-            (Self::Deleted, digits)
+            (Kind::Deleted, digits)
         } else {
-            (Self::Topic, name)
+            (Kind::Topic, name)
         };
-        let is_file = matches!(kind, Self::Deleted);
-        let number = number_of(digits).filter(|_| entry.is_folder != is_file)?;
-        Some((kind, number))
+        let number = number_of(digits);
+        let is_own = number.is_some() && entry.is_folder != (kind == Kind::Deleted);
+        Self {
+            name,
+            number,
+            kind: is_own.then_some(kind),
+        }
     }
+}
+
+/// Whether what was renamed to be the mark of a topic is not in its folder any more. Else the mark says what is not so.
+fn was_moved(disk: &dyn Disk, number: TopicNumber) -> bool {
+    let meta = format!("{}/{META}", topic_folder(number));
+    let opened = disk.open(&meta, Mode::Read);
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn number_of(name: &str) -> Option<TopicNumber> {

@@ -8,6 +8,7 @@ use crate::committer::{Committer, Step};
 use crate::housekeeper::Keeping;
 use crate::locks::{lock, read, write};
 use crate::marks::Mark;
+use crate::numbers::Numbers;
 use crate::opening::{self, CREATING, Found, META, TOPICS, topic_folder};
 use crate::partition::Opened;
 use crate::shared::{Shared, Stats};
@@ -64,7 +65,7 @@ pub(crate) struct Topics {
     pub(crate) by_name: HashMap<TopicName, TopicNumber>,
     /// Names of topics that are being made.
     pub(crate) reserved: HashMap<TopicName, TopicNumber>,
-    pub(crate) next: TopicNumber,
+    pub(crate) numbers: Numbers,
 }
 
 /// How far closing has come.
@@ -195,14 +196,10 @@ impl Store {
             let message = format!("there is a topic {:?} already", name.as_str());
             return Err(Error::new(ErrorKind::Exists, message));
         }
-        let number = topics.next;
-        if number > MOST_TOPIC {
-            return Err(Error::new(
-                ErrorKind::Full,
-                "there are no numbers for topics left",
-            ));
-        }
-        topics.next += 1;
+        let number = topics
+            .numbers
+            .give()
+            .ok_or_else(|| Error::new(ErrorKind::Full, "there are no numbers for topics left"))?;
         topics.reserved.insert(name.clone(), number);
         Ok(number)
     }
@@ -369,7 +366,7 @@ impl Store {
 
     /// The number that the next topic gets.
     pub(crate) fn next_topic(&self) -> TopicNumber {
-        read(&self.topics).next
+        read(&self.topics).numbers.next()
     }
 
     /// Why nothing is taken any more, if so.
@@ -510,6 +507,3 @@ impl Store {
         true
     }
 }
-
-/// A number has eight digits.
-const MOST_TOPIC: TopicNumber = 99_999_999;

@@ -221,3 +221,87 @@ fn a_mark_of_a_segment_that_is_not_there_deletes_nothing() {
     let topic = driven.topic("t", &small());
     assert_eq!(read_all(&driven.store, &topic), records(0, 3));
 }
+
+#[test]
+fn what_stands_under_a_number_that_was_never_given_takes_that_one_and_no_other() {
+    for (name, is_folder) in [
+        ("topics/99999999.deleted", false),
+        ("topics/99999999.creating", true),
+        ("topics/99999999", true),
+        ("topics/00000003.deleted", false),
+        ("topics/00000003.creating", true),
+        ("topics/00000002.creating", false),
+        ("topics/00000002", false),
+    ] {
+        let disk = Wrapped::new(None);
+        let driven = Driven::open(&disk).unwrap();
+        driven.topic("one", &small());
+        driven.store.close(None).unwrap();
+        drop(driven);
+        if is_folder {
+            disk.create_folder(name).unwrap();
+        } else {
+            disk.open(name, Mode::CreateNew).unwrap();
+        }
+        let takes = |number: &u32| name.contains(&number.to_string());
+        let free = Vec::from_iter((2..=5).filter(|number| !takes(number)));
+        for number in free {
+            let driven = Driven::open(&disk).unwrap();
+            let report = &driven.report;
+            // What lies below a number that was given since may be a leftover of ours.
+            if number == 2 || takes(&2) {
+                let told = report.foreign.len() + report.damaged_topics.len();
+                assert_eq!(told, 1, "{name}: {report:?}");
+            }
+            driven.keep_house();
+            let topic = driven.topic(&format!("t{number}"), &small());
+            assert_eq!(topic.topic(), number, "{name}");
+            // It died.
+        }
+    }
+}
+
+#[test]
+fn a_mark_beside_a_whole_topic_deletes_nothing() {
+    let disk = Wrapped::new(None);
+    let (driven, topic) = filled(&disk, 3, &small());
+    drop((driven, topic));
+    disk.moods.is_full.store(false, Ordering::SeqCst);
+    disk.open("topics/00000001.deleted", Mode::CreateNew)
+        .unwrap();
+    for _ in 0..2 {
+        let driven = Driven::open(&disk).unwrap();
+        assert_eq!(driven.report.foreign, ["topics/00000001.deleted"]);
+        driven.keep_house();
+        let topic = driven.topic("t", &small());
+        assert_eq!(read_all(&driven.store, &topic), records(0, 3));
+        driven.store.close(None).unwrap();
+    }
+    let driven = Driven::open(&disk).unwrap();
+    driven.store.delete_topic(1).unwrap();
+    driven.keep_house();
+    assert_eq!(names(&*disk, "topics"), [""; 0]);
+}
+
+#[test]
+fn numbers_are_used_once_wherever_the_process_dies() {
+    // Two are made and deleted before any checkpoint tells of them.
+    for deleted in [&[1][..], &[2], &[1, 2]] {
+        let disk = Wrapped::new(None);
+        let driven = Driven::open(&disk).unwrap();
+        driven.topic("a", &small());
+        driven.topic("b", &small());
+        for number in deleted {
+            driven.store.delete_topic(*number).unwrap();
+        }
+        drop(driven);
+        let driven = Driven::open(&disk).unwrap();
+        assert_eq!(driven.report.foreign, [""; 0]);
+        assert_eq!(driven.report.damaged_topics, []);
+        driven.keep_house();
+        assert_eq!(names(&*disk, "topics").len(), 2 - deleted.len());
+        drop(driven);
+        let driven = Driven::open(&disk).unwrap();
+        assert_eq!(driven.topic("c", &small()).topic(), 3);
+    }
+}
