@@ -26,7 +26,8 @@ pub struct Share {
     gone: bool,
 }
 
-/// A folder by its canonical path, and whether it is open in this process.
+/// A folder by its canonical path, and whether it is open in this process. Another one that is put in its place meanwhile has a
+/// place of its own.
 struct Place {
     path: PathBuf,
     state: Mutex<State>,
@@ -39,7 +40,13 @@ enum State {
     Closed,
     /// One thread opens or closes it; others wait.
     Busy,
-    Open(Arc<Kaska>, usize),
+    Open(Opened),
+}
+
+struct Opened {
+    kaska: Arc<Kaska>,
+    disk: Arc<OsDisk>,
+    users: usize,
 }
 
 static PLACES: Mutex<Option<HashMap<PathBuf, Weak<Place>>>> = Mutex::new(None);
@@ -66,46 +73,67 @@ pub fn open(
 
 fn share(path: &Path, config: Config) -> Result<Share, Error> {
     let path = OsDisk::locate(path, config.create)?;
-    let place = place_of(&path);
-    let mut state = place.state();
-    loop {
-        match &mut *state {
-            State::Open(kaska, users) => {
-                if let Some(error) = kaska.store().poisoned() {
-                    let message = format!(
-                        "{} is open in this process, and nothing is taken there any more: close it everywhere, then open it again. {}",
-                        path.display(),
-                        error.message
-                    );
-                    return Err(Error { message, ..error });
-                }
-                *users += 1;
-                let kaska = Arc::clone(kaska);
-                drop(state);
-                return Ok(Share::new(kaska, Some(place)));
-            }
-            State::Busy => {
-                state = place
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            State::Closed => {
-                *state = State::Busy;
-                break;
-            }
-        }
-    }
-    drop(state);
+    let place = match enter(&path)? {
+        Entered::Shared(share) => return Ok(share),
+        Entered::First(place) => place,
+    };
     // Whatever happens, those who wait go on.
     let mut busy = Busy {
         place: Arc::clone(&place),
         then: State::Closed,
     };
-    let kaska = load(Arc::new(OsDisk::new(&*path)), config)?;
-    busy.then = State::Open(Arc::clone(&kaska), 1);
+    let disk = Arc::new(OsDisk::new(&*path));
+    let kaska = load(Arc::clone(&disk) as Arc<dyn Disk>, config)?;
+    busy.then = State::Open(Opened {
+        kaska: Arc::clone(&kaska),
+        disk,
+        users: 1,
+    });
     drop(busy);
     Ok(Share::new(kaska, Some(place)))
+}
+
+enum Entered {
+    /// It was open.
+    Shared(Share),
+    /// It was not; others wait until this one has opened it.
+    First(Arc<Place>),
+}
+
+fn enter(path: &Path) -> Result<Entered, Error> {
+    loop {
+        let place = place_of(path);
+        let mut state = place.wait();
+        match &mut *state {
+            State::Open(opened) if opened.disk.is_in_place() => {
+                if let Some(error) = opened.kaska.store().poisoned() {
+                    return Err(poisoned(path, error));
+                }
+                opened.users += 1;
+                let kaska = Arc::clone(&opened.kaska);
+                drop(state);
+                return Ok(Entered::Shared(Share::new(kaska, Some(place))));
+            }
+            // What is open was moved or removed, and another folder is there now.
+            State::Open(_) => place.leave(),
+            // Unless that has happened meanwhile.
+            _ if place.is_listed() => {
+                *state = State::Busy;
+                drop(state);
+                return Ok(Entered::First(place));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn poisoned(path: &Path, error: Error) -> Error {
+    let message = format!(
+        "{} is open in this process, and nothing is taken there any more: close it everywhere, then open it again. {}",
+        path.display(),
+        error.message
+    );
+    Error { message, ..error }
 }
 
 fn load(disk: Arc<dyn Disk>, config: Config) -> Result<Arc<Kaska>, Error> {
@@ -162,10 +190,10 @@ impl Share {
         };
         {
             let mut state = place.state();
-            if let State::Open(_, users) = &mut *state
-                && *users > 1
+            if let State::Open(opened) = &mut *state
+                && opened.users > 1
             {
-                *users -= 1;
+                opened.users -= 1;
                 return Ok(());
             }
             *state = State::Busy;
@@ -217,23 +245,46 @@ impl Place {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Its state once nobody is opening or closing it.
+    fn wait(&self) -> MutexGuard<'_, State> {
+        let is_busy = |state: &mut State| matches!(state, State::Busy);
+        let waited = self.changed.wait_while(self.state(), is_busy);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether who looks for its path finds it.
+    fn is_listed(&self) -> bool {
+        self.is_in(places().get_or_insert_default())
+    }
+
+    /// Is found no more: who looks for its path finds another place.
+    fn leave(&self) {
+        let mut places = places();
+        let places = places.get_or_insert_default();
+        if self.is_in(places) {
+            places.remove(&self.path);
+        }
+    }
+
+    fn is_in(&self, places: &HashMap<PathBuf, Weak<Self>>) -> bool {
+        let listed = places.get(&self.path);
+        listed.is_some_and(|there| std::ptr::eq(there.as_ptr(), self))
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = &mut *places
-            && places
-                .get(&self.path)
-                .is_some_and(|there| there.strong_count() == 0)
-        {
-            places.remove(&self.path);
-        }
+        self.leave();
     }
 }
 
+fn places() -> MutexGuard<'static, Option<HashMap<PathBuf, Weak<Place>>>> {
+    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn place_of(path: &Path) -> Arc<Place> {
-    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut places = places();
     let places = places.get_or_insert_default();
     if let Some(place) = places.get(path).and_then(Weak::upgrade) {
         return place;

@@ -44,6 +44,16 @@ impl OsDisk {
         })
     }
 
+    /// Whether its folder still is where it was when it was locked: not moved, removed, or replaced by another one.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let locked = lock(&self.locked);
+        locked.as_ref().is_none_or(|(name, identity)| {
+            let found = self.path(name).and_then(fs::symlink_metadata);
+            found.is_ok_and(|found| sys::identity(&found) == *identity)
+        })
+    }
+
     /// Where `name` is. Names are ours, so this refuses only what a defect of ours would make: a way out of the folder.
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let mut path = self.root.clone();
@@ -64,13 +74,10 @@ impl OsDisk {
     /// Where `name` is, for something that changes the folder: not in another one that somebody has put in its place, whose owner
     /// is somebody else.
     fn own_path(&self, name: &str) -> io::Result<PathBuf> {
-        if let Some((name, identity)) = &*lock(&self.locked) {
-            let found = fs::symlink_metadata(self.path(name)?).ok();
-            if found.is_none_or(|found| sys::identity(&found) != *identity) {
-                return Err(io::Error::other(
-                    "the folder was moved, removed or replaced while it was open",
-                ));
-            }
+        if !self.is_in_place() {
+            return Err(io::Error::other(
+                "the folder was moved, removed or replaced while it was open",
+            ));
         }
         self.path(name)
     }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
@@ -74,6 +74,32 @@ describe('a directory', () => {
     expect(await texts(second.topic('t'))).toHaveLength(2);
     expect((await second.topic('t').append('c')).offset).toBe(2);
   });
+
+  it.skipIf(process.platform === 'win32').each(['moved', 'removed'])(
+    'is another one where the folder was %s while it was open, in the same process too',
+    async (how) => {
+      const folder = await logs.folder();
+      const dir = join(folder, 'log');
+      const first = await logs.open({ dir });
+      const topic = await first.createTopic('first');
+      await topic.append('kept');
+      if (how === 'moved') await rename(dir, join(folder, 'moved'));
+      else await rm(dir, { recursive: true });
+      const second = await logs.open({ dir });
+      expect([...second.topics.keys()]).toEqual([]);
+      await (await second.createTopic('second')).append('here');
+      const shares = await logs.open({ dir });
+      expect(await texts(shares.topic('second'))).toEqual(['here']);
+      expect(await texts(topic)).toEqual(['kept']);
+      await logs.close();
+      const again = await logs.open({ dir });
+      expect([...again.topics.keys()]).toEqual(['second']);
+      expect(await texts(again.topic('second'))).toEqual(['here']);
+      if (how === 'removed') return;
+      const moved = await logs.open({ dir: join(folder, 'moved') });
+      expect(await texts(moved.topic('first'))).toEqual(['kept']);
+    },
+  );
 
   it('shows a half-written tail by what it did with it', async () => {
     const dir = await logs.folder();

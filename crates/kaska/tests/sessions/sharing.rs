@@ -106,3 +106,63 @@ fn a_directory_that_is_broken_off_takes_nothing_more_and_is_read_on() {
     assert_eq!(again.read_all(topic, 0), stored(&["kept"]));
     again.close();
 }
+
+#[cfg(unix)]
+#[test]
+fn another_folder_at_the_path_of_one_that_is_open_is_another_directory() {
+    let folder = Folder::new("sharing_replaced");
+    let moved = Folder::new("sharing_replaced_moved");
+    let mut one = Owner::open(folder.location());
+    let topic = one.create("t", 1);
+    let writer = one.writer(topic, Some(0), Acks::All);
+    one.store(writer, &["in the old one"]);
+    std::fs::rename(&folder.0, &moved.0).unwrap();
+
+    let mut other = Owner::open(folder.location());
+    assert!(other.session.topic("t").is_err());
+    let own = other.create("t", 1);
+    let writer_there = other.writer(own, Some(0), Acks::All);
+    other.store(writer_there, &["in the new one"]);
+    // The new one is shared from now on, and the old one goes on for those who have it.
+    let mut third = Owner::open(folder.location());
+    assert_eq!(third.read_all(own, 0), stored(&["in the new one"]));
+    one.store(writer, &["and more"]);
+    let old = stored(&["in the old one", "and more"]);
+    assert_eq!(one.read_all(topic, 0), old);
+    // Somebody has it open, wherever it is now.
+    assert!(matches!(
+        Owner::begin(moved.location()).event(),
+        Event::Failed(error) if error.kind == ErrorKind::Locked
+    ));
+    drop(one);
+
+    other.store(writer_there, &["still"]);
+    other.close();
+    third.close();
+    let mut again = Owner::open(folder.location());
+    let new = stored(&["in the new one", "still"]);
+    assert_eq!(again.read_all(own, 0), new);
+    again.close();
+    let mut found = Owner::open(moved.location());
+    assert_eq!(found.read_all(topic, 0), old);
+    found.close();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_was_removed_while_it_was_open_is_made_anew() {
+    let folder = Folder::new("sharing_removed");
+    let mut one = Owner::open(folder.location());
+    one.create("t", 1);
+    std::fs::remove_dir_all(&folder.0).unwrap();
+    let mut other = Owner::open(folder.location());
+    assert!(other.session.topic("t").is_err());
+    drop(one);
+    let topic = other.create("t", 1);
+    let writer = other.writer(topic, Some(0), Acks::All);
+    other.store(writer, &["kept"]);
+    other.close();
+    let mut again = Owner::open(folder.location());
+    assert_eq!(again.read_all(topic, 0), stored(&["kept"]));
+    again.close();
+}
