@@ -170,6 +170,7 @@ export class Appends {
       const writer = log.checked(
         log.native.kaskaWriter(log.handle, number, partition, acks, -1, -1, name),
         topic,
+        'no',
       );
       found = { writer, spread: partition < 0 ? partitions : 1 };
       this.#destinations.set(id, found);

@@ -66,6 +66,8 @@ import type {
  * await kaska.close();
  */
 export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable {
+  /** Only `open()` has it. */
+  static readonly #key: object = {};
   readonly #settings: Settings;
   readonly #native: NativeBinding;
   readonly #handle: KaskaHandle;
@@ -104,7 +106,7 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
    */
   static async open(options: KaskaOptions): Promise<Kaska> {
     const settings = openOptions(options);
-    const kaska = new Kaska(settings);
+    const kaska = new Kaska(Kaska.#key, settings);
     try {
       await kaska.#life.ready(settings.wait);
     } catch (error) {
@@ -114,8 +116,12 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
     return kaska;
   }
 
-  private constructor(settings: Settings) {
+  private constructor(key: object, settings: Settings) {
     super();
+    if (key !== Kaska.#key) {
+      const message = 'A log is not constructed: use await Kaska.open({ dir }).';
+      throw new ChaskiError('ERR_CHASKI_INVALID_ARGUMENT', message);
+    }
     this.#settings = settings;
     const native = loadNative();
     this.#native = native;
@@ -416,8 +422,8 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
   #lose(): void {
     const { failure } = this.#life;
     const { outbox, readers, requests, settling } = this.#parts;
-    outbox.lose(closed(failure, 'no'));
     settling.lose(closed(failure, 'unknown'));
+    outbox.lose(closed(failure, 'no'));
     requests.lose(closed(failure));
     readers.end();
   }

@@ -39,9 +39,9 @@ export class NativeLog {
   }
 
   /** `code` itself, if it is none of an error. @throws ChaskiError for one that is; `topic` is the name of the one that was asked about. */
-  checked(code: number, topic?: string): number {
+  checked(code: number, topic?: string, delivered?: Delivered): number {
     if (code >= 0) return code;
-    const error = this.failure(code);
+    const error = this.failure(code, delivered);
     throw topic === undefined ? error : ofTopic(topic, error);
   }
 }

@@ -118,13 +118,16 @@ export class Outbox {
     });
   }
 
-  /** Resolves when so many bytes can be appended without being more than the mark. */
-  async room(bytes: number): Promise<void> {
-    while (this.#barred === undefined && (this.#line.length > 0 || !this.#load.fits(bytes))) {
-      await new Promise<void>((resolve) => {
-        this.#callers.push(resolve);
-      });
-    }
+  /** Whether so many bytes can be appended without being more than the mark, or nothing can any more. */
+  hasRoom(bytes: number): boolean {
+    return this.#barred !== undefined || (this.#line.length === 0 && this.#load.fits(bytes));
+  }
+
+  /** Resolves when there may be more room. */
+  more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#callers.push(resolve);
+    });
   }
 
   /** Nothing is taken any more. */
@@ -139,6 +142,7 @@ export class Outbox {
     this.#line = [];
     for (const { shipment } of line) shipment.fail(error);
     this.#tellIdle();
+    this.#tellRoom();
   }
 
   /** False if there was no room. */

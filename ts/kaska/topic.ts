@@ -206,7 +206,9 @@ export class Topic {
     const { partition, acks, key, headers, timestamp } = appendOptions(options, this.partitions);
     return writableOf(async (written) => {
       const value = bytesOf('value', written);
-      await this.#parts.outbox.room(sizeOfRecord(key, value, headers));
+      const size = sizeOfRecord(key, value, headers);
+      const { outbox } = this.#parts;
+      while (!outbox.hasRoom(size)) await outbox.more();
       return { result: this.#appends.append(partition, acks, key, value, headers, timestamp) };
     });
   }

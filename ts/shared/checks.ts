@@ -24,7 +24,7 @@ export function object<O extends object>(name: string, value: O): O {
 export function text(name: string, value: unknown, fallback: string): string {
   if (value === undefined) return fallback;
   if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
-  throw invalid(name, value, 'a string that is not empty');
+  throw invalid(name, value, 'a string that is not empty and has no NUL');
 }
 
 export function integer(

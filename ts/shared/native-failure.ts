@@ -26,8 +26,8 @@ export function fromNative(failure: NativeFailure, delivered?: Delivered): Chask
   return new ChaskiError(known, text, { ...options, cause });
 }
 
-/** Native's texts begin small, as parts of others do. */
+/** Native's texts begin small, as parts of others do. The name of an option stays as it is. */
 function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  const first = /^[a-z]+[A-Z]/u.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.?!]$/u.test(text) ? first : `${first}.`;
 }

@@ -25,7 +25,10 @@ pub fn code_of(kind: ErrorKind) -> Code {
 /// Whether nothing was stored, and the same can succeed later.
 #[must_use]
 pub const fn is_retryable(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::NoSpace | ErrorKind::Full)
+    matches!(
+        kind,
+        ErrorKind::NoSpace | ErrorKind::Full | ErrorKind::Locked
+    )
 }
 
 /// A failure of the log as users see it.

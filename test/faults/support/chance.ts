@@ -7,9 +7,9 @@ const seed: number = Number(process.env['CHASKI_SEED'] || Date.now() % 1_000_000
 export class Chance {
   #state: number;
 
-  /** The same `name` has the same chances under the same seed. */
-  constructor(name: string) {
-    this.#state = seed;
+  /** The same `name` has the same chances under the same seed, that of the run unless another is given. */
+  constructor(name: string, from: number = seed) {
+    this.#state = from;
     for (let i = 0; i < name.length; i += 1) {
       this.#state = Math.imul(this.#state ^ name.charCodeAt(i), 0x0100_0193);
     }

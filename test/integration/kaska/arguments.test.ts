@@ -5,6 +5,7 @@ import vm from 'node:vm';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { Kaska } from 'chaski/kaska';
 import type { Bytes, NewRecord } from 'chaski/kaska';
 
 import { rejection } from '../net-queue/support/waiting.ts';
@@ -169,11 +170,19 @@ describe('messages', () => {
     expect(await told(() => logs.open({ highWaterMark: 0 }))).toContain('a whole number of bytes');
     expect(await told(() => logs.open({ closeTimeoutMs: 0.5 }))).toContain('a whole number of ms');
     expect(await told(() => kaska.createTopic('u', { retentionMs: -1 }))).toContain('of ms');
+    const maxBatchBytes = 2 ** 30;
+    expect(await told(() => kaska.createTopic('u', { maxBatchBytes }))).toMatch(
+      /^maxBatchBytes is/,
+    );
+    expect(await told(() => logs.open({ dir: 'a\0b' }))).toContain('no NUL');
+    const construct = Kaska as unknown as new (options: object) => Kaska;
+    expect(await told(() => new construct({ dir: ':memory:' }))).toContain('Kaska.open');
   });
 
   it('call a topic that was deleted by its name', async () => {
     const kaska = await logs.open();
     const topic = await kaska.createTopic('gone', { partitions: 2 });
+    const writer = await topic.writer('before');
     const reading = topic.read();
     const asleep = reading.next();
     await topic.append('x', { partition: 0 });
@@ -190,11 +199,16 @@ describe('messages', () => {
       () => topic.read().next(),
       () => topic.read({ from: new Date(0) }).next(),
       () => reading.next(),
+      () => writer.appendBatch(['x'], { sequence: 0, partition: 0 }),
+      () => topic.appendBatch(['x'], { partition: 1 }),
     ];
     for (const call of calls) {
       const error = await refusal(call);
       expect(error).toMatchObject({ code: 'ERR_CHASKI_NOT_FOUND' });
       expect(error.message).toContain("The topic 'gone' was deleted");
+    }
+    for (const call of [...calls.slice(0, 3), ...calls.slice(-2)]) {
+      expect(await refusal(call)).toMatchObject({ delivered: 'no' });
     }
   });
 

@@ -147,6 +147,34 @@ it.each(['wait', 'error'] as const)(
   },
 );
 
+it('a log that is closed by force drains, too', async () => {
+  const kaska = await logs.open({ highWaterMark: 100_000 });
+  const topic = await kaska.createTopic('t');
+  const results = Array.from({ length: 300 }, () => topic.append(value));
+  expect(kaska.needDrain).toBe(true);
+  const drained = eventOf(kaska, 'drain');
+  await kaska.close({ force: true });
+  await drained;
+  expect(kaska.needDrain).toBe(false);
+  await Promise.allSettled(results);
+});
+
+it('a Writable waits for appends beside it', async () => {
+  const kaska = await logs.open({ highWaterMark: 1000, onFull: 'error' });
+  const topic = await kaska.createTopic('t');
+  const writable = topic.toWritable();
+  for (let i = 0; i < 10; i += 1) {
+    writable.write(`written ${value}`);
+    void topic.append(`beside ${value}`);
+    await new Promise(setImmediate);
+  }
+  await new Promise<void>((resolve, reject) => {
+    writable.once('error', reject);
+    writable.end(resolve);
+  });
+  expect((await texts(topic)).filter((text) => text.startsWith('written'))).toHaveLength(10);
+});
+
 it('what waits for room is stored as it was, whatever is appended meanwhile', async () => {
   const kaska = await logs.open({ highWaterMark: 1 << 20 });
   const topic = await kaska.createTopic('t');

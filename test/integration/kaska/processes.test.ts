@@ -23,7 +23,7 @@ describe('a log that another process has open', () => {
       const holder = child('holder.mjs', { dir });
       await holder.report('open');
       const error = await rejection(Kaska.open({ dir }));
-      expect(error.code).toBe('ERR_CHASKI_LOCKED');
+      expect(error).toMatchObject({ code: 'ERR_CHASKI_LOCKED', retryable: true });
       expect(error.message).toContain(String(holder.process.pid));
       if (end === 'kill') await holder.kill();
       else holder.tell({ is: 'close' });
