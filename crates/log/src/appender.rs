@@ -1,6 +1,7 @@
 use crate::batch::{Encoded, Encoder, Input, ProducerMark};
 use crate::disk::put_at;
 use crate::locks::lock;
+use crate::segment::MOST_OFFSET;
 use crate::{Compression, Error, ErrorKind, Segment, SegmentState};
 
 /// Adds batches to the active segment of one partition. Whoever has it writes alone.
@@ -77,6 +78,14 @@ impl Appender {
             return Err(error.clone());
         }
         let (size, count) = (batch.header().size, batch.header().count);
+        if self.segment.next_offset.saturating_add(count.into()) > MOST_OFFSET {
+            self.encoder.recycle(batch);
+            let message = format!(
+                "{} is at the end of all offsets ({MOST_OFFSET}); append to another topic",
+                self.segment.name
+            );
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
         if !self.segment.has_room(size, count, self.segment_bytes) {
             return Ok(Outcome::Full(batch));
         }

@@ -12,7 +12,7 @@ use crate::partition::Opened;
 use crate::recovery::{Boot, Durable, Opening, Recovered, recover, recover_clean};
 use crate::report::Note;
 use crate::scan::replay;
-use crate::segment::{base_of, log_name};
+use crate::segment::{MOST_OFFSET, base_of, log_name};
 use crate::shared::Shared;
 use crate::sidecars::remove_sidecars;
 use crate::small_file::{NEW, load, make_folder, replace, sync_folder};
@@ -185,6 +185,9 @@ fn complete(disk: &dyn Disk) -> Result<(), Error> {
     make_folder(disk, TOPICS)?;
     make_folder(disk, POSITIONS)?;
     sync_folder(disk, "")?;
+    // Before anything is made in it: it may be a link, which leads out of the directory.
+    disk.list(POSITIONS)
+        .map_err(|error| Error::system("readdir", POSITIONS, &error))?;
     make_folder(disk, &format!("{POSITIONS}/0"))?;
     sync_folder(disk, POSITIONS)
 }
@@ -371,7 +374,8 @@ impl<'a> Opener<'a> {
         let (marked, marks) = starts(&task.folder, &entries);
         let start = start.max(marked);
         let durable = durable.not_before(marked);
-        let recovered = drop_below(&*self.shared.disk, &task.folder, &entries, start)
+        let recovered = refuse_beyond(&task.folder, &entries)
+            .and_then(|()| drop_below(&*self.shared.disk, &task.folder, &entries, start))
             .and_then(|()| self.recover(task, durable));
         let recovered = recovered.and_then(|(recovered, clean)| {
             let producers = self.producers(task, &recovered, clean)?;
@@ -546,6 +550,19 @@ const fn positions_options() -> TopicOptions {
         max_batch_bytes: 1 << 20,
         codec: crate::Codec::None,
     }
+}
+
+/// Refuses a folder with a segment that begins where no record can be.
+fn refuse_beyond(folder: &str, entries: &[Entry]) -> Result<(), Error> {
+    let mut bases = entries.iter().filter_map(|entry| base_of(&entry.name));
+    let Some(base) = bases.find(|base| *base > MOST_OFFSET) else {
+        return Ok(());
+    };
+    let name = log_name(folder, base);
+    let message = format!(
+        "the file {name} begins beyond all offsets ({MOST_OFFSET}); move it away, and open again. Nothing was changed"
+    );
+    Err(Error::new(ErrorKind::Storage, message))
 }
 
 /// Removes segments that are wholly below the start, and what lies beside them.

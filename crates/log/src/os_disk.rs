@@ -81,6 +81,16 @@ impl OsDisk {
         }
         self.path(name)
     }
+
+    /// Where the folder `name` is. A link below the root may lead anywhere, so it is none.
+    fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path(name)?;
+        if name.is_empty() || fs::symlink_metadata(&path)?.is_dir() {
+            return Ok(path);
+        }
+        let why = format!("{} is a link or a file, and no folder", path.display());
+        Err(io::Error::new(io::ErrorKind::NotADirectory, why))
+    }
 }
 
 impl Disk for OsDisk {
@@ -101,7 +111,7 @@ impl Disk for OsDisk {
 
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(self.path(folder)?)? {
+        for entry in fs::read_dir(self.folder(folder)?)? {
             let entry = entry?;
             // A name that is not UTF-8 is not ours.
             if let Ok(name) = entry.file_name().into_string() {
@@ -130,7 +140,7 @@ impl Disk for OsDisk {
     }
 
     fn sync_folder(&self, name: &str) -> io::Result<()> {
-        sync_folder(&self.path(name)?)
+        sync_folder(&self.folder(name)?)
     }
 
     fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {

@@ -39,6 +39,9 @@ pub struct Segment {
 /// Largest segment: positions are signed 32 bits for Kafka.
 pub const MAX_SEGMENT_BYTES: u32 = i32::MAX as u32;
 
+/// Highest offset that a partition ends with: JavaScript's numbers are exact up to there.
+pub(crate) const MOST_OFFSET: u64 = (1 << 53) - 1;
+
 impl Segment {
     /// A new and empty one. Its name is not durable until the folder is synced.
     ///

@@ -180,12 +180,7 @@ impl Store {
                 topics.by_number.insert(number, Arc::clone(serving));
             }
         }
-        if let Err(error) = made {
-            let folder = format!("{}{CREATING}", topic_folder(number));
-            // What is left is removed when the directory is opened.
-            let _ = remove_tree(&*self.shared.disk, &folder);
-            return Err(error);
-        }
+        made?;
         self.shared.observers.happened(&Event::Topics);
         Ok(number)
     }
@@ -209,16 +204,18 @@ impl Store {
         let disk = &*self.shared.disk;
         let folder = topic_folder(topic.number);
         let half = format!("{folder}{CREATING}");
-        let bytes = TopicFile::encode(&topic)
-            .ok_or_else(|| Error::new(ErrorKind::Invalid, "the topic's file would be too long"))?;
-        make_folder(disk, &half)?;
-        overwrite(disk, &format!("{half}/{META}"), &bytes)?;
-        for number in 0..topic.options.partitions {
-            make_folder(disk, &format!("{half}/{number}"))?;
+        // What is there already is not ours, and may lead out of the directory.
+        disk.create_folder(&half)
+            .map_err(|error| Error::system("mkdir", &half, &error))?;
+        let made = fill(disk, &half, &topic).and_then(|()| {
+            disk.rename(&half, &folder)
+                .map_err(|error| Error::system("rename", &half, &error))
+        });
+        if let Err(error) = made {
+            // What is left is removed when the directory is opened.
+            let _ = remove_tree(disk, &half);
+            return Err(error);
         }
-        sync_folder(disk, &half)?;
-        disk.rename(&half, &folder)
-            .map_err(|error| Error::system("rename", &half, &error))?;
         if let Err(error) = sync_folder(disk, TOPICS) {
             // Nobody knows whether it is there.
             self.shared.poison(error.clone());
@@ -506,4 +503,15 @@ impl Store {
         self.shared.observers.happened(&Event::Closed(error));
         true
     }
+}
+
+/// Makes what is in the folder of a topic, durably but for the first segments.
+fn fill(disk: &dyn Disk, folder: &str, topic: &Topic) -> Result<(), Error> {
+    let bytes = TopicFile::encode(topic)
+        .ok_or_else(|| Error::new(ErrorKind::Invalid, "the topic's file would be too long"))?;
+    overwrite(disk, &format!("{folder}/{META}"), &bytes)?;
+    for number in 0..topic.options.partitions {
+        make_folder(disk, &format!("{folder}/{number}"))?;
+    }
+    sync_folder(disk, folder)
 }

@@ -210,6 +210,11 @@ fn links_are_not_followed_and_pipes_are_not_waited_for() {
     }
     assert!(disk.lock("lock", "me").is_err());
     assert_eq!(std::fs::read(&target).unwrap(), b"somebody's");
+    std::fs::create_dir(folder.0.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", folder.0.join("topics")).unwrap();
+    assert!(disk.list("topics").is_err());
+    assert!(disk.sync_folder("topics").is_err());
+    assert!(disk.create_folder("topics").is_err());
     let pipe = std::process::Command::new("mkfifo")
         .arg(folder.0.join("kaska.format"))
         .status();

@@ -8,6 +8,7 @@
 mod appending;
 mod faults;
 mod keeping;
+mod links;
 mod lives;
 mod opening;
 mod reading;

@@ -369,3 +369,53 @@ fn a_directory_is_made_wholly_or_may_be_made_again() {
         }
     }
 }
+
+#[test]
+fn offsets_stay_below_what_javascript_can_tell_apart() {
+    const MOST: u64 = (1 << 53) - 1;
+    for base in [MOST - 1, MOST, MOST + 1, i64::MAX as u64] {
+        let disk = Arc::new(SimDisk::new());
+        let mut driven = Driven::open(&disk).unwrap();
+        let topic = driven.topic("t", &small());
+        written(append(&topic, &[&value_of(0)]));
+        driven.commit();
+        driven.store.close(None).unwrap();
+        disk.open(&log_name("topics/00000001/0", base), Mode::CreateNew)
+            .unwrap();
+        if base > MOST {
+            // Though a mark says that all before is deleted.
+            let mark = format!("topics/00000001/0/{base:020}.start");
+            disk.open(&mark, Mode::CreateNew).unwrap();
+        }
+        let mut driven = Driven::open(&disk).unwrap();
+        let topic = driven.topic("t", &small());
+        if base > MOST {
+            let [(1, 0, ref why)] = driven.report.unavailable[..] else {
+                panic!("{:?}", driven.report)
+            };
+            assert_eq!(why.kind, ErrorKind::Storage);
+            assert!(why.message.contains(&log_name("topics/00000001/0", base)));
+            assert!(append(&topic, &[b"x"]).is_err());
+            assert!(
+                disk.open(&log_name("topics/00000001/0", 0), Mode::Read)
+                    .is_ok()
+            );
+            continue;
+        }
+        for _ in base..MOST {
+            written(append(&topic, &[b"x"]));
+        }
+        for inline in [true, false] {
+            let refused = append_as(&topic, &[b"x"], &writer(Acks::All), inline);
+            driven.commit();
+            let error = match refused {
+                Ok(Appended::Queued(ticket)) => ticket.outcome().unwrap().unwrap_err(),
+                other => other.unwrap_err(),
+            };
+            assert_eq!(error.kind, ErrorKind::TooLarge);
+        }
+        assert_eq!(topic.ends().written, MOST);
+        assert_eq!(driven.store.poisoned(), None);
+        driven.store.close(None).unwrap();
+    }
+}
