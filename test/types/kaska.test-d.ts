@@ -32,8 +32,13 @@ test('a log is opened, and never constructed', () => {
   void Kaska.open({});
   // @ts-expect-error -- there is no such option.
   void Kaska.open({ dir: 'data', path: 'data' });
-  // @ts-expect-error -- left out is not the same as undefined.
-  void Kaska.open({ dir: 'data', onFull: undefined });
+  // What is undefined is as if it were left out.
+  const undecided = { onFull: undefined, signal: undefined, timeoutMs: undefined };
+  void Kaska.open({ dir: 'data', ...undecided });
+  void topic.append('x', { key: undefined, headers: undefined, partition: undefined });
+  topic.read({ from: undefined, until: undefined, signal: undefined });
+  // @ts-expect-error -- dir must be given.
+  void Kaska.open({ dir: undefined });
 });
 
 test('topics are created with options, and seen in a map that nobody can change', () => {

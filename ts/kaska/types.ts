@@ -44,36 +44,36 @@ export interface KaskaOptions extends WaitOptions {
   /** The folder, or ':memory:': nothing is kept then, and nobody else can open it. */
   dir: string;
   /** Make it if it is not there, or is empty. Default true. */
-  create?: boolean;
+  create?: boolean | undefined;
   /** Bytes that may be appended and not acknowledged; see `onFull`. Default 16 MiB. */
-  highWaterMark?: number;
+  highWaterMark?: number | undefined;
   /** Default 'wait'. */
-  onFull?: OnFull;
+  onFull?: OnFull | undefined;
   /** The most that the records of one compressed batch may be inflated to, in bytes. Default 64 MiB. */
-  maxInflatedBytes?: number;
+  maxInflatedBytes?: number | undefined;
   /** How long `close()` waits for what is not acknowledged. Default 5000. */
-  closeTimeoutMs?: number;
+  closeTimeoutMs?: number | undefined;
   /** Of the topics that are created without one. */
-  segmentBytes?: number;
+  segmentBytes?: number | undefined;
   /** Of the topics that are created without one. */
-  flush?: Flush;
+  flush?: Flush | undefined;
 }
 
 export interface TopicOptions {
   /** 1 to 65,536. Default 1. */
-  partitions?: number;
+  partitions?: number | undefined;
   /** Default 'none'. */
-  compression?: Compression;
+  compression?: Compression | undefined;
   /** Default 'always'. */
-  flush?: Flush;
+  flush?: Flush | undefined;
   /** A file has at most so many bytes, 1 MiB to 2^31 − 1. Default 256 MiB. */
-  segmentBytes?: number;
+  segmentBytes?: number | undefined;
   /** Segments whose last append is longer ago are deleted. Default Infinity. */
-  retentionMs?: number;
+  retentionMs?: number | undefined;
   /** The oldest segments of a partition beyond so many bytes are deleted. Default Infinity. */
-  retentionBytes?: number;
+  retentionBytes?: number | undefined;
   /** The longest batch, 1 KiB to 2^31 − 1; also before it is compressed. A record has at most 128 bytes less. Default 32 MiB. */
-  maxBatchBytes?: number;
+  maxBatchBytes?: number | undefined;
 }
 
 /** Headers of a record, in order; names may repeat. */
@@ -83,29 +83,29 @@ export type NewHeaders =
 
 export interface AppendOptions {
   /** Records with the same key go to the same partition. Default null. */
-  key?: Bytes | null;
-  headers?: NewHeaders;
+  key?: Bytes | null | undefined;
+  headers?: NewHeaders | undefined;
   /** Ms since 1970. Default: now. */
-  timestamp?: number | Date;
+  timestamp?: number | Date | undefined;
   /** Default: by the key; without one, the partitions in turn. */
-  partition?: number;
+  partition?: number | undefined;
   /** Default 'all'. */
-  acks?: Acks;
+  acks?: Acks | undefined;
 }
 
 /** A record to be appended. */
 export interface NewRecord {
   readonly value: Bytes | null;
-  readonly key?: Bytes | null;
-  readonly headers?: NewHeaders;
-  readonly timestamp?: number | Date;
+  readonly key?: Bytes | null | undefined;
+  readonly headers?: NewHeaders | undefined;
+  readonly timestamp?: number | Date | undefined;
 }
 
 export interface BatchOptions {
   /** As of an append. */
-  partition?: number;
+  partition?: number | undefined;
   /** Default 'all'. */
-  acks?: Acks;
+  acks?: Acks | undefined;
 }
 
 /** Where a record is. */
@@ -137,19 +137,19 @@ export type From = number | 'start' | 'end' | Date | { readonly position: string
 
 export interface ReadOptions {
   /** Default 'start'. An offset needs `partition`, unless there is one only. */
-  from?: From;
+  from?: From | undefined;
   /** 'end': stop where the end was when reading began. Default: go on for ever, and wait for what comes. */
-  until?: 'end';
+  until?: 'end' | undefined;
   /** Default: all of them, in turn. */
-  partition?: number;
+  partition?: number | undefined;
   /** What to do at an offset that is not there any more, or not yet. Default 'fail'. */
-  onOutOfRange?: 'fail' | 'start' | 'end';
+  onOutOfRange?: 'fail' | 'start' | 'end' | undefined;
   /** What to do at records that are damaged. Default 'fail'. */
-  onDamage?: 'fail' | 'skip';
+  onDamage?: 'fail' | 'skip' | undefined;
   /** Ends the reading with `ERR_CHASKI_ABORTED`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Memory that records are read into at once, 4 KiB to 16 MiB. A view of one keeps all of it. Default 64 KiB. */
-  arenaBytes?: number;
+  arenaBytes?: number | undefined;
 }
 
 /** Headers of a record that was read. */
@@ -198,9 +198,9 @@ export interface Batch extends Iterable<Record> {
 
 export interface CommitOptions {
   /** Needed if the topic has several. */
-  partition?: number;
+  partition?: number | undefined;
   /** Kept with it: text of at most 4,096 bytes. Default ''. */
-  metadata?: string;
+  metadata?: string | undefined;
 }
 
 /** Durable positions of one consumer, by its name. */
@@ -219,14 +219,14 @@ export interface Positions {
 
 export interface WriterOptions {
   /** Default 'all'. */
-  acks?: Acks;
+  acks?: Acks | undefined;
 }
 
 export interface SequenceOptions {
   /** Number of the first record, 0 to 2^31 − 1; the others count on, to the same bound. Records whose number was stored are left out. */
   sequence: number;
   /** Needed if the topic has several. */
-  partition?: number;
+  partition?: number | undefined;
 }
 
 /** What happened when a directory was opened, or while it was open. */
@@ -262,9 +262,9 @@ export interface VerifyReport {
 
 export interface CloseOptions {
   /** How long to wait for what is not acknowledged. Default: the option `closeTimeoutMs`. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Wait for nothing. */
-  force?: boolean;
+  force?: boolean | undefined;
 }
 
 export type Stats = Readonly<{ [name: string]: number }>;
@@ -292,5 +292,5 @@ export interface Polled {
 
 export interface ClientOptions {
   /** What `poll()` does where the records at its offset are gone. Default 'fail'. */
-  onOutOfRange?: 'fail' | 'start' | 'end';
+  onOutOfRange?: 'fail' | 'start' | 'end' | undefined;
 }

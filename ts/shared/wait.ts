@@ -6,15 +6,9 @@ import { clearTimeout, setTimeout } from './timers.ts';
 
 export interface WaitOptions {
   /** Ends the wait with `ERR_CHASKI_ABORTED`; the signal's reason is the error's cause. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Ends the wait with `ERR_CHASKI_TIMEOUT` after so many ms (0 to 2^31-1). Infinity, the default: no bound. */
-  timeoutMs?: number;
-}
-
-/** `WaitOptions` of which nothing need be left out. */
-export interface Bounds {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
+  timeoutMs?: number | undefined;
 }
 
 /** The longest time that a timer can run. */
@@ -29,7 +23,7 @@ export const longestTimeoutMs: number = 0x7fff_ffff;
  */
 export function bound(
   what: string,
-  options: Bounds | undefined,
+  options: WaitOptions | undefined,
   fail: (error: ChaskiError) => void,
   delivered?: () => Delivered,
 ): () => void {
@@ -65,7 +59,7 @@ export function bound(
 }
 
 /** The timeout of `options`, checked. */
-export function timeoutOf(options: Bounds | undefined): number {
+export function timeoutOf(options: WaitOptions | undefined): number {
   const timeoutMs: unknown = options?.timeoutMs;
   if (timeoutMs === undefined || timeoutMs === Infinity) return Infinity;
   if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= longestTimeoutMs) {
@@ -79,7 +73,7 @@ export function timeoutOf(options: Bounds | undefined): number {
 }
 
 /** The signal of `options`, checked: anything that behaves as one. */
-export function signalOf(options: Bounds | undefined): AbortSignal | undefined {
+export function signalOf(options: WaitOptions | undefined): AbortSignal | undefined {
   const signal: unknown = options?.signal;
   if (signal === undefined || isSignal(signal)) return signal;
   throw invalid('signal', signal, 'an AbortSignal');

@@ -105,3 +105,11 @@ it('what is changed on the disk under an open log is read as it is; verify() and
   const again = await logs.open({ dir });
   expect(await rejection(texts(again.topic('t')))).toMatchObject({ code: 'ERR_CHASKI_CORRUPT' });
 });
+
+it('a lone surrogate in text becomes U+FFFD, and is refused in names', async () => {
+  const kaska = await logs.open();
+  const topic = await kaska.createTopic('t');
+  await topic.append('a\ud800b');
+  expect(await texts(topic)).toEqual(['a\ufffdb']);
+  expect(await rejection(kaska.createTopic('a\ud800'))).toMatchObject(wrong);
+});
