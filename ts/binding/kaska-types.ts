@@ -64,7 +64,13 @@ interface NativeVerified {
   batches: number;
   records: number;
   bytes: number;
-  damaged: { topic: number; partition: number; first: number; next: number }[];
+  damaged: {
+    topic: number;
+    partition: number;
+    first: number;
+    next: number;
+    message: string;
+  }[];
 }
 
 /** What went wrong, in words. */

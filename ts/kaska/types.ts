@@ -255,8 +255,11 @@ export interface VerifyReport {
   readonly damaged: readonly {
     readonly topic: string | undefined;
     readonly partition: number;
+    /** First offset that cannot be read, and first that can again. */
     readonly first: number;
     readonly next: number;
+    /** Why, in words. */
+    readonly message: string;
   }[];
 }
 

@@ -89,6 +89,8 @@ export interface KaskaDamage {
   first: number
   /** First offset that can be read again. */
   next: number
+  /** Why. */
+  message: string
 }
 
 /** Deletes a topic; answered by an event. */

@@ -311,6 +311,8 @@ pub struct KaskaDamage {
     pub first: f64,
     /// First offset that can be read again.
     pub next: f64,
+    /// Why.
+    pub message: String,
 }
 
 /// What a check of everything found.
@@ -331,11 +333,12 @@ pub struct KaskaVerified {
 impl From<Verified> for KaskaVerified {
     fn from(verified: Verified) -> Self {
         let damaged = verified.damaged.into_iter();
-        let damaged = damaged.map(|(topic, partition, first, next)| KaskaDamage {
-            topic,
-            partition,
-            first: number(first),
-            next: number(next),
+        let damaged = damaged.map(|one| KaskaDamage {
+            topic: one.place.0,
+            partition: one.place.1,
+            first: number(one.first),
+            next: number(one.next),
+            message: one.message,
         });
         Self {
             partitions: number(verified.partitions),

@@ -63,8 +63,21 @@ pub struct Verified {
     pub records: u64,
     /// Bytes of those batches, inflated.
     pub bytes: u64,
-    /// What cannot be read: topic, partition, first offset, first offset behind. At most 1,000 are listed.
-    pub damaged: Vec<(u32, u32, u64, u64)>,
+    /// What cannot be read. At most 1,000 are listed.
+    pub damaged: Vec<Unreadable>,
+}
+
+/// Records that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The topic's number, and the partition's.
+    pub place: (u32, u32),
+    /// First offset that is lost.
+    pub first: u64,
+    /// First offset that can be read again.
+    pub next: u64,
+    /// Why.
+    pub message: String,
 }
 
 /// So many damaged ranges are listed.
@@ -72,9 +85,20 @@ const MOST_LISTED: usize = 1_000;
 
 impl Verified {
     /// Takes note of offsets of a partition that cannot be read.
-    pub(crate) fn is_damaged(&mut self, (topic, partition): (u32, u32), (first, next): (u64, u64)) {
+    pub(crate) fn is_damaged(
+        &mut self,
+        place: (u32, u32),
+        (first, next): (u64, u64),
+        why: impl Into<String>,
+    ) {
         if self.damaged.len() < MOST_LISTED {
-            self.damaged.push((topic, partition, first, next));
+            let message = why.into();
+            self.damaged.push(Unreadable {
+                place,
+                first,
+                next,
+                message,
+            });
         }
     }
 }

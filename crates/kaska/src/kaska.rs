@@ -283,8 +283,8 @@ fn verify_partition(
     verified.partitions += 1;
     let place = (partition.topic(), partition.number());
     let ends = partition.ends();
-    if partition.unavailable().is_some() {
-        verified.is_damaged(place, (ends.start, ends.visible));
+    if let Some(error) = partition.unavailable() {
+        verified.is_damaged(place, (ends.start, ends.visible), &error.message);
         return Ok(());
     }
     let mut cursor = Cursor::checking_again(ends.start);
@@ -311,7 +311,10 @@ fn verify_partition(
         verified.bytes += bytes;
         let damage = match read {
             Ok(true) if whole => None,
-            Ok(true) => Some((from, cursor.offset())),
+            Ok(true) => {
+                let why = "the checksum of a batch is right, and its records are none";
+                Some(((from, cursor.offset()), why.to_owned()))
+            }
             Ok(false) => break,
             // Retention may have moved on meanwhile.
             Err(error) if error.kind == ErrorKind::OutOfRange => {
@@ -325,13 +328,13 @@ fn verify_partition(
             // Its topic was deleted meanwhile.
             Err(error) if error.kind == ErrorKind::NotFound => break,
             // Where nobody knows how far it goes, the rest of the partition cannot be read.
-            Err(_) => {
+            Err(error) => {
                 let damage = partition.damage_at(cursor.offset());
-                Some(damage.unwrap_or((from, ends.visible)))
+                Some((damage.unwrap_or((from, ends.visible)), error.message))
             }
         };
-        if let Some((first, next)) = damage {
-            verified.is_damaged(place, (first, next));
+        if let Some(((first, next), why)) = damage {
+            verified.is_damaged(place, (first, next), why);
             if next <= from {
                 break;
             }

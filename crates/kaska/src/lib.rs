@@ -23,7 +23,7 @@ mod writers;
 
 pub use code::{code_of, is_retryable, wire_error};
 pub use directory::{Location, Share, open};
-pub use event::{Answer, Event, Verified};
+pub use event::{Answer, Event, Unreadable, Verified};
 pub use kafka_name::is_kafka;
 pub use kaska::Kaska;
 pub use partitioner::{Partitioner, murmur2, partition_of};

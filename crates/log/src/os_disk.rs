@@ -13,6 +13,7 @@ pub struct OsDisk {
     root: PathBuf,
     /// What was locked: its name, and which file that was.
     locked: Mutex<Option<(String, sys::Identity)>>,
+    folders: sys::FolderSync,
 }
 
 impl OsDisk {
@@ -22,6 +23,7 @@ impl OsDisk {
         Self {
             root: root.into(),
             locked: Mutex::new(None),
+            folders: sys::FolderSync::default(),
         }
     }
 
@@ -140,7 +142,7 @@ impl Disk for OsDisk {
     }
 
     fn sync_folder(&self, name: &str) -> io::Result<()> {
-        sync_folder(&self.folder(name)?)
+        self.folders.sync(&self.folder(name)?)
     }
 
     fn lock(&self, name: &str, owner: &str) -> Result<Box<dyn Lock>, LockError> {
@@ -158,6 +160,7 @@ impl Disk for OsDisk {
             .map_err(LockError::Io)?;
         let found = file.metadata().map_err(LockError::Io)?;
         *lock(&self.locked) = Some((name.to_owned(), sys::identity(&found)));
+        self.folders.keep_back(&self.root);
         Ok(Box::new(OsLock { _file: file }))
     }
 
@@ -185,16 +188,6 @@ fn owner_of(file: &fs::File) -> String {
 
 /// No owner's text is longer; another program may have written anything there.
 const MAX_OWNER_BYTES: u64 = 1024;
-
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    fs::File::open(path)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
 
 /// The system lets go of the lock when the file is closed.
 #[derive(Debug)]

@@ -48,6 +48,22 @@ describe('a process', () => {
   });
 });
 
+it.skipIf(process.platform === 'win32')(
+  'a process that has no descriptors left keeps what it acknowledges, and its log takes more',
+  async () => {
+    const dir = await logs.folder();
+    const program = child('crowded.mjs', { dir, partitions: 300 }, { descriptors: 120 });
+    const { poisoned, stored, codes } = await program.report('done');
+    await program.end();
+    expect({ poisoned, codes }).toEqual({ poisoned: false, codes: ['ERR_CHASKI_STORAGE'] });
+    const kaska = await logs.open({ dir });
+    const found = (await texts(kaska.topic('t'))).sort();
+    expect(found).toEqual((stored as number[]).map((partition) => `of ${partition}`).sort());
+    expect(found.length).toBeGreaterThan(0);
+    expect((await kaska.verify()).damaged).toEqual([]);
+  },
+);
+
 describe('threads of a process', () => {
   it('share a log: each appends, and reads what all append', async () => {
     const dir = await logs.folder();

@@ -229,7 +229,14 @@ fn a_check_of_everything_finds_a_bit_that_has_turned_over() {
     let found = owner.ask(|session, request| session.verify(request));
     match found.unwrap() {
         kaska::Answer::Verified(found) => {
-            assert_eq!(found.damaged, [(topic, 0, 2, 4)]);
+            let [damage] = found.damaged.as_slice() else {
+                panic!("{found:?}");
+            };
+            assert_eq!(
+                (damage.place, damage.first, damage.next),
+                ((topic, 0), 2, 4)
+            );
+            assert!(!damage.message.is_empty());
             assert_eq!((found.batches, found.records), (2, 4));
         }
         other => panic!("{other:?}"),

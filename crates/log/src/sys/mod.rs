@@ -14,6 +14,8 @@ pub(crate) use linux::{allocate, boot_id, read_cached_at};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{allocate, boot_id, read_cached_at};
 #[cfg(not(unix))]
-pub(crate) use positioned::{Identity, free_bytes, identity, open_plain, read_at, write_at};
+pub(crate) use positioned::{
+    FolderSync, Identity, free_bytes, identity, open_plain, read_at, write_at,
+};
 #[cfg(unix)]
-pub(crate) use unix::{Identity, free_bytes, identity, open_plain, read_at, write_at};
+pub(crate) use unix::{FolderSync, Identity, free_bytes, identity, open_plain, read_at, write_at};
