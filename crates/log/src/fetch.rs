@@ -188,10 +188,9 @@ impl Partition {
         let mut indexer = scanned.indexer;
         indexer.seal();
         let index = view.put_index(indexer);
-        if let Some(end) = view
-            .end()
-            .filter(|_| scanned.end == size && !view.is_deleted())
-        {
+        // Of one that lacks records the seal stays, which tells so.
+        let is_whole = |end: &u64| (scanned.end, scanned.next_offset) == (size, *end);
+        if let Some(end) = view.end().filter(|end| is_whole(end) && !view.is_deleted()) {
             let segment = view.segment(end, Arc::clone(&index), file);
             // Without them it is scanned again the next time.
             let _ = save_sidecars(disk, &self.folder, &segment, view.last_append_ms());

@@ -24,6 +24,7 @@ pub mod handshake;
 mod housekeeper;
 mod index;
 mod indexer;
+mod lacking;
 mod locks;
 mod lookup;
 mod marks;

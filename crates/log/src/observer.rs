@@ -68,14 +68,7 @@ pub struct Report {
     pub missing_topics: Vec<u32>,
     /// Files and folders that are not ours. They were left alone.
     pub foreign: Vec<String>,
-}
-
-impl Report {
     /// Whether anything was kept that a later opening, by an older checkpoint, would cut. What was cut or taken out now is
     /// just not there then.
-    pub(crate) fn is_judged(&self) -> bool {
-        let is_gone =
-            |one: &PartitionNote| matches!(one.note, Note::Cut { .. } | Note::Removed { .. });
-        !self.notes.iter().all(is_gone)
-    }
+    pub(crate) is_judged: bool,
 }

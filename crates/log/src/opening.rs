@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::disk::Mode;
 use crate::format_file::FormatFile;
+use crate::lacking::lacking;
 use crate::marks::{DELETED, Mark, starts};
 use crate::numbers::Numbers;
 use crate::partition::Opened;
@@ -232,6 +233,17 @@ struct Task {
     options: TopicOptions,
 }
 
+/// A partition that is open, and what is to be told of it.
+struct Ready {
+    partition: Arc<Partition>,
+    /// What was found and done now.
+    notes: Vec<Note>,
+    /// What its full segments lack, which is told whenever it is opened.
+    lacking: Vec<Note>,
+    /// What marks where it begins.
+    marks: Vec<Mark>,
+}
+
 impl<'a> Opener<'a> {
     fn new(shared: &'a Arc<Shared>, checkpoint: &Checkpoint) -> Self {
         let marks = checkpoint.partitions.iter();
@@ -347,15 +359,23 @@ impl<'a> Opener<'a> {
         let opened = threads::each(&tasks, SCANNERS, |task| self.partition(task));
         let mut partitions = Vec::with_capacity(opened.len());
         let mut all_marks = Vec::new();
-        for (partition, notes, marks) in opened {
+        for Ready {
+            partition,
+            notes,
+            lacking,
+            marks,
+        } in opened
+        {
             all_marks.extend(marks);
+            let is_gone = |note: &Note| matches!(note, Note::Cut { .. } | Note::Removed { .. });
+            report.is_judged |= !notes.iter().all(is_gone);
             let (topic, number) = (partition.topic(), partition.number());
             if let Some(error) = partition.unavailable() {
                 report.unavailable.push((topic, number, error.clone()));
             }
             report
                 .notes
-                .extend(notes.into_iter().map(|note| PartitionNote {
+                .extend(notes.into_iter().chain(lacking).map(|note| PartitionNote {
                     topic,
                     partition: number,
                     note,
@@ -365,7 +385,7 @@ impl<'a> Opener<'a> {
         (partitions, all_marks)
     }
 
-    fn partition(&self, task: &Task) -> (Arc<Partition>, Vec<Note>, Vec<Mark>) {
+    fn partition(&self, task: &Task) -> Ready {
         let mark = self.marks.get(&(task.topic, task.number));
         let start = mark.map_or(0, |mark| mark.start_offset);
         let durable = mark.map(|mark| mark.durable).unwrap_or_default();
@@ -383,12 +403,18 @@ impl<'a> Opener<'a> {
         });
         match recovered {
             Ok((recovered, clean, producers)) => {
+                let lacking = self.lacking(task, &recovered);
                 let (partition, mut notes) = self.ready(task, start, recovered, producers);
                 notes.extend(mark.and_then(|_| lost_before(start, &partition, &notes)));
                 if clean {
                     partition.is_unscanned();
                 }
-                (partition, notes, marks)
+                Ready {
+                    partition,
+                    notes,
+                    lacking,
+                    marks,
+                }
             }
             Err(error) => {
                 let opened = Opened {
@@ -403,10 +429,35 @@ impl<'a> Opener<'a> {
                     producers: Producers::default(),
                     names: 0,
                 };
-                // Its marks stay as its files do.
-                (Partition::new(self.shared, opened), Vec::new(), Vec::new())
+                Ready {
+                    partition: Partition::new(self.shared, opened),
+                    notes: Vec::new(),
+                    lacking: Vec::new(),
+                    // They stay as its files do.
+                    marks: Vec::new(),
+                }
             }
         }
+    }
+
+    /// What is told of full segments that were not scanned.
+    fn lacking(&self, task: &Task, found: &Recovered) -> Vec<Note> {
+        let disk = &*self.shared.disk;
+        let behind = found.sealed.iter().skip(1).chain([&found.active]);
+        let behind = behind.map(|next| next.base_offset);
+        let unscanned = found.sealed.iter().zip(behind);
+        unscanned
+            .filter(|(_, next)| *next <= found.first_scanned)
+            .filter_map(|(segment, next)| {
+                lacking(
+                    disk,
+                    &task.folder,
+                    segment,
+                    next,
+                    task.options.max_batch_bytes,
+                )
+            })
+            .collect()
     }
 
     fn recover(&self, task: &Task, durable: Durable) -> Result<(Recovered, bool), Error> {

@@ -73,10 +73,14 @@ pub fn load_sidecars(
 /// The seal alone, which tells where a segment ends; the indexes can wait until somebody looks for something.
 #[must_use]
 pub fn load_seal(disk: &dyn Disk, folder: &str, base: u64, log_bytes: u32) -> Option<Seal> {
+    stored_seal(disk, folder, base).filter(|seal| seal.log_bytes == log_bytes)
+}
+
+/// The seal that stands beside a segment, though its file may have another length now.
+pub(crate) fn stored_seal(disk: &dyn Disk, folder: &str, base: u64) -> Option<Seal> {
     const LONGEST: u64 = 1024;
     let bytes = load(disk, &beside(folder, base, "seal"), LONGEST)?;
-    let seal = Seal::decode(&bytes)?;
-    (seal.log_bytes == log_bytes && seal.next_offset >= base).then_some(seal)
+    Seal::decode(&bytes).filter(|seal| seal.next_offset >= base)
 }
 
 /// Removes the files beside a segment, as far as they are there: before it is removed itself, or when it was cut.

@@ -117,7 +117,7 @@ impl Store {
         // Before the first append: what was judged now is not judged again.
         match store.save_checkpoint(false) {
             // The old one is a lower bound still, and what is there can be read.
-            Err(error) if error.kind == ErrorKind::NoSpace && !report.is_judged() => {}
+            Err(error) if error.kind == ErrorKind::NoSpace && !report.is_judged => {}
             saved => saved?,
         }
         for folder in left {

@@ -419,3 +419,56 @@ fn offsets_stay_below_what_javascript_can_tell_apart() {
         driven.store.close(None).unwrap();
     }
 }
+
+#[test]
+fn a_segment_in_the_middle_that_is_gone_or_short_is_told() {
+    let name = log_name("topics/00000001/0", 1);
+    for clean in [true, false] {
+        for kept in [None, Some(0), Some(40)] {
+            let disk = Arc::new(SimDisk::new());
+            let mut driven = Driven::open(&disk).unwrap();
+            let topic = driven.topic("t", &small());
+            for offset in 0..4 {
+                topic.begin_segment();
+                append_as(&topic, &[&value_of(offset)], &writer(Acks::All), false).unwrap();
+                driven.commit();
+                driven.keep_house();
+            }
+            driven.store.close(None).unwrap();
+            drop((driven, topic));
+            if !clean {
+                let mut driven = Driven::open(&disk).unwrap();
+                let topic = driven.topic("t", &small());
+                written(append(&topic, &[&value_of(4)]));
+                driven.commit();
+            }
+            match kept {
+                None => disk.remove_file(&name).unwrap(),
+                Some(size) => disk
+                    .open(&name, Mode::Write)
+                    .unwrap()
+                    .set_size(size)
+                    .unwrap(),
+            }
+            for _ in 0..2 {
+                let driven = Driven::open(&disk).unwrap();
+                let note = match kept {
+                    None | Some(0) => Note::Missing { first: 1, next: 2 },
+                    Some(size) => Note::Damaged {
+                        segment: 1,
+                        from: 0,
+                        to: size as u32,
+                        first: 1,
+                        next: 2,
+                    },
+                };
+                let told = PartitionNote {
+                    topic: 1,
+                    partition: 0,
+                    note,
+                };
+                assert_eq!(driven.report.notes, [told], "{clean} {kept:?}");
+            }
+        }
+    }
+}

@@ -256,6 +256,16 @@ fn a_segment_that_ends_too_early_between_two_batches_is_damaged_from_there_on() 
             for is_cold in [false, true] {
                 disk.moods.is_cold.store(is_cold, Ordering::SeqCst);
                 let driven = Driven::open(&disk).unwrap();
+                let [ref told] = driven.report.notes[..] else {
+                    panic!("{:?}", driven.report)
+                };
+                let lost = match told.note {
+                    Note::Damaged { first, next, .. } | Note::Missing { first, next } => {
+                        (first, next)
+                    }
+                    ref other => panic!("{other:?}"),
+                };
+                assert_eq!(lost, (first, 5));
                 let topic = driven.topic("t", &small());
                 let mut found = Vec::new();
                 assert_eq!(
