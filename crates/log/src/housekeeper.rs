@@ -14,7 +14,7 @@ use crate::small_file::{overwrite, remove_tree, sync_folder};
 use crate::view::SegmentView;
 use crate::{
     Checkpoint, Error, ErrorKind, Event, Partition, PartitionMark, Producers, Segment, Store,
-    TopicNumber, save_producers, save_sidecars,
+    TopicNumber, load_seal, save_producers, save_sidecars,
 };
 
 /// What the housekeeper remembers. It alone takes this lock for longer than a moment.
@@ -391,9 +391,12 @@ impl Partition {
             return Ok(());
         };
         let segment = appender.segment();
-        let wall_ms = self.shared.clock.wall_ms();
         let disk = &*self.shared.disk;
-        save_sidecars(disk, &self.folder, segment, wall_ms)?;
+        // One that has the same length was not added to since.
+        let before = load_seal(disk, &self.folder, segment.base_offset, segment.size);
+        let now = || self.shared.clock.wall_ms();
+        let appended_ms = before.map_or_else(now, |seal| seal.appended_ms);
+        save_sidecars(disk, &self.folder, segment, appended_ms)?;
         let end = segment.next_offset;
         let producers = lock(&self.producers).clone();
         save_producers(disk, &self.folder, end, &producers)?;

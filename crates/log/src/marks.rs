@@ -6,7 +6,7 @@ use std::io;
 use crate::Error;
 use crate::disk::{Disk, Entry, Mode};
 use crate::opening::{META, TOPICS, topic_folder};
-use crate::segment::{base_of, beside, offset_in};
+use crate::segment::{MOST_OFFSET, base_of, beside, offset_in};
 use crate::small_file::sync_folder;
 use crate::store::TopicNumber;
 
@@ -85,6 +85,7 @@ pub(crate) fn starts(folder: &str, entries: &[Entry]) -> (u64, Vec<Mark>) {
     let all = entries.iter().filter(|entry| !entry.is_folder);
     let offsets: Vec<u64> = all
         .filter_map(|entry| offset_in(&entry.name, START))
+        .filter(|start| *start <= MOST_OFFSET)
         .collect();
     let is_base = |start: &&u64| {
         let mut bases = entries.iter().filter_map(|entry| base_of(&entry.name));

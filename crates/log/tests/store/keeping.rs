@@ -290,3 +290,25 @@ fn ten_thousand_topics_are_made_and_opened() {
     let again = Driven::open(&disk).unwrap();
     assert_eq!(again.store.topics().len(), 10_000);
 }
+
+#[test]
+fn closing_what_nothing_was_appended_to_does_not_make_it_younger() {
+    let disk = Arc::new(SimDisk::new());
+    let clock = Arc::new(SimClock::new(BEGIN_MS));
+    let mut appended = Vec::new();
+    for appends in [true, false, true] {
+        let mut driven = Driven::open_at(&disk, Arc::clone(&clock), &config()).unwrap();
+        let topic = driven.topic("t", &small());
+        if appends {
+            written(append(&topic, &[b"x"]));
+            driven.commit();
+        }
+        driven.store.close(None).unwrap();
+        let log = disk.open(&log_name("topics/00000001/0", 0), Mode::Read);
+        let size = log.unwrap().size().unwrap() as u32;
+        let seal = load_seal(&*disk, "topics/00000001/0", 0, size).unwrap();
+        appended.push(seal.appended_ms - BEGIN_MS);
+        clock.pass(5000);
+    }
+    assert_eq!(appended, [0, 0, 10_000]);
+}
