@@ -291,8 +291,11 @@ export class Kaska extends EventEmitter<KaskaEvents> implements AsyncDisposable 
   async close(options?: CloseOptions): Promise<void> {
     const { timeoutMs = this.#settings.closeTimeoutMs, force } = closeOptions(options);
     this.#hold.begin();
-    await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), force);
-    this.#hold.end();
+    try {
+      await this.#life.close(Math.min(timeoutMs, longestTimeoutMs), force);
+    } finally {
+      this.#hold.end();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -28,8 +28,13 @@ export class Requests {
       const request = this.#latest;
       this.#askers.set(request, { resolve, reject });
       this.#hold.begin();
-      const code = call(request);
-      if (code < 0) this.#take(request)?.reject(this.#log.failure(code));
+      try {
+        const code = call(request);
+        if (code < 0) this.#take(request)?.reject(this.#log.failure(code));
+      } catch (error) {
+        this.#take(request);
+        throw error;
+      }
     });
   }
 

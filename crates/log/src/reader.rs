@@ -44,7 +44,8 @@ impl Partition {
                     return Ok(ReadOutcome::Batches(reading.batches));
                 }
                 Ok(Stepped::Ends(outcome)) => return Ok(outcome),
-                Err(error) => return Err(error),
+                // Segments that are gone fail because the topic is.
+                Err(error) => return Err(self.is_there().err().unwrap_or(error)),
             }
         }
     }

@@ -236,6 +236,35 @@ fn a_topic_that_is_deleted_is_gone_for_who_has_it() {
 }
 
 #[test]
+fn who_reads_a_topic_while_it_is_deleted_hears_that_it_is_gone() {
+    let disk = Arc::new(SimDisk::new());
+    let mut driven = Driven::open(&disk).unwrap();
+    for number in 1..=500 {
+        let topic = driven.topic("t", &small());
+        segments(&mut driven, &topic, 5, 10);
+        driven.keep_house();
+        let store = &driven.store;
+        let reads = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                assert_eq!(read_all(store, &topic).len(), 5);
+                reads.wait();
+                loop {
+                    let read = read_from(store, &topic, 0, 100);
+                    let looked_up = topic.offset_at_or_after(0);
+                    if let Some(error) = read.err().or(looked_up.err()) {
+                        return error;
+                    }
+                }
+            });
+            reads.wait();
+            store.delete_topic(number).unwrap();
+            assert_eq!(reader.join().unwrap().kind, ErrorKind::NotFound);
+        });
+    }
+}
+
+#[test]
 fn what_is_deleted_is_closed_as_well() {
     let disk = Wrapped::new(None);
     let mut driven = Driven::open(&disk).unwrap();
