@@ -76,6 +76,13 @@ pub(crate) fn make_folder(disk: &dyn Disk, name: &str) -> Result<(), Error> {
 
 /// Removes a folder and all that is in it.
 pub(crate) fn remove_tree(disk: &dyn Disk, folder: &str) -> Result<(), Error> {
+    remove_tree_in(disk, folder, MOST_TRIES)
+}
+
+/// So often a folder is looked at again in which something has come meanwhile.
+const MOST_TRIES: u32 = 10;
+
+fn remove_tree_in(disk: &dyn Disk, folder: &str, most: u32) -> Result<(), Error> {
     let entries = match disk.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(|error| Error::system("readdir", folder, &error))?,
@@ -83,12 +90,17 @@ pub(crate) fn remove_tree(disk: &dyn Disk, folder: &str) -> Result<(), Error> {
     for entry in entries {
         let name = format!("{folder}/{}", entry.name);
         if entry.is_folder {
-            remove_tree(disk, &name)?;
+            remove_tree_in(disk, &name, most)?;
         } else {
             let removed = disk.remove_file(&name);
             removed.map_err(|error| Error::system("unlink", &name, &error))?;
         }
     }
-    disk.remove_folder(folder)
-        .map_err(|error| Error::system("rmdir", folder, &error))
+    match disk.remove_folder(folder) {
+        // Who began to write before its topic was deleted has made a file meanwhile; the next one is refused.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && most > 0 => {
+            remove_tree_in(disk, folder, most - 1)
+        }
+        removed => removed.map_err(|error| Error::system("rmdir", folder, &error)),
+    }
 }
