@@ -47,10 +47,9 @@ export class Load {
 
   /** Whether so many bytes more are taken. */
   takes(bytes: number): boolean {
-    const sum = this.#bytes + bytes;
-    if (sum <= this.mark) return true;
+    if (this.#bytes === 0 || this.#bytes + bytes <= this.#most) return true;
     this.#high = true;
-    return sum <= this.#most || this.#bytes === 0;
+    return false;
   }
 
   /** Why so many bytes are not. */
@@ -61,6 +60,7 @@ export class Load {
   add(bytes: number): void {
     if (this.#bytes === 0) this.#hold.begin();
     this.#bytes += bytes;
+    if (this.#bytes > this.mark) this.#high = true;
   }
 
   /** They are acknowledged, or lost. */
